@@ -1,0 +1,1 @@
+pub mod go; pub mod syscall; pub mod symbol;
