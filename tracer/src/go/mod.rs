@@ -1,1 +1,2 @@
-
+//! Everything this project knows about Go.
+pub mod gc;

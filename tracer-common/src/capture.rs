@@ -1,0 +1,123 @@
+//! What a syscall's entry or exit copies from the target's memory: rules in, captures out.
+//!
+//! The user side compiles its syscall table into one [`CaptureRules`] per syscall number; a single
+//! BPF interpreter runs them and appends one [`CaptureHeader`] with its bytes, padded to
+//! [`CAPTURE_ALIGN`], per rule (or per string of an argument vector) to the record.
+
+/// Rules per syscall.
+pub const MAX_RULES: usize = 6;
+/// Highest syscall number that has rules and statistics, exclusive. Larger numbers are traced
+/// without captures and counted together.
+pub const MAX_SYSCALLS: u32 = 512;
+/// Longest single capture in bytes (`PATH_MAX`).
+pub const MAX_CAPTURE: usize = 4096;
+/// Strings taken from one argument vector.
+pub const MAX_STRINGS: usize = 32;
+/// Buffers followed from one `iovec` array.
+pub const MAX_IOVECS: usize = 8;
+/// Alignment of each capture in a record, in bytes.
+pub const CAPTURE_ALIGN: usize = 8;
+
+/// How to copy.
+pub mod kind {
+    /// No rule.
+    pub const NONE: u8 = 0;
+    /// NUL-terminated string of at most [`super::MAX_CAPTURE`] bytes; the NUL is not counted.
+    pub const STRING: u8 = 1;
+    /// Bytes clipped to the session's string limit.
+    pub const BUFFER: u8 = 2;
+    /// Bytes of a structure or an array, clipped to [`super::MAX_CAPTURE`] only.
+    pub const STRUCT: u8 = 3;
+    /// `struct iovec[len]` as a `STRUCT` capture, then each buffer as a `BUFFER` capture whose
+    /// `index` is one more than its place in the array.
+    pub const IOVEC: u8 = 4;
+    /// `char *[]` up to its NULL: one `STRING` capture a string, clipped to the string limit; a
+    /// final capture with status `END` when the NULL was reached.
+    pub const STRINGS: u8 = 5;
+}
+
+/// When to copy; a bit set.
+pub mod phase {
+    /// At syscall entry.
+    pub const ENTER: u8 = 1;
+    /// At syscall exit, when the call did not fail.
+    pub const EXIT: u8 = 2;
+}
+
+/// Where the length of a `BUFFER`, `STRUCT` or `IOVEC` comes from.
+pub mod len {
+    /// `size` bytes.
+    pub const FIXED: u8 = 0;
+    /// Argument `len_arg` times `size`.
+    pub const ARG: u8 = 1;
+    /// The return value times `size` (exit only).
+    pub const RET: u8 = 2;
+    /// The `u32` that argument `len_arg` points to (a `socklen_t *`).
+    pub const DEREF: u8 = 3;
+}
+
+/// One rule. All zero means no rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct CaptureRule {
+    /// One of [`kind`].
+    pub kind: u8,
+    /// Index of the pointer argument, 0 to 5.
+    pub arg: u8,
+    /// Bits of [`phase`].
+    pub phase: u8,
+    /// One of [`len`].
+    pub len_from: u8,
+    /// Index of the argument that [`len::ARG`] and [`len::DEREF`] use.
+    pub len_arg: u8,
+    pub reserved: u8,
+    /// Bytes, or bytes per element.
+    pub size: u16,
+}
+
+crate::wire_type!(CaptureRule, size 8, {
+    kind @ 0, arg @ 1, phase @ 2, len_from @ 3, len_arg @ 4, reserved @ 5, size @ 6,
+});
+
+/// The rules of one syscall.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct CaptureRules {
+    pub rules: [CaptureRule; MAX_RULES],
+}
+
+crate::wire_type!(CaptureRules, size 48, { rules @ 0 });
+
+/// What became of a capture.
+pub mod status {
+    /// All of it is there.
+    pub const OK: u8 = 0;
+    /// Clipped to a limit; `wanted` says how long it was.
+    pub const TRUNCATED: u8 = 1;
+    /// The memory could not be read from the probe (unmapped, or not yet paged in).
+    pub const FAULT: u8 = 2;
+    /// The end of an argument vector was seen. No bytes.
+    pub const END: u8 = 3;
+}
+
+/// Precedes the bytes of one capture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct CaptureHeader {
+    /// The rule's argument index.
+    pub arg: u8,
+    /// The rule's [`kind`].
+    pub kind: u8,
+    /// One of [`status`].
+    pub status: u8,
+    /// Place in an argument vector, or 1 + place in an `iovec` array.
+    pub index: u8,
+    /// Bytes that follow, before padding.
+    pub len: u32,
+    /// Bytes there were to copy, as far as known.
+    pub wanted: u64,
+}
+
+crate::wire_type!(CaptureHeader, size 16, {
+    arg @ 0, kind @ 1, status @ 2, index @ 3, len @ 4, wanted @ 8,
+});

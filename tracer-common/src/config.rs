@@ -1,0 +1,53 @@
+//! What the user side tells the BPF programs, besides constants in `.rodata`.
+
+use crate::event::MAX_RANGES;
+
+/// Flags of a process in the target map.
+pub mod target {
+    /// Trace it.
+    pub const TRACE: u32 = 1;
+    /// Not before its next `execve`: it is still our own child preparing.
+    pub const AWAIT_EXEC: u32 = 2;
+    /// Its children become targets when they are forked.
+    pub const FOLLOW: u32 = 4;
+}
+
+/// Where to find the goroutine in a Go process. Offsets in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct GoOffsets {
+    /// Of the `g` pointer from the thread pointer; negative on amd64.
+    pub tls_g: i64,
+    pub g_m: u32,
+    pub g_goid: u32,
+    pub m_g0: u32,
+    pub m_gsignal: u32,
+    pub m_curg: u32,
+    pub m_procid: u32,
+}
+
+crate::wire_type!(GoOffsets, size 32, {
+    tls_g @ 0, g_m @ 8, g_goid @ 12, m_g0 @ 16, m_gsignal @ 20, m_curg @ 24, m_procid @ 28,
+});
+
+/// A range of target memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Range {
+    pub addr: u64,
+    /// Bytes, at most [`crate::event::MAX_RANGE_LEN`].
+    pub len: u32,
+    pub reserved: u32,
+}
+
+crate::wire_type!(Range, size 16, { addr @ 0, len @ 8, reserved @ 12 });
+
+/// Ranges that one probe copies from one process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct ReadPlan {
+    pub ranges: [Range; MAX_RANGES],
+    pub count: u64,
+}
+
+crate::wire_type!(ReadPlan, size 136, { ranges @ 0, count @ 128 });

@@ -1,0 +1,82 @@
+//! Probe numbers and the counters each probe keeps about itself.
+
+/// Index into the per-probe counters. Never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum ProbeId {
+    SyscallEnter = 0,
+    SyscallExit = 1,
+    SyscallCountEnter = 2,
+    SyscallCountExit = 3,
+    Signal = 4,
+    Fork = 5,
+    Exec = 6,
+    Exit = 7,
+    Sample = 8,
+    OffCpuSwitch = 9,
+    OffCpuWakeup = 10,
+    RunQueueSwitch = 11,
+    RunQueueWakeup = 12,
+    GoGcTrigger = 13,
+    GoGcCycle = 14,
+    GoSchedule = 15,
+}
+
+impl ProbeId {
+    /// All probes; the index is the number.
+    pub const ALL: [Self; 16] = [
+        Self::SyscallEnter,
+        Self::SyscallExit,
+        Self::SyscallCountEnter,
+        Self::SyscallCountExit,
+        Self::Signal,
+        Self::Fork,
+        Self::Exec,
+        Self::Exit,
+        Self::Sample,
+        Self::OffCpuSwitch,
+        Self::OffCpuWakeup,
+        Self::RunQueueSwitch,
+        Self::RunQueueWakeup,
+        Self::GoGcTrigger,
+        Self::GoGcCycle,
+        Self::GoSchedule,
+    ];
+
+    /// Slots in the counter map.
+    pub const COUNT: usize = Self::ALL.len();
+}
+
+/// What a probe did, per CPU. Counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct ProbeCounters {
+    /// Runs that passed the target filter.
+    pub hits: u64,
+    /// Records that did not fit in the ring buffer.
+    pub lost: u64,
+    /// Reads of target memory that failed.
+    pub faults: u64,
+    /// Updates that a full map refused: the measurement is missing from the result.
+    pub full: u64,
+    /// Ends without a known beginning: counted, but without a duration.
+    pub unpaired: u64,
+    /// Stacks that could not be stored.
+    pub stacks_lost: u64,
+}
+
+crate::wire_type!(ProbeCounters, size 48, {
+    hits @ 0, lost @ 8, faults @ 16, full @ 24, unpaired @ 32, stacks_lost @ 40,
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_is_found_at_its_number() {
+        for (i, probe) in ProbeId::ALL.iter().enumerate() {
+            assert_eq!(*probe as usize, i);
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The one event model: what happened, when, and to whom.
+//!
+//! Events come from the kernel (through [`crate::decode`]), from the session (facts about the
+//! target, symbols, aggregates read from BPF maps, losses) or from a recording. Everything shown
+//! to a user is made from them, so a recording replays to the same output. All events are plain
+//! data that serialize; none holds a resource.
+
+mod aggregate;
+mod fact;
+mod model;
+mod syscall;
+
+pub use aggregate::{Latency, OffCpuStack, RunQueueThread, SyscallLatency};
+pub use fact::{
+    FrameSymbol, Losses, ProbeLoss, ProcessInfo, RunEnd, RunStart, StopReason, SymbolOrigin,
+    SymbolizedAddress, Symbols,
+};
+pub use model::{Body, Event, Exec, Exit, Fork, GcTrigger, Sample, Signal, Space};
+pub use syscall::{Capture, CaptureStatus, SyscallEnter, SyscallExit};

@@ -1,0 +1,120 @@
+//! The event and its small bodies.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Losses, OffCpuStack, ProcessInfo, RunEnd, RunQueueThread, RunStart, Symbols, SyscallEnter,
+    SyscallExit, SyscallLatency,
+};
+use crate::go::gc::GcCycle;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// `CLOCK_MONOTONIC`, ns.
+    pub time_ns: u64,
+    /// Process (thread group) id; 0 for facts about the run.
+    pub pid: u32,
+    /// Thread id; 0 for facts about the run or a whole process.
+    pub tid: u32,
+    /// CPU of the probe; meaningless for facts.
+    pub cpu: u16,
+    /// Goroutine id when it was asked for and there is one.
+    pub goid: Option<u64>,
+    pub body: Body,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Body {
+    // From the kernel.
+    SyscallEnter(SyscallEnter),
+    SyscallExit(SyscallExit),
+    Signal(Signal),
+    Fork(Fork),
+    Exec(Exec),
+    Exit(Exit),
+    Sample(Sample),
+    GcTrigger(GcTrigger),
+    GcCycle(Box<GcCycle>),
+    // Aggregates read from BPF maps: totals since the previous read.
+    SyscallLatency(Box<SyscallLatency>),
+    OffCpuStack(Box<OffCpuStack>),
+    RunQueueThread(Box<RunQueueThread>),
+    /// Hits of `runtime.schedule` in the process since the previous read.
+    GoSchedules(u64),
+    // Facts that the session adds.
+    RunStart(Box<RunStart>),
+    Process(Box<ProcessInfo>),
+    Symbols(Box<Symbols>),
+    /// An interval ended: tables print and start over.
+    Tick,
+    Losses(Losses),
+    RunEnd(Box<RunEnd>),
+}
+
+/// A signal is being delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signal {
+    pub signo: u32,
+    /// The first 48 bytes of `siginfo_t`, when readable.
+    pub info: Option<Vec<u8>>,
+}
+
+/// A task was created by the event's thread.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fork {
+    pub child_pid: u32,
+    pub child_tid: u32,
+    pub comm: String,
+}
+
+/// The process now runs another program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exec {
+    /// The caller's thread id before it took the leader's.
+    pub old_tid: u32,
+    pub comm: String,
+}
+
+/// The thread ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// As `wait4` reports it.
+    pub status: u32,
+    /// It was the last thread of its process.
+    pub last_thread: bool,
+    pub comm: String,
+}
+
+/// An on-CPU sample; addresses innermost first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    pub comm: String,
+    pub kernel: Vec<u64>,
+    pub user: Vec<u64>,
+    /// The user stack could not be read.
+    pub user_missing: bool,
+    /// A stack was as long as the kernel's limit.
+    pub truncated: bool,
+}
+
+/// Why a Go garbage collection cycle began (`gcTriggerKind`, runtime/mgc.go).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GcTrigger {
+    /// The heap reached its trigger.
+    Heap,
+    /// Two minutes without a cycle.
+    Time,
+    /// `runtime.GC` or its like.
+    Forced,
+    /// A number this build does not know.
+    Other(u64),
+}
+
+/// Address space of a program counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Space {
+    Kernel,
+    User,
+}
