@@ -1,6 +1,11 @@
 //! What is this process doing, what is it waiting for, and why.
 
+pub mod analysis;
 pub mod event;
 pub mod go;
+pub mod recording;
+pub mod render;
+pub mod report;
+pub mod sink;
 pub mod symbol;
 pub mod syscall;

@@ -133,7 +133,10 @@ mod tests {
         assert_eq!((latency.min_ns, latency.max_ns), (1000, 1_000_000));
         for (q, want) in [(0.5, 500_000.0), (0.9, 900_000.0), (0.99, 990_000.0)] {
             let got = latency.quantile(q).expect("measured") as f64;
-            assert!((got / want - 1.0).abs() < 0.125, "{q}: {got} against {want}");
+            assert!(
+                (got / want - 1.0).abs() < 0.125,
+                "{q}: {got} against {want}"
+            );
         }
         assert_eq!(of(&[]).quantile(0.5), None);
         assert_eq!(of(&[77]).quantile(0.99), Some(77));

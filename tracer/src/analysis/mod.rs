@@ -1,0 +1,1 @@
+//! Folds of the event stream into reports. No I/O.

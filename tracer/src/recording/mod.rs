@@ -1,0 +1,1 @@
+//! Recordings: the event stream in a file.

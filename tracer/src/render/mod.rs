@@ -1,0 +1,1 @@
+//! Text, graphics and data formats of what was found.
