@@ -1,0 +1,76 @@
+//! Constants that the user side sets before loading. The verifier then sees known values and
+//! removes what they switch off.
+
+/// Declares `.rodata` constants with an accessor each. The read is volatile because the compiler
+/// would otherwise fold the initial value.
+macro_rules! constants {
+    ($($(#[$doc:meta])* $name:ident / $get:ident: $type:ty = $initial:expr;)*) => {
+        $(
+            #[unsafe(no_mangle)]
+            static $name: $type = $initial;
+
+            $(#[$doc])*
+            #[inline(always)]
+            pub fn $get() -> $type {
+                // SAFETY: the static is initialized and never written while programs run.
+                unsafe { core::ptr::read_volatile(&raw const $name) }
+            }
+        )*
+    };
+}
+
+constants! {
+    /// The only target, or 0 when the target map decides.
+    TARGET_TGID / target_tgid: u32 = 0;
+    /// 1 when every process but [`own_tgid`] is a target.
+    TARGET_ALL / target_all: u32 = 0;
+    /// The tracer itself.
+    OWN_TGID / own_tgid: u32 = 0;
+    /// Number of the `execve` syscall, which ends `AWAIT_EXEC`.
+    NR_EXECVE / nr_execve: u32 = 59;
+    /// Number of the `rt_sigreturn` syscall, whose exit carries no number.
+    NR_RT_SIGRETURN / nr_rt_sigreturn: u32 = 15;
+    /// Bytes of strings and buffers to copy.
+    STRING_LIMIT / string_limit: u32 = 32;
+    /// 1 when records carry goroutine ids.
+    WANT_GOID / want_goid: u32 = 0;
+    /// 1 when samples have kernel stacks.
+    WANT_KERNEL_STACK / want_kernel_stack: u32 = 1;
+    /// 1 when samples have user stacks.
+    WANT_USER_STACK / want_user_stack: u32 = 1;
+    /// CPUs whose slots may hold a syscall in flight.
+    CPUS / cpus: u32 = 1;
+    /// `task_struct.pid`
+    TASK_PID / task_pid: u32 = 0;
+    /// `task_struct.tgid`
+    TASK_TGID / task_tgid: u32 = 0;
+    /// `task_struct.comm`
+    TASK_COMM / task_comm: u32 = 0;
+    /// `task_struct.__state` (`state` before 5.14)
+    TASK_STATE / task_state: u32 = 0;
+    /// `task_struct.exit_code`
+    TASK_EXIT_CODE / task_exit_code: u32 = 0;
+    /// `task_struct.signal`
+    TASK_SIGNAL / task_signal: u32 = 0;
+    /// `signal_struct.live`
+    SIGNAL_LIVE / signal_live: u32 = 0;
+    /// `task_struct.thread.fsbase` (x86) or `.thread.uw.tp_value` (arm64)
+    TASK_THREAD_POINTER / task_thread_pointer: u32 = 0;
+    /// `task_struct.thread_info.status` (x86)
+    TASK_TI_STATUS / task_ti_status: u32 = 0;
+}
+
+/// Syscalls to trace: bit `nr % 64` of word `nr / 64`; a last bit in word 8 stands for all numbers
+/// beyond.
+#[unsafe(no_mangle)]
+static SYSCALLS: [u64; 9] = [u64::MAX; 9];
+
+/// Whether a syscall is to be traced.
+#[inline(always)]
+pub fn traces_syscall(nr: u32) -> bool {
+    let word = if nr >= tracer_common::capture::MAX_SYSCALLS { 8 } else { (nr / 64) as usize & 7 };
+    // SAFETY: `word` is at most 8; see `constants!` for why the read is volatile.
+    let bits = unsafe { core::ptr::read_volatile((&raw const SYSCALLS).cast::<u64>().add(word)) };
+    let bit = if word == 8 { 0 } else { nr % 64 };
+    bits >> bit & 1 != 0
+}

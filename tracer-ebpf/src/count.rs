@@ -1,0 +1,41 @@
+//! What each probe did and could not do.
+
+use tracer_common::probe::{ProbeCounters, ProbeId};
+
+use crate::maps::COUNTERS;
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident => $field:ident;)*) => {
+        $(
+            $(#[$doc])*
+            #[inline(always)]
+            pub fn $name(probe: ProbeId) {
+                if let Some(counters) = of(probe) {
+                    // SAFETY: this CPU's slot of the map; nothing else runs here meanwhile that
+                    // writes the same probe's slot.
+                    unsafe { (*counters).$field += 1 };
+                }
+            }
+        )*
+    };
+}
+
+counters! {
+    /// Counts a run that passed the filter.
+    hit => hits;
+    /// Counts a record that the ring buffer did not take.
+    lost => lost;
+    /// Counts a read of target memory that failed.
+    fault => faults;
+    /// Counts an update that a full map refused.
+    full => full;
+    /// Counts an end without a known beginning.
+    unpaired => unpaired;
+    /// Counts a stack that could not be stored.
+    stack_lost => stacks_lost;
+}
+
+#[inline(always)]
+fn of(probe: ProbeId) -> Option<*mut ProbeCounters> {
+    COUNTERS.get_ptr_mut(probe as u32)
+}

@@ -1,0 +1,73 @@
+//! The only writer of the ring buffer.
+//!
+//! Records are sent without waking the reader, which polls: a wakeup per record costs the target
+//! two to four times as much.
+
+use aya_ebpf::{
+    bindings::BPF_RB_NO_WAKEUP,
+    helpers::{bpf_get_current_pid_tgid, bpf_get_smp_processor_id, bpf_ktime_get_ns, generated::bpf_ringbuf_output},
+};
+use tracer_common::{
+    abi::Pod,
+    event::{EventHeader, Kind},
+    probe::ProbeId,
+};
+
+use crate::{count, maps::RING, maps::SCRATCH_LEN};
+
+/// The header of a record about the running thread.
+#[inline(always)]
+pub fn header(kind: Kind, len: usize) -> EventHeader {
+    let id = bpf_get_current_pid_tgid();
+    EventHeader {
+        kind: kind as u16,
+        // SAFETY: the helper has no preconditions.
+        cpu: unsafe { bpf_get_smp_processor_id() } as u16,
+        len: len as u32,
+        // SAFETY: the helper has no preconditions.
+        time_ns: unsafe { bpf_ktime_get_ns() },
+        tgid: (id >> 32) as u32,
+        tid: id as u32,
+        goid: 0,
+    }
+}
+
+/// Sends a record of fixed size.
+#[inline(always)]
+pub fn submit<T: Pod>(probe: ProbeId, record: T) {
+    match RING.reserve::<T>(0) {
+        Some(mut entry) => {
+            entry.write(record);
+            entry.submit(u64::from(BPF_RB_NO_WAKEUP));
+        }
+        None => count::lost(probe),
+    }
+}
+
+/// Sends the first `len` bytes of a scratch buffer; `len` must be less than [`SCRATCH_LEN`].
+#[inline(always)]
+pub fn output(probe: ProbeId, record: *mut u8, len: u64) {
+    let len = bounded::<{ SCRATCH_LEN as u64 - 1 }>(len);
+    // SAFETY: `record` points to `SCRATCH_LEN` bytes, more than `len`.
+    let failed = unsafe {
+        bpf_ringbuf_output(
+            (&raw const RING).cast_mut().cast(),
+            record.cast(),
+            len,
+            u64::from(BPF_RB_NO_WAKEUP),
+        )
+    };
+    if failed != 0 {
+        count::lost(probe);
+    }
+}
+
+/// `value & MASK` in a form that the compiler cannot remove, so that the verifier sees the bound.
+#[inline(always)]
+pub fn bounded<const MASK: u64>(mut value: u64) -> u64 {
+    // SAFETY: one arithmetic instruction on a register.
+    unsafe {
+        core::arch::asm!("{0} &= {mask}", inout(reg) value, mask = const MASK, options(pure, nomem, nostack));
+    }
+    value
+}

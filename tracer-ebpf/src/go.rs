@@ -1,0 +1,46 @@
+//! The goroutine that the running thread executes.
+
+use aya_ebpf::helpers::bpf_probe_read_user;
+use tracer_common::config::GoOffsets;
+
+use crate::{constants::want_goid, maps::GO_TARGETS, task::Task};
+
+/// Id of the goroutine on whose behalf the thread runs, 0 when there is none: not a Go process, a
+/// thread that Go did not make, or the scheduler itself.
+#[inline(always)]
+pub fn goid(tgid: u32, tid: u32) -> u64 {
+    if want_goid() == 0 {
+        return 0;
+    }
+    // SAFETY: entries are written once before the programs are attached, or at exec.
+    match unsafe { GO_TARGETS.get(tgid) } {
+        Some(offsets) => current(offsets, tid).unwrap_or(0),
+        None => 0,
+    }
+}
+
+/// On `g0` (the scheduler's stack) and `gsignal` the goroutine is `m.curg`. `m.procid` must be
+/// this thread: in threads that C code made, the slot holds zero or a stale pointer.
+#[inline(always)]
+fn current(offsets: &GoOffsets, tid: u32) -> Option<u64> {
+    let slot = Task::current().thread_pointer().wrapping_add(offsets.tls_g as u64);
+    let g = read(slot, 0)?;
+    let m = read(g, offsets.g_m)?;
+    if read(m, offsets.m_procid)? != u64::from(tid) {
+        return None;
+    }
+    let mut g = g;
+    if g == read(m, offsets.m_g0)? || g == read(m, offsets.m_gsignal)? {
+        g = read(m, offsets.m_curg)?;
+    }
+    read(g, offsets.g_goid)
+}
+
+#[inline(always)]
+fn read(base: u64, offset: u32) -> Option<u64> {
+    if base == 0 && offset != 0 {
+        return None;
+    }
+    // SAFETY: the helper checks the address.
+    unsafe { bpf_probe_read_user(base.wrapping_add(u64::from(offset)) as *const u64) }.ok()
+}

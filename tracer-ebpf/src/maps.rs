@@ -1,0 +1,124 @@
+//! Every map. The loader shrinks those that a session does not use.
+
+use aya_ebpf::{
+    bindings::BPF_F_NO_PREALLOC,
+    macros::map,
+    maps::{Array, HashMap, PerCpuArray, RingBuf, StackTrace},
+};
+use tracer_common::{
+    capture::{CaptureRules, MAX_SYSCALLS},
+    config::{GoOffsets, ReadPlan},
+    probe::{ProbeCounters, ProbeId},
+    stats::{LatencyStats, OffCpuKey, OffCpuTime, RunQueueStats},
+};
+
+/// Bytes in which a record is built before it is sent. The kernel allows per-CPU values no larger.
+pub const SCRATCH_LEN: usize = 32 * 1024;
+
+/// Room for one record.
+#[repr(C, align(8))]
+pub struct Scratch(pub [u8; SCRATCH_LEN]);
+
+/// A syscall that a thread is in.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct InFlight {
+    /// `bpf_get_current_pid_tgid` of the thread, 0 when free.
+    pub owner: u64,
+    pub enter_ns: u64,
+    pub nr: u64,
+    /// A cache line each, so that CPUs do not slow each other.
+    pub pad: [u64; 5],
+}
+
+/// When a thread left the CPU, and how.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct OffCpuPending {
+    pub key: OffCpuKey,
+    pub out_ns: u64,
+    /// 0 until woken.
+    pub woken_ns: u64,
+}
+
+/// When a thread became runnable.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Runnable {
+    /// 0 when it is not waiting for a CPU.
+    pub since_ns: u64,
+    pub last_cpu: u64,
+}
+
+/// Processes to trace: tgid to flags of [`tracer_common::config::target`].
+#[map]
+pub static TARGETS: HashMap<u32, u32> = HashMap::with_max_entries(16384, 0);
+
+/// Where goroutines are found, by tgid.
+#[map]
+pub static GO_TARGETS: HashMap<u32, GoOffsets> = HashMap::with_max_entries(256, 0);
+
+/// What the end-of-cycle probe copies, by tgid.
+#[map]
+pub static GO_GC_PLANS: HashMap<u32, ReadPlan> = HashMap::with_max_entries(256, 0);
+
+/// All records.
+#[map]
+pub static RING: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
+
+/// What each probe did.
+#[map]
+pub static COUNTERS: PerCpuArray<ProbeCounters> =
+    PerCpuArray::with_max_entries(ProbeId::COUNT as u32, 0);
+
+/// Records of syscalls, signals and processes under construction.
+#[map]
+pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// Samples under construction: these interrupt the other programs.
+#[map]
+pub static SAMPLE_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// What to copy, by syscall number.
+#[map]
+pub static CAPTURE_RULES: Array<CaptureRules> = Array::with_max_entries(MAX_SYSCALLS, 0);
+
+/// Syscall statistics by number; the last slot takes numbers beyond.
+#[map]
+pub static SYSCALL_STATS: PerCpuArray<LatencyStats> =
+    PerCpuArray::with_max_entries(MAX_SYSCALLS + 1, 0);
+
+/// The syscall that each CPU's last caller is in, by CPU.
+#[map]
+pub static IN_FLIGHT: Array<InFlight> = Array::with_max_entries(1, 0);
+
+/// Syscalls that had to leave their CPU's slot because another thread entered one there.
+#[map]
+pub static SPILLED: HashMap<u64, InFlight> = HashMap::with_max_entries(16384, BPF_F_NO_PREALLOC);
+
+/// Stacks of [`OFF_CPU`].
+#[map]
+pub static STACKS: StackTrace = StackTrace::with_max_entries(16384, 0);
+
+/// Threads off the CPU, by tid.
+#[map]
+pub static OFF_CPU_PENDING: HashMap<u32, OffCpuPending> =
+    HashMap::with_max_entries(65536, BPF_F_NO_PREALLOC);
+
+/// Time off the CPU.
+#[map]
+pub static OFF_CPU: HashMap<OffCpuKey, OffCpuTime> =
+    HashMap::with_max_entries(32768, BPF_F_NO_PREALLOC);
+
+/// Threads waiting for a CPU, by tid.
+#[map]
+pub static RUNNABLE: HashMap<u32, Runnable> = HashMap::with_max_entries(65536, BPF_F_NO_PREALLOC);
+
+/// Scheduling statistics by tid.
+#[map]
+pub static RUN_QUEUE: HashMap<u32, RunQueueStats> =
+    HashMap::with_max_entries(16384, BPF_F_NO_PREALLOC);
+
+/// An all-zero value to insert: it is too large for a program's stack.
+#[map]
+pub static ZERO_RUN_QUEUE: Array<RunQueueStats> = Array::with_max_entries(1, 0);

@@ -1,0 +1,10 @@
+//! The programs: thin, one file a subject.
+
+mod go_gc;
+mod go_schedule;
+mod off_cpu;
+mod process;
+mod run_queue;
+mod sample;
+mod syscall;
+mod syscall_count;

@@ -1,0 +1,127 @@
+//! Where threads leave the CPU, for how long, and how long they then wait to run.
+
+use aya_ebpf::{
+    EbpfContext as _,
+    bindings::BPF_F_USER_STACK,
+    helpers::{bpf_ktime_get_ns, generated::bpf_get_stackid},
+    macros::btf_tracepoint,
+    programs::BtfTracePointContext,
+};
+use tracer_common::{
+    probe::ProbeId,
+    stats::{OffCpuKey, OffCpuTime},
+};
+
+use crate::{
+    constants::{want_kernel_stack, want_user_stack},
+    count, filter,
+    maps::{OFF_CPU, OFF_CPU_PENDING, OffCpuPending, STACKS},
+    task::Task,
+};
+
+/// Arguments: preempted, previous task (the current one), next task.
+#[btf_tracepoint(function = "sched_switch")]
+pub fn off_cpu_switch(ctx: BtfTracePointContext) -> i32 {
+    let prev = Task::from_ptr(ctx.arg(1));
+    let next = Task::from_ptr(ctx.arg(2));
+    // SAFETY: the helper has no preconditions.
+    let now = unsafe { bpf_ktime_get_ns() };
+    let next_tgid = next.tgid();
+    if filter::is_target(next_tgid) {
+        begins_to_run(next.tid(), now);
+    }
+    let tgid = prev.tgid();
+    if filter::is_target(tgid) {
+        count::hit(ProbeId::OffCpuSwitch);
+        leaves(&ctx, tgid, prev, now);
+    }
+    0
+}
+
+#[inline(always)]
+fn leaves(ctx: &BtfTracePointContext, tgid: u32, task: Task, now: u64) {
+    let preempted = ctx.arg::<u64>(0) as u8 != 0;
+    let state = if preempted { 0 } else { task.state() };
+    let tid = task.tid();
+    let key = OffCpuKey {
+        tgid,
+        tid,
+        kernel_stack: if want_kernel_stack() != 0 { stack(ctx, 0) } else { -1 },
+        user_stack: if want_user_stack() != 0 { stack(ctx, BPF_F_USER_STACK) } else { -1 },
+        state,
+        reserved: 0,
+        comm: task.comm(),
+    };
+    // A task that stays runnable waits for a CPU from now on.
+    let woken_ns = if state == 0 { now } else { 0 };
+    if OFF_CPU_PENDING.insert(tid, OffCpuPending { key, out_ns: now, woken_ns }, 0).is_err() {
+        count::full(ProbeId::OffCpuSwitch);
+    }
+}
+
+/// Id of the current stack. Negative when it could not be stored: counted, except for a missing
+/// user stack of a kernel thread (`EFAULT`).
+#[inline(always)]
+fn stack(ctx: &BtfTracePointContext, flags: u32) -> i32 {
+    // SAFETY: a BTF tracepoint context and a stack map, as the helper requires.
+    let id = unsafe {
+        bpf_get_stackid(ctx.as_ptr(), (&raw const STACKS).cast_mut().cast(), u64::from(flags))
+    } as i32;
+    if id < 0 && id != -14 {
+        count::stack_lost(ProbeId::OffCpuSwitch);
+    }
+    id
+}
+
+#[inline(always)]
+fn begins_to_run(tid: u32, now: u64) {
+    let Some(pending) = OFF_CPU_PENDING.get_ptr_mut(tid) else { return };
+    // SAFETY: only this CPU switches to the thread now.
+    let pending = unsafe { &mut *pending };
+    if pending.out_ns == 0 {
+        return;
+    }
+    let woken = if pending.woken_ns == 0 { now } else { pending.woken_ns };
+    let key = pending.key;
+    add(&key, woken.wrapping_sub(pending.out_ns), now.wrapping_sub(woken));
+    pending.out_ns = 0;
+}
+
+#[inline(always)]
+fn add(key: &OffCpuKey, blocked_ns: u64, runnable_ns: u64) {
+    let sum = blocked_ns + runnable_ns;
+    if let Some(time) = OFF_CPU.get_ptr_mut(key) {
+        // SAFETY: the key names the thread, which is on one CPU at a time.
+        let time = unsafe { &mut *time };
+        time.count += 1;
+        time.blocked_ns += blocked_ns;
+        time.runnable_ns += runnable_ns;
+        if sum > time.max_ns {
+            time.max_ns = sum;
+        }
+        return;
+    }
+    let time = OffCpuTime { count: 1, blocked_ns, runnable_ns, max_ns: sum };
+    if OFF_CPU.insert(key, time, 0).is_err() {
+        count::full(ProbeId::OffCpuSwitch);
+    }
+}
+
+/// Argument: the task that is made runnable.
+#[btf_tracepoint(function = "sched_wakeup")]
+pub fn off_cpu_wakeup(ctx: BtfTracePointContext) -> i32 {
+    let task = Task::from_ptr(ctx.arg(0));
+    if !filter::is_target(task.tgid()) {
+        return 0;
+    }
+    count::hit(ProbeId::OffCpuWakeup);
+    if let Some(pending) = OFF_CPU_PENDING.get_ptr_mut(task.tid()) {
+        // SAFETY: the thread is off the CPU; a second wakeup does not find 0.
+        unsafe {
+            if (*pending).woken_ns == 0 {
+                (*pending).woken_ns = bpf_ktime_get_ns();
+            }
+        }
+    }
+    0
+}
