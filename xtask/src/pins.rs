@@ -1,0 +1,52 @@
+//! Every version this repository's build fetches, in one place.
+//!
+//! A change here makes the next `cargo xtask setup` resolve the toolchain again.
+
+/// bpf-linker as published on crates.io. Later versions need LLVM development packages
+/// instead of the LLVM library inside rustc.
+pub(crate) const BPF_LINKER: &str = "0.10.4";
+
+/// LLVM majors for which [`BPF_LINKER`] has a `rust-llvm-N` feature (its Cargo.toml).
+pub(crate) const BPF_LINKER_LLVM: &[u32] = &[20, 21, 22];
+
+/// The nightly that rustup installs into the cache when no installed nightly can serve.
+/// rustc 1.97.0-nightly, LLVM 22.
+pub(crate) const NIGHTLY: &str = "nightly-2026-05-20";
+
+/// One Debian suite that carries a `rust-src` package, and the rustc minor version it had
+/// when this was written (1.MINOR). Suites move on: the minor only says which one to ask first.
+pub(crate) struct Suite {
+    pub(crate) name: &'static str,
+    pub(crate) minor: u32,
+}
+
+/// Where Debian keeps `rust-src`, in the order asked when no suite is known to match.
+pub(crate) const RUST_SRC_SUITES: &[Suite] = &[
+    Suite {
+        name: "forky",
+        minor: 97,
+    },
+    Suite {
+        name: "trixie-backports",
+        minor: 96,
+    },
+    Suite {
+        name: "experimental",
+        minor: 98,
+    },
+    Suite {
+        name: "sid",
+        minor: 97,
+    },
+];
+
+/// Checksums of `rust-src` packages this repository was built with: (version, sha256).
+pub(crate) const RUST_SRC_SHA256: &[(&str, &str)] = &[(
+    "1.97.1+dfsg1-1",
+    "d0637f8f464234ffb12baa55fc0e851f5f9dcfd0199c1a0922e4488a4f591992",
+)];
+
+/// What a stamp must have been made with to be taken as it is.
+pub(crate) fn identity() -> String {
+    format!("bpf-linker-{BPF_LINKER},{NIGHTLY}")
+}

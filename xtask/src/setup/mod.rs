@@ -1,0 +1,9 @@
+//! Finds or makes the BPF toolchain and leaves a stamp that says where it is.
+
+mod debian;
+mod linker;
+mod nightly;
+mod resolve;
+mod trial;
+
+pub(crate) use resolve::{ensure, ensure_verbose};
