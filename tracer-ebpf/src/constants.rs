@@ -68,7 +68,11 @@ static SYSCALLS: [u64; 9] = [u64::MAX; 9];
 /// Whether a syscall is to be traced.
 #[inline(always)]
 pub fn traces_syscall(nr: u32) -> bool {
-    let word = if nr >= tracer_common::capture::MAX_SYSCALLS { 8 } else { (nr / 64) as usize & 7 };
+    let word = if nr >= tracer_common::capture::MAX_SYSCALLS {
+        8
+    } else {
+        (nr / 64) as usize & 7
+    };
     // SAFETY: `word` is at most 8; see `constants!` for why the read is volatile.
     let bits = unsafe { core::ptr::read_volatile((&raw const SYSCALLS).cast::<u64>().add(word)) };
     let bit = if word == 8 { 0 } else { nr % 64 };

@@ -11,7 +11,11 @@ use crate::{
 #[inline(always)]
 pub fn flags(tgid: u32) -> u32 {
     let flags = raw_flags(tgid);
-    if flags & target::AWAIT_EXEC != 0 { 0 } else { flags }
+    if flags & target::AWAIT_EXEC != 0 {
+        0
+    } else {
+        flags
+    }
 }
 
 /// As [`flags`], with [`target::AWAIT_EXEC`] still to be seen.
@@ -22,7 +26,11 @@ pub fn raw_flags(tgid: u32) -> u32 {
         return if tgid == only { target::TRACE } else { 0 };
     }
     if target_all() != 0 {
-        return if tgid == own_tgid() || tgid == 0 { 0 } else { target::TRACE };
+        return if tgid == own_tgid() || tgid == 0 {
+            0
+        } else {
+            target::TRACE
+        };
     }
     // SAFETY: read at once; a concurrent update is seen before or after as a whole.
     unsafe { TARGETS.get(tgid) }.copied().unwrap_or(0)

@@ -23,7 +23,9 @@ pub fn goid(tgid: u32, tid: u32) -> u64 {
 /// this thread: in threads that C code made, the slot holds zero or a stale pointer.
 #[inline(always)]
 fn current(offsets: &GoOffsets, tid: u32) -> Option<u64> {
-    let slot = Task::current().thread_pointer().wrapping_add(offsets.tls_g as u64);
+    let slot = Task::current()
+        .thread_pointer()
+        .wrapping_add(offsets.tls_g as u64);
     let g = read(slot, 0)?;
     let m = read(g, offsets.g_m)?;
     if read(m, offsets.m_procid)? != u64::from(tid) {

@@ -82,16 +82,37 @@ impl Captures {
         // SAFETY: `at` and the bounded size stay within the scratch buffer: 0x3fff + 16 + 0x1fff.
         let got = unsafe {
             let to = self.record.add((at + HEADER) as usize);
-            read_str_raw(to.cast(), bounded::<COPY_MASK>(size) as u32, address as *const _)
+            read_str_raw(
+                to.cast(),
+                bounded::<COPY_MASK>(size) as u32,
+                address as *const _,
+            )
         };
-        let header = CaptureHeader { arg: rule.arg, kind: rule.kind, index, ..Default::default() };
+        let header = CaptureHeader {
+            arg: rule.arg,
+            kind: rule.kind,
+            index,
+            ..Default::default()
+        };
         if got <= 0 {
             self.faulted(at, header);
         } else {
             let got = bounded::<COPY_MASK>(got as u64);
-            let state = if got == size { status::TRUNCATED } else { status::OK };
+            let state = if got == size {
+                status::TRUNCATED
+            } else {
+                status::OK
+            };
             let len = got.wrapping_sub(1) & COPY_MASK;
-            self.push(at, CaptureHeader { status: state, len: len as u32, wanted: len, ..header });
+            self.push(
+                at,
+                CaptureHeader {
+                    status: state,
+                    len: len as u32,
+                    wanted: len,
+                    ..header
+                },
+            );
         }
     }
 
@@ -107,8 +128,13 @@ impl Captures {
             size = MAX_CAPTURE as u64;
         }
         let size = bounded::<COPY_MASK>(size);
-        let header =
-            CaptureHeader { arg: rule.arg, kind: rule.kind, index, wanted, ..Default::default() };
+        let header = CaptureHeader {
+            arg: rule.arg,
+            kind: rule.kind,
+            index,
+            wanted,
+            ..Default::default()
+        };
         // SAFETY: as in `string`.
         let failed = unsafe {
             let to = self.record.add((at + HEADER) as usize);
@@ -117,8 +143,19 @@ impl Captures {
         if failed != 0 {
             self.faulted(at, header);
         } else {
-            let state = if size < wanted { status::TRUNCATED } else { status::OK };
-            self.push(at, CaptureHeader { status: state, len: size as u32, ..header });
+            let state = if size < wanted {
+                status::TRUNCATED
+            } else {
+                status::OK
+            };
+            self.push(
+                at,
+                CaptureHeader {
+                    status: state,
+                    len: size as u32,
+                    ..header
+                },
+            );
         }
     }
 
@@ -127,13 +164,24 @@ impl Captures {
     #[inline(always)]
     fn iovec(&mut self, rule: CaptureRule, address: u64, call: &Call<'_>, limit: u64) {
         let count = arg(call.args, rule.len_arg);
-        self.bytes(rule, 0, address, count.wrapping_mul(16), MAX_IOVECS as u64 * 16);
-        let mut left = if call.phase == phase::EXIT { call.ret as u64 } else { u64::MAX };
+        self.bytes(
+            rule,
+            0,
+            address,
+            count.wrapping_mul(16),
+            MAX_IOVECS as u64 * 16,
+        );
+        let mut left = if call.phase == phase::EXIT {
+            call.ret as u64
+        } else {
+            u64::MAX
+        };
         for i in 0..MAX_IOVECS as u64 {
             if i >= count || left == 0 {
                 break;
             }
-            let (Some(base), Some(len)) = (user_word(address + i * 16), user_word(address + i * 16 + 8))
+            let (Some(base), Some(len)) =
+                (user_word(address + i * 16), user_word(address + i * 16 + 8))
             else {
                 break;
             };
@@ -155,7 +203,12 @@ impl Captures {
                 self.end(rule, i as u8);
                 return;
             }
-            self.string(rule, i as u8, string, if limit > 1024 { 1024 } else { limit });
+            self.string(
+                rule,
+                i as u8,
+                string,
+                if limit > 1024 { 1024 } else { limit },
+            );
         }
     }
 
@@ -186,13 +239,25 @@ impl Captures {
     #[inline(always)]
     fn faulted(&mut self, at: u64, header: CaptureHeader) {
         count::fault(self.probe);
-        self.push(at, CaptureHeader { status: status::FAULT, len: 0, ..header });
+        self.push(
+            at,
+            CaptureHeader {
+                status: status::FAULT,
+                len: 0,
+                ..header
+            },
+        );
     }
 
     #[inline(always)]
     fn push(&mut self, at: u64, header: CaptureHeader) {
         // SAFETY: `at` is at most `LAST_START`, and the record is aligned to 8 bytes as is `at`.
-        unsafe { self.record.add(at as usize).cast::<CaptureHeader>().write(header) };
+        unsafe {
+            self.record
+                .add(at as usize)
+                .cast::<CaptureHeader>()
+                .write(header)
+        };
         let align = CAPTURE_ALIGN as u64;
         self.len = at + HEADER + (u64::from(header.len) + align - 1) / align * align;
         self.count += 1;

@@ -1,6 +1,8 @@
 //! What is this process doing, what is it waiting for, and why.
 
 pub mod analysis;
+pub mod bpf;
+pub mod decode;
 pub mod event;
 pub mod go;
 pub mod recording;

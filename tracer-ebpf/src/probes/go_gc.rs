@@ -43,8 +43,12 @@ pub fn go_gc_cycle(_ctx: ProbeContext) -> u32 {
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
     count::hit(ProbeId::GoGcCycle);
     // SAFETY: a plan is written once, before the probe is attached.
-    let Some(plan) = (unsafe { GO_GC_PLANS.get(tgid) }) else { return 0 };
-    let Some(scratch) = SCRATCH.get_ptr_mut(0) else { return 0 };
+    let Some(plan) = (unsafe { GO_GC_PLANS.get(tgid) }) else {
+        return 0;
+    };
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+        return 0;
+    };
     let record = scratch.cast::<u8>();
     let mut fixed = GoGcCycle {
         header: emit::header(Kind::GoGcCycle, 0),
@@ -53,7 +57,10 @@ pub fn go_gc_cycle(_ctx: ProbeContext) -> u32 {
         lens: [0; MAX_RANGES],
     };
     let len = copy_ranges(plan, record, &mut fixed);
-    fixed.header = EventHeader { len: len as u32, ..fixed.header };
+    fixed.header = EventHeader {
+        len: len as u32,
+        ..fixed.header
+    };
     // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
     unsafe { record.cast::<GoGcCycle>().write(fixed) };
     emit::output(ProbeId::GoGcCycle, record, len);
@@ -68,12 +75,20 @@ fn copy_ranges(plan: &ReadPlan, record: *mut u8, fixed: &mut GoGcCycle) -> u64 {
             break;
         }
         let range = plan.ranges[i];
-        let size = if range.len > MAX_RANGE_LEN as u32 { MAX_RANGE_LEN as u32 } else { range.len };
+        let size = if range.len > MAX_RANGE_LEN as u32 {
+            MAX_RANGE_LEN as u32
+        } else {
+            range.len
+        };
         let size = bounded::<{ MAX_RANGE_LEN as u64 * 2 - 1 }>(u64::from(size));
         let at = bounded::<0x1fff>(len);
         // SAFETY: `at` and `size` stay far below the scratch buffer's size.
         let failed = unsafe {
-            bpf_probe_read_user(record.add(at as usize).cast(), size as u32, range.addr as *const _)
+            bpf_probe_read_user(
+                record.add(at as usize).cast(),
+                size as u32,
+                range.addr as *const _,
+            )
         };
         if failed != 0 {
             fixed.failed |= 1 << i;

@@ -46,15 +46,34 @@ fn leaves(ctx: &BtfTracePointContext, tgid: u32, task: Task, now: u64) {
     let key = OffCpuKey {
         tgid,
         tid,
-        kernel_stack: if want_kernel_stack() != 0 { stack(ctx, 0) } else { -1 },
-        user_stack: if want_user_stack() != 0 { stack(ctx, BPF_F_USER_STACK) } else { -1 },
+        kernel_stack: if want_kernel_stack() != 0 {
+            stack(ctx, 0)
+        } else {
+            -1
+        },
+        user_stack: if want_user_stack() != 0 {
+            stack(ctx, BPF_F_USER_STACK)
+        } else {
+            -1
+        },
         state,
         reserved: 0,
         comm: task.comm(),
     };
     // A task that stays runnable waits for a CPU from now on.
     let woken_ns = if state == 0 { now } else { 0 };
-    if OFF_CPU_PENDING.insert(tid, OffCpuPending { key, out_ns: now, woken_ns }, 0).is_err() {
+    if OFF_CPU_PENDING
+        .insert(
+            tid,
+            OffCpuPending {
+                key,
+                out_ns: now,
+                woken_ns,
+            },
+            0,
+        )
+        .is_err()
+    {
         count::full(ProbeId::OffCpuSwitch);
     }
 }
@@ -65,7 +84,11 @@ fn leaves(ctx: &BtfTracePointContext, tgid: u32, task: Task, now: u64) {
 fn stack(ctx: &BtfTracePointContext, flags: u32) -> i32 {
     // SAFETY: a BTF tracepoint context and a stack map, as the helper requires.
     let id = unsafe {
-        bpf_get_stackid(ctx.as_ptr(), (&raw const STACKS).cast_mut().cast(), u64::from(flags))
+        bpf_get_stackid(
+            ctx.as_ptr(),
+            (&raw const STACKS).cast_mut().cast(),
+            u64::from(flags),
+        )
     } as i32;
     if id < 0 && id != -14 {
         count::stack_lost(ProbeId::OffCpuSwitch);
@@ -75,15 +98,25 @@ fn stack(ctx: &BtfTracePointContext, flags: u32) -> i32 {
 
 #[inline(always)]
 fn begins_to_run(tid: u32, now: u64) {
-    let Some(pending) = OFF_CPU_PENDING.get_ptr_mut(tid) else { return };
+    let Some(pending) = OFF_CPU_PENDING.get_ptr_mut(tid) else {
+        return;
+    };
     // SAFETY: only this CPU switches to the thread now.
     let pending = unsafe { &mut *pending };
     if pending.out_ns == 0 {
         return;
     }
-    let woken = if pending.woken_ns == 0 { now } else { pending.woken_ns };
+    let woken = if pending.woken_ns == 0 {
+        now
+    } else {
+        pending.woken_ns
+    };
     let key = pending.key;
-    add(&key, woken.wrapping_sub(pending.out_ns), now.wrapping_sub(woken));
+    add(
+        &key,
+        woken.wrapping_sub(pending.out_ns),
+        now.wrapping_sub(woken),
+    );
     pending.out_ns = 0;
 }
 
@@ -101,7 +134,12 @@ fn add(key: &OffCpuKey, blocked_ns: u64, runnable_ns: u64) {
         }
         return;
     }
-    let time = OffCpuTime { count: 1, blocked_ns, runnable_ns, max_ns: sum };
+    let time = OffCpuTime {
+        count: 1,
+        blocked_ns,
+        runnable_ns,
+        max_ns: sum,
+    };
     if OFF_CPU.insert(key, time, 0).is_err() {
         count::full(ProbeId::OffCpuSwitch);
     }

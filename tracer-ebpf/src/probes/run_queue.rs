@@ -35,7 +35,9 @@ pub fn run_queue_switch(ctx: BtfTracePointContext) -> i32 {
 
 #[inline(always)]
 fn leaves(ctx: &BtfTracePointContext, tgid: u32, task: Task, now: u64) {
-    let Some(stats) = stats_of(tgid, task) else { return };
+    let Some(stats) = stats_of(tgid, task) else {
+        return;
+    };
     if ctx.arg::<u64>(0) as u8 == 0 && task.state() != 0 {
         stats.voluntary += 1;
         return;
@@ -46,8 +48,12 @@ fn leaves(ctx: &BtfTracePointContext, tgid: u32, task: Task, now: u64) {
 
 #[inline(always)]
 fn begins_to_run(tgid: u32, task: Task, now: u64) {
-    let Some(runnable) = RUNNABLE.get_ptr_mut(task.tid()) else { return };
-    let Some(stats) = stats_of(tgid, task) else { return };
+    let Some(runnable) = RUNNABLE.get_ptr_mut(task.tid()) else {
+        return;
+    };
+    let Some(stats) = stats_of(tgid, task) else {
+        return;
+    };
     // SAFETY: only this CPU switches to the thread now.
     let runnable = unsafe { &mut *runnable };
     // SAFETY: the helper has no preconditions.
@@ -75,7 +81,17 @@ fn becomes_runnable(tid: u32, now: u64, probe: ProbeId) {
         }
         return;
     }
-    if RUNNABLE.insert(tid, Runnable { since_ns: now, last_cpu: 0 }, 0).is_err() {
+    if RUNNABLE
+        .insert(
+            tid,
+            Runnable {
+                since_ns: now,
+                last_cpu: 0,
+            },
+            0,
+        )
+        .is_err()
+    {
         count::full(probe);
     }
 }
@@ -120,5 +136,9 @@ fn woken(task: Task) {
     }
     count::hit(ProbeId::RunQueueWakeup);
     // SAFETY: the helper has no preconditions.
-    becomes_runnable(task.tid(), unsafe { bpf_ktime_get_ns() }, ProbeId::RunQueueWakeup);
+    becomes_runnable(
+        task.tid(),
+        unsafe { bpf_ktime_get_ns() },
+        ProbeId::RunQueueWakeup,
+    );
 }

@@ -32,12 +32,18 @@ pub fn sample(ctx: PerfEventContext) -> u32 {
     if !filter::is_target(tgid) {
         return 0;
     }
-    let Some(scratch) = SAMPLE_SCRATCH.get_ptr_mut(0) else { return 0 };
+    let Some(scratch) = SAMPLE_SCRATCH.get_ptr_mut(0) else {
+        return 0;
+    };
     count::hit(ProbeId::Sample);
     let record = scratch.cast::<u8>();
     let mut flags = 0;
     let mut len = FIXED;
-    let kernel = if want_kernel_stack() != 0 { stack(&ctx, record, len, 0) } else { 0 };
+    let kernel = if want_kernel_stack() != 0 {
+        stack(&ctx, record, len, 0)
+    } else {
+        0
+    };
     len += kernel;
     let user = if want_user_stack() != 0 {
         stack(&ctx, record, len, u64::from(BPF_F_USER_STACK))
@@ -52,7 +58,10 @@ pub fn sample(ctx: PerfEventContext) -> u32 {
         flags |= sample_flag::TRUNCATED;
     }
     let fixed = Sample {
-        header: EventHeader { len: len as u32, ..emit::header(Kind::Sample, 0) },
+        header: EventHeader {
+            len: len as u32,
+            ..emit::header(Kind::Sample, 0)
+        },
         kernel_len: (kernel / 8) as u16,
         user_len: (user / 8) as u16,
         flags,
@@ -70,7 +79,16 @@ fn stack(ctx: &PerfEventContext, record: *mut u8, at: u64, flags: u64) -> u64 {
     let at = bounded::<0x7ff>(at);
     // SAFETY: `at` and the length stay far below the scratch buffer's size.
     let got = unsafe {
-        bpf_get_stack(ctx.as_ptr(), record.add(at as usize).cast(), STACK_BYTES, flags)
+        bpf_get_stack(
+            ctx.as_ptr(),
+            record.add(at as usize).cast(),
+            STACK_BYTES,
+            flags,
+        )
     };
-    if got <= 0 { 0 } else { bounded::<STACK_MASK>(got as u64) }
+    if got <= 0 {
+        0
+    } else {
+        bounded::<STACK_MASK>(got as u64)
+    }
 }

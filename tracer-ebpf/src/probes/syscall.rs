@@ -14,9 +14,7 @@ use tracer_common::{
 
 use crate::{
     constants::{self, nr_execve, nr_rt_sigreturn, traces_syscall},
-    count, emit,
-    filter,
-    go,
+    count, emit, filter, go,
     maps::{CAPTURE_RULES, SCRATCH, TARGETS},
     memory::{Call, Captures},
     task::Task,
@@ -43,14 +41,28 @@ impl Registers {
     #[cfg(bpf_target_arch = "x86_64")]
     #[inline(always)]
     pub fn args(self) -> [u64; 6] {
-        [self.word(14), self.word(13), self.word(12), self.word(7), self.word(9), self.word(8)]
+        [
+            self.word(14),
+            self.word(13),
+            self.word(12),
+            self.word(7),
+            self.word(9),
+            self.word(8),
+        ]
     }
 
     /// The six arguments: orig_x0 (x0 holds the return value at exit), x1 to x5.
     #[cfg(bpf_target_arch = "aarch64")]
     #[inline(always)]
     pub fn args(self) -> [u64; 6] {
-        [self.word(34), self.word(1), self.word(2), self.word(3), self.word(4), self.word(5)]
+        [
+            self.word(34),
+            self.word(1),
+            self.word(2),
+            self.word(3),
+            self.word(4),
+            self.word(5),
+        ]
     }
 
     /// The syscall number: orig_rax. -1 after `rt_sigreturn`.
@@ -98,7 +110,9 @@ pub fn begins(tgid: u32, nr: u32) -> bool {
 
 #[inline(always)]
 fn enter(tgid: u32, tid: u32, nr: u32, args: &[u64; 6]) {
-    let Some(record) = SCRATCH.get_ptr_mut(0) else { return };
+    let Some(record) = SCRATCH.get_ptr_mut(0) else {
+        return;
+    };
     let mut captures = Captures {
         probe: ProbeId::SyscallEnter,
         record: record.cast(),
@@ -107,9 +121,21 @@ fn enter(tgid: u32, tid: u32, nr: u32, args: &[u64; 6]) {
         cut: false,
     };
     let header = emit::header(Kind::SyscallEnter, 0);
-    capture(&mut captures, nr, &Call { args, ret: 0, phase: phase::ENTER });
+    capture(
+        &mut captures,
+        nr,
+        &Call {
+            args,
+            ret: 0,
+            phase: phase::ENTER,
+        },
+    );
     let fixed = SyscallEnter {
-        header: EventHeader { len: captures.len as u32, goid: go::goid(tgid, tid), ..header },
+        header: EventHeader {
+            len: captures.len as u32,
+            goid: go::goid(tgid, tid),
+            ..header
+        },
         nr,
         captures: captures.count,
         flags: flags(&captures),
@@ -142,7 +168,9 @@ pub fn syscall_exit(ctx: BtfTracePointContext) -> i32 {
 
 #[inline(always)]
 fn exit(tgid: u32, tid: u32, nr: u32, registers: Registers, ret: i64) {
-    let Some(record) = SCRATCH.get_ptr_mut(0) else { return };
+    let Some(record) = SCRATCH.get_ptr_mut(0) else {
+        return;
+    };
     let mut captures = Captures {
         probe: ProbeId::SyscallExit,
         record: record.cast(),
@@ -153,10 +181,22 @@ fn exit(tgid: u32, tid: u32, nr: u32, registers: Registers, ret: i64) {
     let header = emit::header(Kind::SyscallExit, 0);
     if ret >= 0 {
         let args = registers.args();
-        capture(&mut captures, nr, &Call { args: &args, ret, phase: phase::EXIT });
+        capture(
+            &mut captures,
+            nr,
+            &Call {
+                args: &args,
+                ret,
+                phase: phase::EXIT,
+            },
+        );
     }
     let fixed = SyscallExit {
-        header: EventHeader { len: captures.len as u32, goid: go::goid(tgid, tid), ..header },
+        header: EventHeader {
+            len: captures.len as u32,
+            goid: go::goid(tgid, tid),
+            ..header
+        },
         nr,
         captures: captures.count,
         flags: flags(&captures),

@@ -59,7 +59,8 @@ pub fn syscall_count_enter(ctx: BtfTracePointContext) -> i32 {
 unsafe fn spill(slot: *mut InFlight, owner: u64) {
     // SAFETY: the slot is valid; the exchange decides between this CPU and a searching one.
     unsafe {
-        let (_, won) = atomic_cxchg::<u64, { SeqCst }, { SeqCst }>(&raw mut (*slot).owner, owner, MOVING);
+        let (_, won) =
+            atomic_cxchg::<u64, { SeqCst }, { SeqCst }>(&raw mut (*slot).owner, owner, MOVING);
         if won && SPILLED.insert(owner, &*slot, 0).is_err() {
             count::full(ProbeId::SyscallCountEnter);
         }
@@ -92,7 +93,9 @@ fn exit_elsewhere(ctx: &BtfTracePointContext, id: u64) {
     if !filter::is_target((id >> 32) as u32) {
         return;
     }
-    let found = take_spilled(id).or_else(|| take_from_slots(id)).or_else(|| take_spilled(id));
+    let found = take_spilled(id)
+        .or_else(|| take_from_slots(id))
+        .or_else(|| take_spilled(id));
     if let Some((nr, enter_ns)) = found {
         record(nr, Some(enter_ns), ctx.arg::<i64>(1));
         return;
@@ -129,7 +132,8 @@ fn take_from_slots(id: u64) -> Option<(u32, u64)> {
         unsafe {
             if (*slot).owner == id {
                 let taken = ((*slot).nr as u32, (*slot).enter_ns);
-                let (_, won) = atomic_cxchg::<u64, { SeqCst }, { SeqCst }>(&raw mut (*slot).owner, id, 0);
+                let (_, won) =
+                    atomic_cxchg::<u64, { SeqCst }, { SeqCst }>(&raw mut (*slot).owner, id, 0);
                 return if won { Some(taken) } else { None };
             }
         }
@@ -157,7 +161,9 @@ pub fn forget(id: u64) {
 fn record(nr: u32, enter_ns: Option<u64>, ret: i64) {
     count::hit(ProbeId::SyscallCountExit);
     let slot = if nr < MAX_SYSCALLS { nr } else { MAX_SYSCALLS };
-    let Some(stats) = SYSCALL_STATS.get_ptr_mut(slot) else { return };
+    let Some(stats) = SYSCALL_STATS.get_ptr_mut(slot) else {
+        return;
+    };
     // SAFETY: this CPU's slot; no other program writes it.
     let stats = unsafe { &mut *stats };
     stats.count += 1;

@@ -1,0 +1,83 @@
+//! Values of the programs' `.rodata`, fixed at load.
+
+use aya::EbpfLoader;
+
+use super::{KernelTypeError, KernelTypes};
+
+/// One field per constant of `tracer-ebpf`'s `constants` module; see there for meanings.
+#[derive(Clone, Debug)]
+pub struct Constants {
+    /// The only target; 0 when the target map decides.
+    pub target_tgid: u32,
+    pub target_all: bool,
+    pub string_limit: u32,
+    pub want_goid: bool,
+    pub want_kernel_stack: bool,
+    pub want_user_stack: bool,
+    /// Bit `nr % 64` of word `nr / 64`; bit 0 of word 8 stands for all larger numbers.
+    pub syscalls: [u64; 9],
+}
+
+/// The structures that [`Rodata`] asks for.
+pub(super) const STRUCTURES: &[&str] = &["task_struct", "signal_struct"];
+
+/// Everything that the loader is given, kept alive until it has loaded.
+#[derive(Debug)]
+pub(super) struct Rodata {
+    words: Vec<(&'static str, u32)>,
+    syscalls: [u64; 9],
+}
+
+impl Rodata {
+    pub(super) fn new(
+        constants: &Constants,
+        types: &KernelTypes<'_>,
+        cpus: u32,
+    ) -> Result<Self, KernelTypeError> {
+        let task = |member| types.offset("task_struct", member);
+        let thread_pointer = if cfg!(target_arch = "x86_64") {
+            task("thread.fsbase")?
+        } else {
+            task("thread.uw.tp_value")?
+        };
+        let mut words = vec![
+            ("TARGET_TGID", constants.target_tgid),
+            ("TARGET_ALL", constants.target_all.into()),
+            ("OWN_TGID", std::process::id()),
+            ("NR_EXECVE", number(libc::SYS_execve)),
+            ("NR_RT_SIGRETURN", number(libc::SYS_rt_sigreturn)),
+            ("STRING_LIMIT", constants.string_limit),
+            ("WANT_GOID", constants.want_goid.into()),
+            ("WANT_KERNEL_STACK", constants.want_kernel_stack.into()),
+            ("WANT_USER_STACK", constants.want_user_stack.into()),
+            ("CPUS", cpus),
+            ("TASK_PID", task("pid")?),
+            ("TASK_TGID", task("tgid")?),
+            ("TASK_COMM", task("comm")?),
+            // `__state` since 5.14.
+            ("TASK_STATE", task("__state").or_else(|_| task("state"))?),
+            ("TASK_EXIT_CODE", task("exit_code")?),
+            ("TASK_SIGNAL", task("signal")?),
+            ("SIGNAL_LIVE", types.offset("signal_struct", "live")?),
+            ("TASK_THREAD_POINTER", thread_pointer),
+        ];
+        if cfg!(target_arch = "x86_64") {
+            words.push(("TASK_TI_STATUS", task("thread_info.status")?));
+        }
+        Ok(Self {
+            words,
+            syscalls: constants.syscalls,
+        })
+    }
+
+    pub(super) fn apply<'a>(&'a self, loader: &mut EbpfLoader<'a>) {
+        for (name, value) in &self.words {
+            loader.override_global(name, value, true);
+        }
+        loader.override_global("SYSCALLS", &self.syscalls[..], true);
+    }
+}
+
+fn number(nr: libc::c_long) -> u32 {
+    u32::try_from(nr).expect("syscall numbers are small")
+}

@@ -1,0 +1,138 @@
+//! Reads the maps in which programs aggregate. All values are totals since the start.
+
+use aya::maps::{HashMap, PerCpuArray, StackTraceMap};
+use tracer_common::capture::MAX_SYSCALLS;
+use tracer_common::histogram::BUCKETS;
+use tracer_common::stats::{LatencyStats, OffCpuKey, OffCpuTime, RunQueueStats};
+
+use super::kernel::{BpfError, Kernel, Wire, map_error, missing};
+use crate::decode::comm;
+use crate::event::{Latency, OffCpuStack, RunQueueThread};
+
+/// One entry of the off-CPU map.
+#[derive(Clone, Debug)]
+pub struct OffCpuRead {
+    pub key: OffCpuKey,
+    pub stack: OffCpuStack,
+}
+
+/// One thread of the run-queue map.
+#[derive(Clone, Debug)]
+pub struct RunQueueRead {
+    pub tgid: u32,
+    pub tid: u32,
+    pub thread: RunQueueThread,
+}
+
+impl Kernel {
+    /// Statistics of each syscall that was called, by number; [`MAX_SYSCALLS`] stands for all
+    /// larger numbers.
+    ///
+    /// # Errors
+    /// When the map is not readable.
+    pub fn syscall_stats(&self) -> Result<Vec<(u32, Latency)>, BpfError> {
+        let name = "SYSCALL_STATS";
+        let map = self.ebpf.map(name).ok_or_else(|| missing(name))?;
+        let map: PerCpuArray<_, Wire<LatencyStats>> =
+            PerCpuArray::try_from(map).map_err(|e| map_error(name, e))?;
+        let mut all = Vec::new();
+        for nr in 0..=MAX_SYSCALLS {
+            let per_cpu = map.get(&nr, 0).map_err(|e| map_error(name, e))?;
+            let mut sum = Latency::default();
+            for stats in per_cpu.iter().filter(|s| s.0.count != 0) {
+                sum.merge(&latency(&stats.0));
+            }
+            if sum.count != 0 {
+                all.push((nr, sum));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Time off the CPU by thread and stack.
+    ///
+    /// # Errors
+    /// When a map is not readable.
+    pub fn off_cpu(&self) -> Result<Vec<OffCpuRead>, BpfError> {
+        let name = "OFF_CPU";
+        let map = self.ebpf.map(name).ok_or_else(|| missing(name))?;
+        let map: HashMap<_, Wire<OffCpuKey>, Wire<OffCpuTime>> =
+            HashMap::try_from(map).map_err(|e| map_error(name, e))?;
+        let stacks = self.ebpf.map("STACKS").ok_or_else(|| missing("STACKS"))?;
+        let stacks = StackTraceMap::try_from(stacks).map_err(|e| map_error("STACKS", e))?;
+        let mut all = Vec::new();
+        // An entry that is removed during the walk is skipped by the kernel.
+        for (key, time) in map.iter().flatten() {
+            all.push(OffCpuRead {
+                key: key.0,
+                stack: off_cpu_stack(&stacks, &key.0, &time.0),
+            });
+        }
+        Ok(all)
+    }
+
+    /// Scheduling statistics by thread.
+    ///
+    /// # Errors
+    /// When the map is not readable.
+    pub fn run_queue(&self) -> Result<Vec<RunQueueRead>, BpfError> {
+        let name = "RUN_QUEUE";
+        let map = self.ebpf.map(name).ok_or_else(|| missing(name))?;
+        let map: HashMap<_, u32, Wire<RunQueueStats>> =
+            HashMap::try_from(map).map_err(|e| map_error(name, e))?;
+        Ok(map
+            .iter()
+            .flatten()
+            .map(|(tid, Wire(stats))| RunQueueRead {
+                tgid: stats.tgid,
+                tid,
+                thread: RunQueueThread {
+                    comm: comm(&stats.comm),
+                    voluntary: stats.voluntary,
+                    involuntary: stats.involuntary,
+                    migrations: stats.migrations,
+                    latency: latency(&stats.latency),
+                },
+            })
+            .collect())
+    }
+}
+
+fn latency(stats: &LatencyStats) -> Latency {
+    Latency {
+        count: stats.count,
+        errors: stats.errors,
+        total_ns: stats.total_ns,
+        min_ns: stats.min_ns,
+        max_ns: stats.max_ns,
+        buckets: (0..BUCKETS as u16)
+            .zip(stats.buckets)
+            .filter(|&(_, count)| count != 0)
+            .collect(),
+    }
+}
+
+fn off_cpu_stack(
+    stacks: &StackTraceMap<&aya::maps::MapData>,
+    key: &OffCpuKey,
+    time: &OffCpuTime,
+) -> OffCpuStack {
+    let user = addresses(stacks, key.user_stack);
+    OffCpuStack {
+        comm: comm(&key.comm),
+        state: key.state,
+        kernel: addresses(stacks, key.kernel_stack).unwrap_or_default(),
+        user_missing: user.is_none(),
+        user: user.unwrap_or_default(),
+        count: time.count,
+        blocked_ns: time.blocked_ns,
+        runnable_ns: time.runnable_ns,
+        max_ns: time.max_ns,
+    }
+}
+
+fn addresses(stacks: &StackTraceMap<&aya::maps::MapData>, id: i32) -> Option<Vec<u64>> {
+    let id = u32::try_from(id).ok()?;
+    let stack = stacks.get(&id, 0).ok()?;
+    Some(stack.frames().iter().map(|f| f.ip).collect())
+}

@@ -1,0 +1,57 @@
+//! The captures behind a syscall record.
+
+use tracer_common::capture::{self as wire, MAX_CAPTURE, MAX_IOVECS, MAX_RULES, MAX_STRINGS};
+
+use super::record::{DecodeError, Reader};
+use crate::event::{Capture, CaptureStatus};
+
+/// More than any record has: each rule may make one capture per string or buffer and one more.
+const MAX_CAPTURES: usize = MAX_RULES * (MAX_STRINGS + MAX_IOVECS + 1);
+/// A string is copied with one byte more than its limit, to tell that there is more.
+const MAX_LEN: usize = MAX_CAPTURE + 1;
+
+pub(super) fn captures(reader: &mut Reader<'_>, count: u16) -> Result<Vec<Capture>, DecodeError> {
+    let count = usize::from(count);
+    if count > MAX_CAPTURES {
+        return Err(DecodeError::Invalid {
+            field: "capture count",
+        });
+    }
+    (0..count).map(|_| capture(reader)).collect()
+}
+
+fn capture(reader: &mut Reader<'_>) -> Result<Capture, DecodeError> {
+    let arg = reader.u8()?;
+    let kind = reader.u8()?;
+    let status = status(reader.u8()?)?;
+    let index = reader.u8()?;
+    let len = reader.u32()? as usize;
+    let wanted = reader.u64()?;
+    if len > MAX_LEN {
+        return Err(DecodeError::Invalid {
+            field: "capture length",
+        });
+    }
+    let data = reader.bytes(len)?.to_vec();
+    reader.pad(len);
+    Ok(Capture {
+        arg,
+        kind,
+        index,
+        status,
+        wanted,
+        data,
+    })
+}
+
+fn status(number: u8) -> Result<CaptureStatus, DecodeError> {
+    match number {
+        wire::status::OK => Ok(CaptureStatus::Ok),
+        wire::status::TRUNCATED => Ok(CaptureStatus::Truncated),
+        wire::status::FAULT => Ok(CaptureStatus::Fault),
+        wire::status::END => Ok(CaptureStatus::End),
+        _ => Err(DecodeError::Invalid {
+            field: "capture status",
+        }),
+    }
+}

@@ -1,0 +1,361 @@
+//! One record.
+
+use bytes::Buf;
+use tracer_common::event::{
+    self as wire, EventHeader, Kind, MAX_RANGES, MAX_STACK, UnknownKind, sample_flag, syscall_flag,
+};
+
+use super::captures::captures;
+use crate::event::{
+    Body, Event, Exec, Exit, Fork, GcTrigger, Sample, Signal, SyscallEnter, SyscallExit,
+};
+
+/// Why a record is no event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The record ends before its contents do.
+    #[error("a record of {len} bytes is too short")]
+    Short { len: usize },
+    /// The length in the header is not that of the record.
+    #[error("a record of {len} bytes says it has {stated}")]
+    WrongLength { len: usize, stated: u32 },
+    /// Written by another build.
+    #[error(transparent)]
+    UnknownKind(#[from] UnknownKind),
+    /// A count or status is out of its range.
+    #[error("a record has an invalid {field}")]
+    Invalid { field: &'static str },
+}
+
+/// What a record holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decoded {
+    Event(Event),
+    /// Memory of a Go process at the end of a garbage collection cycle, which its offset table
+    /// gives a meaning.
+    GcRanges(GcRanges),
+}
+
+/// Memory ranges copied at one moment, in the order of the read plan. `None` where the copy
+/// failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GcRanges {
+    pub time_ns: u64,
+    pub pid: u32,
+    pub tid: u32,
+    pub cpu: u16,
+    pub ranges: Vec<Option<Vec<u8>>>,
+}
+
+/// Decodes one record.
+///
+/// # Errors
+/// [`DecodeError`] for any record that this build's programs do not write.
+pub fn decode(record: &[u8]) -> Result<Decoded, DecodeError> {
+    let mut reader = Reader::new(record);
+    let header = reader.header()?;
+    // The ring buffer pads records to 8 bytes, so the stated length may be the shorter one.
+    if record.len() < header.len as usize {
+        return Err(DecodeError::WrongLength {
+            len: record.len(),
+            stated: header.len,
+        });
+    }
+    let body = match Kind::try_from(header.kind)? {
+        Kind::SyscallEnter => syscall_enter(&mut reader)?,
+        Kind::SyscallExit => syscall_exit(&mut reader)?,
+        Kind::Signal => signal(&mut reader)?,
+        Kind::Fork => fork(&mut reader)?,
+        Kind::Exec => exec(&mut reader)?,
+        Kind::Exit => exit(&mut reader)?,
+        Kind::Sample => sample(&mut reader)?,
+        Kind::GoGcTrigger => gc_trigger(&mut reader)?,
+        Kind::GoGcCycle => return gc_ranges(&header, &mut reader).map(Decoded::GcRanges),
+    };
+    Ok(Decoded::Event(event(&header, body)))
+}
+
+fn event(header: &EventHeader, body: Body) -> Event {
+    Event {
+        time_ns: header.time_ns,
+        pid: header.tgid,
+        tid: header.tid,
+        cpu: header.cpu,
+        goid: (header.goid != 0).then_some(header.goid),
+        body,
+    }
+}
+
+/// A cursor that reports the end instead of panicking.
+pub(super) struct Reader<'a> {
+    rest: &'a [u8],
+    len: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(record: &'a [u8]) -> Self {
+        Self {
+            rest: record,
+            len: record.len(),
+        }
+    }
+
+    pub(super) fn bytes(&mut self, n: usize) -> Result<&'a [u8], DecodeError> {
+        let (bytes, rest) = self
+            .rest
+            .split_at_checked(n)
+            .ok_or(DecodeError::Short { len: self.len })?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    pub(super) fn u8(&mut self) -> Result<u8, DecodeError> {
+        Ok(self.bytes(1)?.get_u8())
+    }
+
+    pub(super) fn u16(&mut self) -> Result<u16, DecodeError> {
+        Ok(self.bytes(2)?.get_u16_ne())
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32, DecodeError> {
+        Ok(self.bytes(4)?.get_u32_ne())
+    }
+
+    pub(super) fn u64(&mut self) -> Result<u64, DecodeError> {
+        Ok(self.bytes(8)?.get_u64_ne())
+    }
+
+    /// Skips up to the next multiple of 8 bytes; the last field of a record may lack its padding.
+    pub(super) fn pad(&mut self, used: usize) {
+        let padding = used.next_multiple_of(8) - used;
+        self.rest = self.rest.get(padding..).unwrap_or_default();
+    }
+
+    fn header(&mut self) -> Result<EventHeader, DecodeError> {
+        Ok(EventHeader {
+            kind: self.u16()?,
+            cpu: self.u16()?,
+            len: self.u32()?,
+            time_ns: self.u64()?,
+            tgid: self.u32()?,
+            tid: self.u32()?,
+            goid: self.u64()?,
+        })
+    }
+
+    fn comm(&mut self) -> Result<String, DecodeError> {
+        Ok(comm(self.bytes(16)?))
+    }
+
+    fn addresses(&mut self, n: u16) -> Result<Vec<u64>, DecodeError> {
+        if usize::from(n) > MAX_STACK {
+            return Err(DecodeError::Invalid {
+                field: "stack length",
+            });
+        }
+        (0..n).map(|_| self.u64()).collect()
+    }
+}
+
+/// A kernel `comm`: up to the first NUL; invalid UTF-8 is replaced.
+pub(crate) fn comm(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
+}
+
+fn syscall_enter(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
+    let nr = reader.u32()?;
+    let count = reader.u16()?;
+    let flags = reader.u16()?;
+    let mut args = [0; 6];
+    for arg in &mut args {
+        *arg = reader.u64()?;
+    }
+    Ok(Body::SyscallEnter(SyscallEnter {
+        nr,
+        args,
+        captures: captures(reader, count)?,
+        compat: flags & syscall_flag::COMPAT != 0,
+        captures_cut: flags & syscall_flag::CAPTURES_CUT != 0,
+    }))
+}
+
+fn syscall_exit(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
+    let nr = reader.u32()?;
+    let count = reader.u16()?;
+    let flags = reader.u16()?;
+    let ret = reader.u64()?.cast_signed();
+    Ok(Body::SyscallExit(SyscallExit {
+        nr,
+        ret,
+        captures: captures(reader, count)?,
+        compat: flags & syscall_flag::COMPAT != 0,
+        captures_cut: flags & syscall_flag::CAPTURES_CUT != 0,
+    }))
+}
+
+fn signal(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
+    let signo = reader.u32()?;
+    let has_info = reader.u32()?;
+    let info = reader.bytes(48)?;
+    Ok(Body::Signal(Signal {
+        signo,
+        info: (has_info == 1).then(|| info.to_vec()),
+    }))
+}
+
+fn fork(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
+    Ok(Body::Fork(Fork {
+        child_pid: reader.u32()?,
+        child_tid: reader.u32()?,
+        comm: reader.comm()?,
+    }))
+}
+
+fn exec(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
+    let old_tid = reader.u32()?;
+    reader.u32()?;
+    Ok(Body::Exec(Exec {
+        old_tid,
+        comm: reader.comm()?,
+    }))
+}
+
+fn exit(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
+    Ok(Body::Exit(Exit {
+        status: reader.u32()?,
+        last_thread: reader.u32()? == 1,
+        comm: reader.comm()?,
+    }))
+}
+
+fn sample(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
+    let kernel_len = reader.u16()?;
+    let user_len = reader.u16()?;
+    let flags = reader.u32()?;
+    Ok(Body::Sample(Sample {
+        comm: reader.comm()?,
+        kernel: reader.addresses(kernel_len)?,
+        user: reader.addresses(user_len)?,
+        user_missing: flags & sample_flag::NO_USER_STACK != 0,
+        truncated: flags & sample_flag::TRUNCATED != 0,
+    }))
+}
+
+fn gc_trigger(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
+    Ok(Body::GcTrigger(match reader.u64()? {
+        0 => GcTrigger::Heap,
+        1 => GcTrigger::Time,
+        2 => GcTrigger::Forced,
+        other => GcTrigger::Other(other),
+    }))
+}
+
+fn gc_ranges(header: &EventHeader, reader: &mut Reader<'_>) -> Result<GcRanges, DecodeError> {
+    let count = reader.u32()? as usize;
+    let failed = reader.u32()?;
+    let mut lens = [0; MAX_RANGES];
+    for len in &mut lens {
+        *len = usize::from(reader.u16()?);
+    }
+    let lens = lens.get(..count).ok_or(DecodeError::Invalid {
+        field: "range count",
+    })?;
+    let mut ranges = Vec::with_capacity(count);
+    for (i, &len) in lens.iter().enumerate() {
+        if len > wire::MAX_RANGE_LEN {
+            return Err(DecodeError::Invalid {
+                field: "range length",
+            });
+        }
+        let bytes = reader.bytes(len)?;
+        ranges.push((failed >> i & 1 == 0).then(|| bytes.to_vec()));
+        reader.pad(len);
+    }
+    Ok(GcRanges {
+        time_ns: header.time_ns,
+        pid: header.tgid,
+        tid: header.tid,
+        cpu: header.cpu,
+        ranges,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn header(kind: u16, len: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(3u16.to_ne_bytes());
+        bytes.extend((len as u32).to_ne_bytes());
+        bytes.extend(1_000_000u64.to_ne_bytes());
+        bytes.extend(42u32.to_ne_bytes());
+        bytes.extend(43u32.to_ne_bytes());
+        bytes.extend(7u64.to_ne_bytes());
+        bytes
+    }
+
+    #[test]
+    fn an_exit_record_is_read_in_full() {
+        let mut bytes = header(Kind::SyscallExit as u16, 48);
+        bytes.extend(39u32.to_ne_bytes());
+        bytes.extend([0; 4]);
+        bytes.extend((-2i64).to_ne_bytes());
+        let Ok(Decoded::Event(event)) = decode(&bytes) else {
+            panic!("not an event");
+        };
+        assert_eq!((event.pid, event.tid, event.cpu), (42, 43, 3));
+        assert_eq!(event.goid, Some(7));
+        let Body::SyscallExit(exit) = event.body else {
+            panic!("not an exit");
+        };
+        assert_eq!((exit.nr, exit.ret), (39, -2));
+    }
+
+    #[test]
+    fn errors_say_what_is_wrong() {
+        assert_eq!(decode(&[1, 0]), Err(DecodeError::Short { len: 2 }));
+        assert_eq!(
+            decode(&header(999, 32)),
+            Err(DecodeError::UnknownKind(UnknownKind(999)))
+        );
+        assert_eq!(
+            decode(&header(2, 48)),
+            Err(DecodeError::WrongLength {
+                len: 32,
+                stated: 48
+            })
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_decode_or_fail(bytes in prop::collection::vec(any::<u8>(), 0..2048)) {
+            let _ = decode(&bytes);
+        }
+
+        #[test]
+        fn any_body_of_any_kind_decodes_or_fails(
+            kind in 0u16..12,
+            body in prop::collection::vec(any::<u8>(), 0..4096),
+        ) {
+            let mut bytes = header(kind, 32 + body.len());
+            bytes.extend(&body);
+            let _ = decode(&bytes);
+        }
+
+        #[test]
+        fn small_counts_reach_the_depths(
+            kind in 1u16..10,
+            words in prop::collection::vec(0u8..4, 0..1024),
+        ) {
+            let mut bytes = header(kind, 32 + words.len());
+            bytes.extend(&words);
+            let _ = decode(&bytes);
+        }
+    }
+}
