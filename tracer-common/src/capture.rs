@@ -4,8 +4,8 @@
 //! BPF interpreter runs them and appends one [`CaptureHeader`] with its bytes, padded to
 //! [`CAPTURE_ALIGN`], per rule (or per string of an argument vector) to the record.
 
-/// Rules per syscall.
-pub const MAX_RULES: usize = 6;
+/// Rules per syscall. A power of two, so that a masked index is in bounds.
+pub const MAX_RULES: usize = 8;
 /// Highest syscall number that has rules and statistics, exclusive. Larger numbers are traced
 /// without captures and counted together.
 pub const MAX_SYSCALLS: u32 = 512;
@@ -86,7 +86,7 @@ pub struct CaptureRules {
     pub rules: [CaptureRule; MAX_RULES],
 }
 
-crate::wire_type!(CaptureRules, size 48, { rules @ 0 });
+crate::wire_type!(CaptureRules, size 64, { rules @ 0 });
 
 /// What became of a capture.
 pub mod status {

@@ -1,6 +1,8 @@
 //! Constants that the user side sets before loading. The verifier then sees known values and
 //! removes what they switch off.
 
+use crate::emit::bounded;
+
 /// Declares `.rodata` constants with an accessor each. The read is volatile because the compiler
 /// would otherwise fold the initial value.
 macro_rules! constants {
@@ -68,13 +70,13 @@ static SYSCALLS: [u64; 9] = [u64::MAX; 9];
 /// Whether a syscall is to be traced.
 #[inline(always)]
 pub fn traces_syscall(nr: u32) -> bool {
-    let word = if nr >= tracer_common::capture::MAX_SYSCALLS {
-        8
-    } else {
-        (nr / 64) as usize & 7
-    };
-    // SAFETY: `word` is at most 8; see `constants!` for why the read is volatile.
-    let bits = unsafe { core::ptr::read_volatile((&raw const SYSCALLS).cast::<u64>().add(word)) };
-    let bit = if word == 8 { 0 } else { nr % 64 };
-    bits >> bit & 1 != 0
+    let words = (&raw const SYSCALLS).cast::<u64>();
+    if nr >= tracer_common::capture::MAX_SYSCALLS {
+        // SAFETY: there are nine words; see `constants!` for why the read is volatile.
+        return unsafe { core::ptr::read_volatile(words.add(8)) } & 1 != 0;
+    }
+    let word = bounded::<7>(u64::from(nr / 64));
+    // SAFETY: as above.
+    let bits = unsafe { core::ptr::read_volatile(words.add(word as usize)) };
+    bits >> (nr % 64) & 1 != 0
 }

@@ -35,6 +35,15 @@ counters! {
     stack_lost => stacks_lost;
 }
 
+/// As [`fault`], for a probe known by its number.
+#[inline(always)]
+pub fn fault_of(probe: u32) {
+    if let Some(counters) = COUNTERS.get_ptr_mut(probe) {
+        // SAFETY: as above.
+        unsafe { (*counters).faults += 1 };
+    }
+}
+
 #[inline(always)]
 fn of(probe: ProbeId) -> Option<*mut ProbeCounters> {
     COUNTERS.get_ptr_mut(probe as u32)

@@ -74,3 +74,12 @@ pub fn bounded<const MASK: u64>(mut value: u64) -> u64 {
     }
     value
 }
+
+/// The same value, of which the compiler knows nothing: it then cannot rewrite a loop's end into a
+/// test for equality, which the verifier does not take for a bound.
+#[inline(always)]
+pub fn opaque(mut value: u64) -> u64 {
+    // SAFETY: one move of a register to itself.
+    unsafe { core::arch::asm!("{0} = {0}", inout(reg) value, options(nomem, nostack)) };
+    value
+}

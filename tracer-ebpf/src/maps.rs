@@ -19,6 +19,30 @@ pub const SCRATCH_LEN: usize = 32 * 1024;
 #[repr(C, align(8))]
 pub struct Scratch(pub [u8; SCRATCH_LEN]);
 
+/// A record under construction, and the call it is about. It lives in a map so that the functions
+/// that extend it can be verified each on its own.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Progress {
+    /// Bytes that are filled.
+    pub len: u64,
+    /// Captures.
+    pub count: u32,
+    /// 1 when something did not fit.
+    pub cut: u32,
+    /// Bytes that the buffers of an `iovec` array may still hold.
+    pub left: u64,
+    /// The probe that counts faults.
+    pub probe: u32,
+    /// One of [`tracer_common::capture::phase`].
+    pub phase: u32,
+    /// The return value, 0 at entry.
+    pub ret: u64,
+    pub args: [u64; 6],
+    /// Makes an index of three bits safe.
+    pub pad: [u64; 2],
+}
+
 /// A syscall that a thread is in.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -74,6 +98,10 @@ pub static COUNTERS: PerCpuArray<ProbeCounters> =
 /// Records of syscalls, signals and processes under construction.
 #[map]
 pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// Progress of the record in [`SCRATCH`].
+#[map]
+pub static PROGRESS: PerCpuArray<Progress> = PerCpuArray::with_max_entries(1, 0);
 
 /// Samples under construction: these interrupt the other programs.
 #[map]

@@ -1,4 +1,9 @@
 //! The interpreter of capture rules: copies what a syscall's arguments point to.
+//!
+//! The functions called `capture_…` are global in the BPF sense: the verifier checks each once, on
+//! its own, for any arguments, instead of following every path through all of them. They may
+//! therefore take plain numbers only and find their state in the [`PROGRESS`] and [`SCRATCH`] maps.
+//! They return 1 to go on and 0 when the record has no room for more.
 
 use aya_ebpf::helpers::{
     bpf_probe_read_user,
@@ -6,251 +11,101 @@ use aya_ebpf::helpers::{
 };
 use tracer_common::{
     capture::{
-        CAPTURE_ALIGN, CaptureHeader, CaptureRule, CaptureRules, MAX_CAPTURE, MAX_IOVECS,
-        MAX_RULES, MAX_STRINGS, kind, len, phase, status,
+        CAPTURE_ALIGN, CaptureHeader, CaptureRule, MAX_CAPTURE, MAX_IOVECS, MAX_RULES, MAX_STRINGS,
+        MAX_SYSCALLS, kind, len, phase, status,
     },
     probe::ProbeId,
 };
 
-use crate::{constants::string_limit, count, emit::bounded};
+use crate::{
+    constants::string_limit,
+    count,
+    emit::{bounded, opaque},
+    maps::{CAPTURE_RULES, PROGRESS, Progress, SCRATCH},
+};
 
-/// A capture starts below this offset; it then fits in the scratch buffer whatever its length.
+/// A capture starts at this offset or below; it then fits whatever its length.
 const LAST_START: u64 = 0x3fff;
 /// No less than [`MAX_CAPTURE`] plus a string's NUL and one more; one less than a power of two.
 const COPY_MASK: u64 = 0x1fff;
+/// Longest string taken from an argument vector, so that more of them fit.
+const LONGEST_IN_VECTOR: u64 = 1024;
 const HEADER: u64 = size_of::<CaptureHeader>() as u64;
 
-/// A record being extended by captures.
+/// The record being built on this CPU.
 pub struct Captures {
-    pub probe: ProbeId,
-    /// A scratch buffer.
-    pub record: *mut u8,
-    /// Bytes of it that are filled.
-    pub len: u64,
-    pub count: u16,
-    /// Something did not fit.
-    pub cut: bool,
-}
-
-/// The call whose arguments are followed.
-pub struct Call<'a> {
-    pub args: &'a [u64; 6],
-    /// The return value, 0 at entry.
-    pub ret: i64,
-    /// [`phase::ENTER`] or [`phase::EXIT`].
-    pub phase: u8,
+    record: *mut u8,
+    progress: *mut Progress,
 }
 
 impl Captures {
-    /// Runs the rules of one syscall.
+    /// Begins a record of `fixed` bytes before the captures.
     #[inline(always)]
-    pub fn run(&mut self, rules: &CaptureRules, call: &Call<'_>) {
-        for i in 0..MAX_RULES {
-            let rule = rules.rules[i];
-            if rule.kind == kind::NONE {
-                break;
-            }
-            if rule.phase & call.phase != 0 {
-                self.run_rule(rule, call);
-            }
-        }
+    pub fn begin(probe: ProbeId, fixed: usize) -> Option<Self> {
+        let this = Self::current()?;
+        // SAFETY: this CPU's slot of the map.
+        let progress = unsafe { &mut *this.progress };
+        progress.len = fixed as u64;
+        progress.count = 0;
+        progress.cut = 0;
+        progress.probe = probe as u32;
+        Some(this)
     }
 
     #[inline(always)]
-    fn run_rule(&mut self, rule: CaptureRule, call: &Call<'_>) {
-        let address = arg(call.args, rule.arg);
-        if address == 0 {
+    fn current() -> Option<Self> {
+        Some(Self {
+            record: SCRATCH.get_ptr_mut(0)?.cast(),
+            progress: PROGRESS.get_ptr_mut(0)?,
+        })
+    }
+
+    /// The scratch buffer.
+    #[inline(always)]
+    pub fn record(&self) -> *mut u8 {
+        self.record
+    }
+
+    /// How far it is.
+    #[inline(always)]
+    pub fn progress(&self) -> &mut Progress {
+        // SAFETY: this CPU's slot of the map; programs that share it do not interrupt each other.
+        unsafe { &mut *self.progress }
+    }
+
+    /// Runs the rules of a syscall that have a part in this phase.
+    #[inline(always)]
+    pub fn run(&self, nr: u32, args: &[u64; 6], ret: i64, phase: u8) {
+        if nr >= MAX_SYSCALLS {
             return;
         }
-        let limit = u64::from(string_limit());
-        match rule.kind {
-            kind::STRING => self.string(rule, 0, address, MAX_CAPTURE as u64),
-            kind::BUFFER => self.bytes(rule, 0, address, length(rule, call), limit),
-            kind::STRUCT => self.bytes(rule, 0, address, length(rule, call), MAX_CAPTURE as u64),
-            kind::IOVEC => self.iovec(rule, address, call, limit),
-            kind::STRINGS => self.strings(rule, address, limit),
-            _ => {}
-        }
-    }
-
-    /// Copies a NUL-terminated string of which `limit` bytes are wanted. One byte more is kept of
-    /// a longer one, which tells it from one that just fits.
-    #[inline(always)]
-    fn string(&mut self, rule: CaptureRule, index: u8, address: u64, limit: u64) {
-        let Some(at) = self.room() else { return };
-        let size = limit + 2;
-        // SAFETY: `at` and the bounded size stay within the scratch buffer: 0x3fff + 16 + 0x1fff.
-        let got = unsafe {
-            let to = self.record.add((at + HEADER) as usize);
-            read_str_raw(
-                to.cast(),
-                bounded::<COPY_MASK>(size) as u32,
-                address as *const _,
-            )
-        };
-        let header = CaptureHeader {
-            arg: rule.arg,
-            kind: rule.kind,
-            index,
-            ..Default::default()
-        };
-        if got <= 0 {
-            self.faulted(at, header);
-        } else {
-            let got = bounded::<COPY_MASK>(got as u64);
-            let state = if got == size {
-                status::TRUNCATED
-            } else {
-                status::OK
-            };
-            let len = got.wrapping_sub(1) & COPY_MASK;
-            self.push(
-                at,
-                CaptureHeader {
-                    status: state,
-                    len: len as u32,
-                    wanted: len,
-                    ..header
-                },
-            );
-        }
-    }
-
-    /// Copies `wanted` bytes, clipped to `limit`.
-    #[inline(always)]
-    fn bytes(&mut self, rule: CaptureRule, index: u8, address: u64, wanted: u64, limit: u64) {
-        let Some(at) = self.room() else { return };
-        let mut size = wanted;
-        if size > limit {
-            size = limit;
-        }
-        if size > MAX_CAPTURE as u64 {
-            size = MAX_CAPTURE as u64;
-        }
-        let size = bounded::<COPY_MASK>(size);
-        let header = CaptureHeader {
-            arg: rule.arg,
-            kind: rule.kind,
-            index,
-            wanted,
-            ..Default::default()
-        };
-        // SAFETY: as in `string`.
-        let failed = unsafe {
-            let to = self.record.add((at + HEADER) as usize);
-            read_user_raw(to.cast(), size as u32, address as *const _)
-        };
-        if failed != 0 {
-            self.faulted(at, header);
-        } else {
-            let state = if size < wanted {
-                status::TRUNCATED
-            } else {
-                status::OK
-            };
-            self.push(
-                at,
-                CaptureHeader {
-                    status: state,
-                    len: size as u32,
-                    ..header
-                },
-            );
-        }
-    }
-
-    /// Copies an `iovec` array, then what its elements point to. At exit the buffers hold no more
-    /// than the return value.
-    #[inline(always)]
-    fn iovec(&mut self, rule: CaptureRule, address: u64, call: &Call<'_>, limit: u64) {
-        let count = arg(call.args, rule.len_arg);
-        self.bytes(
-            rule,
-            0,
-            address,
-            count.wrapping_mul(16),
-            MAX_IOVECS as u64 * 16,
-        );
-        let mut left = if call.phase == phase::EXIT {
-            call.ret as u64
-        } else {
-            u64::MAX
-        };
-        for i in 0..MAX_IOVECS as u64 {
-            if i >= count || left == 0 {
+        let progress = self.progress();
+        progress.args = *args;
+        progress.ret = ret as u64;
+        progress.phase = u32::from(phase);
+        for index in 0..MAX_RULES as u64 {
+            if capture_rule(u64::from(nr), index) == 0 {
                 break;
             }
-            let (Some(base), Some(len)) =
-                (user_word(address + i * 16), user_word(address + i * 16 + 8))
-            else {
-                break;
-            };
-            let len = if len > left { left } else { len };
-            left -= len;
-            self.bytes(rule, i as u8 + 1, base, len, limit);
-        }
-    }
-
-    /// Copies the strings of an argument vector.
-    #[inline(always)]
-    fn strings(&mut self, rule: CaptureRule, address: u64, limit: u64) {
-        for i in 0..MAX_STRINGS as u64 {
-            let Some(string) = user_word(address + i * 8) else {
-                count::fault(self.probe);
-                return;
-            };
-            if string == 0 {
-                self.end(rule, i as u8);
-                return;
-            }
-            self.string(
-                rule,
-                i as u8,
-                string,
-                if limit > 1024 { 1024 } else { limit },
-            );
-        }
-    }
-
-    #[inline(always)]
-    fn end(&mut self, rule: CaptureRule, index: u8) {
-        if let Some(at) = self.room() {
-            let header = CaptureHeader {
-                arg: rule.arg,
-                kind: rule.kind,
-                index,
-                status: status::END,
-                ..Default::default()
-            };
-            self.push(at, header);
         }
     }
 
     /// Offset for the next capture, when there is room for the longest.
     #[inline(always)]
-    fn room(&mut self) -> Option<u64> {
-        if self.len > LAST_START {
-            self.cut = true;
+    fn room(&self) -> Option<u64> {
+        let progress = self.progress();
+        if progress.len > LAST_START {
+            progress.cut = 1;
             return None;
         }
-        Some(bounded::<LAST_START>(self.len))
+        Some(bounded::<LAST_START>(progress.len))
     }
 
     #[inline(always)]
-    fn faulted(&mut self, at: u64, header: CaptureHeader) {
-        count::fault(self.probe);
-        self.push(
-            at,
-            CaptureHeader {
-                status: status::FAULT,
-                len: 0,
-                ..header
-            },
-        );
-    }
-
-    #[inline(always)]
-    fn push(&mut self, at: u64, header: CaptureHeader) {
+    fn push(&self, at: u64, header: CaptureHeader) -> u64 {
+        if header.status == status::FAULT {
+            count::fault_of(self.progress().probe);
+        }
         // SAFETY: `at` is at most `LAST_START`, and the record is aligned to 8 bytes as is `at`.
         unsafe {
             self.record
@@ -259,33 +114,256 @@ impl Captures {
                 .write(header)
         };
         let align = CAPTURE_ALIGN as u64;
-        self.len = at + HEADER + (u64::from(header.len) + align - 1) / align * align;
-        self.count += 1;
+        let progress = self.progress();
+        progress.len = at + HEADER + (u64::from(header.len) + align - 1) / align * align;
+        progress.count += 1;
+        1
     }
 }
 
-/// Argument `index`; selected by compares since the verifier allows no variable index into the
-/// stack here.
+/// Runs rule `index` of a syscall.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn capture_rule(nr: u64, index: u64) -> u64 {
+    let (Some(rules), Some(captures)) = (CAPTURE_RULES.get(nr as u32), Captures::current()) else {
+        return 0;
+    };
+    if index >= MAX_RULES as u64 {
+        return 0;
+    }
+    // SAFETY: `index` was checked; an index expression would leave a panic path.
+    let rule = *unsafe { rules.rules.get_unchecked(bounded::<7>(index) as usize) };
+    if rule.kind == kind::NONE {
+        return 0;
+    }
+    let progress = captures.progress();
+    if u32::from(rule.phase) & progress.phase == 0 {
+        return 1;
+    }
+    let address = arg(progress, rule.arg);
+    if address == 0 {
+        return 1;
+    }
+    let limit = u64::from(string_limit());
+    let id = id(rule);
+    match rule.kind {
+        kind::STRING => capture_string(id, address, MAX_CAPTURE as u64),
+        kind::BUFFER => capture_bytes(id, address, length(rule, progress), limit),
+        kind::STRUCT => capture_bytes(id, address, length(rule, progress), MAX_CAPTURE as u64),
+        kind::IOVEC => capture_iovec(id, address, arg(progress, rule.len_arg)),
+        kind::STRINGS => capture_strings(id, address),
+        _ => 1,
+    }
+}
+
+/// A capture's `arg`, `kind` and `index` in one number.
 #[inline(always)]
-pub fn arg(args: &[u64; 6], index: u8) -> u64 {
-    match index {
-        0 => args[0],
-        1 => args[1],
-        2 => args[2],
-        3 => args[3],
-        4 => args[4],
-        _ => args[5],
+fn id(rule: CaptureRule) -> u64 {
+    u64::from(rule.arg) | u64::from(rule.kind) << 8
+}
+
+#[inline(always)]
+fn with_index(id: u64, index: u64) -> u64 {
+    id | index << 16
+}
+
+#[inline(always)]
+fn header_of(id: u64) -> CaptureHeader {
+    CaptureHeader {
+        arg: id as u8,
+        kind: (id >> 8) as u8,
+        index: (id >> 16) as u8,
+        ..Default::default()
+    }
+}
+
+/// Copies a NUL-terminated string of which `limit` bytes are wanted. One byte more is kept of a
+/// longer one, which tells it from one that just fits.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn capture_string(id: u64, address: u64, limit: u64) -> u64 {
+    let Some(captures) = Captures::current() else {
+        return 0;
+    };
+    let Some(at) = captures.room() else { return 0 };
+    let size = bounded::<COPY_MASK>(limit + 2);
+    // SAFETY: `at` and the bounded size stay within the scratch buffer: 0x3fff + 16 + 0x1fff.
+    let got = unsafe {
+        let to = captures.record.add((at + HEADER) as usize);
+        read_str_raw(to.cast(), size as u32, address as *const _)
+    };
+    if got <= 0 {
+        return captures.push(
+            at,
+            CaptureHeader {
+                status: status::FAULT,
+                ..header_of(id)
+            },
+        );
+    }
+    let got = bounded::<COPY_MASK>(got as u64);
+    let state = if got == size {
+        status::TRUNCATED
+    } else {
+        status::OK
+    };
+    let len = got.wrapping_sub(1) & COPY_MASK;
+    let header = CaptureHeader {
+        status: state,
+        len: len as u32,
+        wanted: len,
+        ..header_of(id)
+    };
+    captures.push(at, header)
+}
+
+/// Copies `wanted` bytes, clipped to `limit`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn capture_bytes(id: u64, address: u64, wanted: u64, limit: u64) -> u64 {
+    let Some(captures) = Captures::current() else {
+        return 0;
+    };
+    let Some(at) = captures.room() else { return 0 };
+    let mut size = wanted;
+    if size > limit {
+        size = limit;
+    }
+    if size > MAX_CAPTURE as u64 {
+        size = MAX_CAPTURE as u64;
+    }
+    let size = bounded::<COPY_MASK>(size);
+    let header = CaptureHeader {
+        wanted,
+        ..header_of(id)
+    };
+    // SAFETY: as in `capture_string`.
+    let failed = unsafe {
+        let to = captures.record.add((at + HEADER) as usize);
+        read_user_raw(to.cast(), size as u32, address as *const _)
+    };
+    if failed != 0 {
+        return captures.push(
+            at,
+            CaptureHeader {
+                status: status::FAULT,
+                ..header
+            },
+        );
+    }
+    let state = if size < wanted {
+        status::TRUNCATED
+    } else {
+        status::OK
+    };
+    captures.push(
+        at,
+        CaptureHeader {
+            status: state,
+            len: size as u32,
+            ..header
+        },
+    )
+}
+
+/// Copies an array of `count` `struct iovec`, then what its elements point to. At exit the buffers
+/// hold no more than the return value.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn capture_iovec(id: u64, address: u64, count: u64) -> u64 {
+    let Some(captures) = Captures::current() else {
+        return 0;
+    };
+    if capture_bytes(id, address, count.wrapping_mul(16), MAX_IOVECS as u64 * 16) == 0 {
+        return 0;
+    }
+    let progress = captures.progress();
+    let at_exit = progress.phase == u32::from(phase::EXIT);
+    progress.left = if at_exit { progress.ret } else { u64::MAX };
+    for i in 0..MAX_IOVECS as u64 {
+        let i = opaque(i);
+        if i >= count || capture_buffer(with_index(id, i + 1), address + i * 16) == 0 {
+            break;
+        }
+    }
+    1
+}
+
+/// Copies what one `struct iovec` points to; 0 when the rest is empty or does not fit.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn capture_buffer(id: u64, iovec: u64) -> u64 {
+    let Some(captures) = Captures::current() else {
+        return 0;
+    };
+    let (Some(base), Some(len)) = (user_word(iovec), user_word(iovec + 8)) else {
+        return 0;
+    };
+    let progress = captures.progress();
+    let left = progress.left;
+    if left == 0 {
+        return 0;
+    }
+    let len = if len > left { left } else { len };
+    progress.left = left - len;
+    capture_bytes(id, base, len, u64::from(string_limit()))
+}
+
+/// Copies the strings of an argument vector.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn capture_strings(id: u64, address: u64) -> u64 {
+    let Some(captures) = Captures::current() else {
+        return 0;
+    };
+    let limit = u64::from(string_limit());
+    let limit = if limit > LONGEST_IN_VECTOR {
+        LONGEST_IN_VECTOR
+    } else {
+        limit
+    };
+    for i in 0..MAX_STRINGS as u64 {
+        let id = with_index(id, i);
+        let Some(pointer) = user_word(address + i * 8) else {
+            count::fault_of(captures.progress().probe);
+            return 1;
+        };
+        if pointer == 0 {
+            let Some(at) = captures.room() else { return 0 };
+            return captures.push(
+                at,
+                CaptureHeader {
+                    status: status::END,
+                    ..header_of(id)
+                },
+            );
+        }
+        if capture_string(id, pointer, limit) == 0 {
+            return 0;
+        }
+    }
+    1
+}
+
+#[inline(always)]
+fn arg(progress: &Progress, index: u8) -> u64 {
+    let index = if index > 5 { 5 } else { index };
+    // SAFETY: `index` is at most 5; an index expression would leave a panic path.
+    unsafe {
+        *progress
+            .args
+            .get_unchecked(bounded::<7>(u64::from(index)) as usize)
     }
 }
 
 #[inline(always)]
-fn length(rule: CaptureRule, call: &Call<'_>) -> u64 {
+fn length(rule: CaptureRule, progress: &Progress) -> u64 {
     let size = u64::from(rule.size);
     match rule.len_from {
-        len::ARG => arg(call.args, rule.len_arg).wrapping_mul(size),
-        len::RET => (call.ret as u64).wrapping_mul(size),
+        len::ARG => arg(progress, rule.len_arg).wrapping_mul(size),
+        len::RET => progress.ret.wrapping_mul(size),
         len::DEREF => {
-            let pointer = arg(call.args, rule.len_arg) as *const u32;
+            let pointer = arg(progress, rule.len_arg) as *const u32;
             // SAFETY: the helper checks the address.
             u64::from(unsafe { bpf_probe_read_user(pointer) }.unwrap_or(0))
         }

@@ -6,7 +6,7 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use tracer_common::{
-    capture::{MAX_SYSCALLS, phase},
+    capture::phase,
     config::target,
     event::{EventHeader, Kind, Signal, SyscallEnter, SyscallExit, syscall_flag},
     probe::ProbeId,
@@ -15,8 +15,8 @@ use tracer_common::{
 use crate::{
     constants::{self, nr_execve, nr_rt_sigreturn, traces_syscall},
     count, emit, filter, go,
-    maps::{CAPTURE_RULES, SCRATCH, TARGETS},
-    memory::{Call, Captures},
+    maps::TARGETS,
+    memory::Captures,
     task::Task,
 };
 
@@ -110,40 +110,27 @@ pub fn begins(tgid: u32, nr: u32) -> bool {
 
 #[inline(always)]
 fn enter(tgid: u32, tid: u32, nr: u32, args: &[u64; 6]) {
-    let Some(record) = SCRATCH.get_ptr_mut(0) else {
+    let probe = ProbeId::SyscallEnter;
+    let Some(captures) = Captures::begin(probe, size_of::<SyscallEnter>()) else {
         return;
     };
-    let mut captures = Captures {
-        probe: ProbeId::SyscallEnter,
-        record: record.cast(),
-        len: size_of::<SyscallEnter>() as u64,
-        count: 0,
-        cut: false,
-    };
     let header = emit::header(Kind::SyscallEnter, 0);
-    capture(
-        &mut captures,
-        nr,
-        &Call {
-            args,
-            ret: 0,
-            phase: phase::ENTER,
-        },
-    );
+    captures.run(nr, args, 0, phase::ENTER);
+    let progress = *captures.progress();
     let fixed = SyscallEnter {
         header: EventHeader {
-            len: captures.len as u32,
+            len: progress.len as u32,
             goid: go::goid(tgid, tid),
             ..header
         },
         nr,
-        captures: captures.count,
-        flags: flags(&captures),
+        captures: progress.count as u16,
+        flags: flags(progress.cut),
         args: *args,
     };
     // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
-    unsafe { captures.record.cast::<SyscallEnter>().write(fixed) };
-    emit::output(captures.probe, captures.record, captures.len);
+    unsafe { captures.record().cast::<SyscallEnter>().write(fixed) };
+    emit::output(probe, captures.record(), progress.len);
 }
 
 #[btf_tracepoint(function = "sys_exit")]
@@ -168,58 +155,35 @@ pub fn syscall_exit(ctx: BtfTracePointContext) -> i32 {
 
 #[inline(always)]
 fn exit(tgid: u32, tid: u32, nr: u32, registers: Registers, ret: i64) {
-    let Some(record) = SCRATCH.get_ptr_mut(0) else {
+    let probe = ProbeId::SyscallExit;
+    let Some(captures) = Captures::begin(probe, size_of::<SyscallExit>()) else {
         return;
-    };
-    let mut captures = Captures {
-        probe: ProbeId::SyscallExit,
-        record: record.cast(),
-        len: size_of::<SyscallExit>() as u64,
-        count: 0,
-        cut: false,
     };
     let header = emit::header(Kind::SyscallExit, 0);
     if ret >= 0 {
-        let args = registers.args();
-        capture(
-            &mut captures,
-            nr,
-            &Call {
-                args: &args,
-                ret,
-                phase: phase::EXIT,
-            },
-        );
+        captures.run(nr, &registers.args(), ret, phase::EXIT);
     }
+    let progress = *captures.progress();
     let fixed = SyscallExit {
         header: EventHeader {
-            len: captures.len as u32,
+            len: progress.len as u32,
             goid: go::goid(tgid, tid),
             ..header
         },
         nr,
-        captures: captures.count,
-        flags: flags(&captures),
+        captures: progress.count as u16,
+        flags: flags(progress.cut),
         ret,
     };
     // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
-    unsafe { captures.record.cast::<SyscallExit>().write(fixed) };
-    emit::output(captures.probe, captures.record, captures.len);
+    unsafe { captures.record().cast::<SyscallExit>().write(fixed) };
+    emit::output(probe, captures.record(), progress.len);
 }
 
 #[inline(always)]
-fn capture(captures: &mut Captures, nr: u32, call: &Call<'_>) {
-    if nr < MAX_SYSCALLS
-        && let Some(rules) = CAPTURE_RULES.get(nr)
-    {
-        captures.run(rules, call);
-    }
-}
-
-#[inline(always)]
-fn flags(captures: &Captures) -> u16 {
+fn flags(cut: u32) -> u16 {
     let mut flags = 0;
-    if captures.cut {
+    if cut != 0 {
         flags |= syscall_flag::CAPTURES_CUT;
     }
     if constants::task_ti_status() != 0 && Task::current().is_compat() {

@@ -390,3 +390,61 @@ fn page_size() -> u32 {
     // SAFETY: no preconditions.
     u32::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bpf::Group;
+
+    fn constants() -> Constants {
+        Constants {
+            target_tgid: 0,
+            target_all: false,
+            string_limit: 32,
+            want_goid: true,
+            want_kernel_stack: true,
+            want_user_stack: true,
+            syscalls: [u64::MAX; 9],
+        }
+    }
+
+    #[test]
+    fn the_verifier_accepts_every_program() {
+        // SAFETY: no preconditions.
+        if unsafe { libc::geteuid() } != 0 {
+            eprintln!("skipped: loading BPF programs needs root");
+            return;
+        }
+        let sizes = Sizes {
+            ring_bytes: 1 << 16,
+            off_cpu: true,
+            syscall_stats: true,
+        };
+        let mut kernel = Kernel::load(&constants(), sizes).expect("maps");
+        for probe in PROBES {
+            let result = if probe.group == Group::GoGc || probe.group == Group::GoSchedule {
+                let file = Path::new("/proc/self/exe");
+                kernel.attach_uprobe(probe, file, 0x1000, std::process::id())
+            } else {
+                kernel.attach(probe, 99)
+            };
+            if let Err(error) = result {
+                panic!("{}: {error}", probe.program);
+            }
+            let (program, _) = kernel.program(probe.program);
+            let info = program.info().expect("program information");
+            println!(
+                "{}: {:?} instructions, {:?} verified",
+                probe.program,
+                info.size_jitted(),
+                info.verified_instruction_count()
+            );
+        }
+        assert_eq!(kernel.attached() as usize, PROBES.len());
+        kernel.counters().expect("counters");
+        kernel.detach();
+        kernel.syscall_stats().expect("statistics");
+        kernel.off_cpu().expect("off-CPU");
+        kernel.run_queue().expect("run queue");
+    }
+}
