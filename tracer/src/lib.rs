@@ -1,1 +1,3 @@
-pub mod go; pub mod syscall; pub mod symbol;
+pub mod go;
+pub mod symbol;
+pub mod syscall;
