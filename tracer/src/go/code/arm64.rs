@@ -14,7 +14,7 @@ use super::references::{Access, Reference};
 /// callers look for several that agree.
 pub(super) fn references(code: &[u8], entry: u64) -> Vec<Reference> {
     let mut found = Vec::new();
-    let mut known = [None; 32];
+    let mut known: [Option<u64>; 32] = [None; 32];
     for (index, bytes) in code.chunks_exact(4).enumerate() {
         let word = u32_at(bytes, 0);
         let pc = entry.wrapping_add(index as u64 * 4);
