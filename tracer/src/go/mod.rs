@@ -25,3 +25,5 @@ pub use version::Release;
 mod fixture;
 #[cfg(test)]
 mod fixture_tests;
+#[cfg(test)]
+mod live_tests;

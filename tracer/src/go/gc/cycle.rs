@@ -93,6 +93,9 @@ pub enum GcError {
         /// How many there are.
         count: usize,
     },
+    /// No cycle has ended yet.
+    #[error("the target has not finished a GC cycle yet")]
+    None,
     /// The bytes were copied while a cycle was running.
     #[error("cycle {started} has begun and {finished} has ended: copied in the middle of a cycle")]
     Unfinished {
@@ -149,6 +152,9 @@ impl GcCycle {
                 started,
                 finished: cycle.number,
             });
+        }
+        if started == 0 {
+            return Err(GcError::None);
         }
         check(&cycle, &times(layout, &work))?;
         Ok(cycle)
