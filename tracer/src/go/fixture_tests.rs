@@ -11,9 +11,7 @@ use super::{Arch, Binary, CurrentG, Globals};
 
 fn layout(binary: &Binary) -> &'static Layout {
     let info = binary.build_info().expect("build record");
-    Layout::for_build(info, binary.arch())
-        .expect("a row")
-        .layout
+    Layout::candidates(info, binary.arch()).expect("a row")[0].layout
 }
 
 #[test]

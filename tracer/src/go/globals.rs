@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::binary::{Binary, BinaryError};
 use super::code::{Access, Reference, references};
-use super::layout::Layout;
+use super::layout::{Layout, Selection};
 
 /// Link-time addresses of runtime variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +82,9 @@ pub enum GlobalsError {
         /// Address by code.
         code: u64,
     },
+    /// There is no layout to try.
+    #[error("no known layout for this Go release; Go internals are off")]
+    NoRow,
     /// The executable could not be read.
     #[error(transparent)]
     Binary(#[from] BinaryError),
@@ -115,6 +118,22 @@ impl Globals {
         let globals = Code::read(binary, layout)?.locate()?;
         globals.check_symbols(binary)?;
         Ok(globals)
+    }
+
+    /// Tries the rows of the executable's release in turn ([`Layout::candidates`]) and returns the
+    /// first that its code confirms. On failure the error is that of the nearest row.
+    pub fn locate_any(
+        binary: &Binary,
+        rows: &[Selection],
+    ) -> Result<(Selection, Self), GlobalsError> {
+        let mut first = None;
+        for selection in rows {
+            match Self::locate(binary, selection.layout) {
+                Ok(globals) => return Ok((*selection, globals)),
+                Err(error) => first = first.or(Some(error)),
+            }
+        }
+        Err(first.unwrap_or(GlobalsError::NoRow))
     }
 
     fn check_symbols(&self, binary: &Binary) -> Result<(), GlobalsError> {

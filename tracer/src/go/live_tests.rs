@@ -32,8 +32,8 @@ impl Target {
             .spawn()
             .expect("fixture starts");
         let binary = Binary::open(path).expect("readable");
-        let layout = Layout::for_build(binary.build_info().expect("record"), binary.arch())
-            .expect("row")
+        let layout = Layout::candidates(binary.build_info().expect("record"), binary.arch())
+            .expect("row")[0]
             .layout;
         let bias = load_bias(&binary, child.id(), path);
         let globals = Globals::locate(&binary, layout)
@@ -188,7 +188,7 @@ fn a_layout_of_another_release_is_refused() {
         let target = Target::start(&path);
         std::thread::sleep(Duration::from_millis(100));
         let mut wrong = *target.layout;
-        wrong.m.procid -= 8;
+        wrong.m.alllink -= 24;
         let result = wrong.verify(&target.memory, &target.globals, &target.threads());
         assert!(result.is_err(), "{name}: {result:?}");
     }

@@ -39,12 +39,6 @@ pub enum LayoutError {
         /// The minors with rows.
         known: String,
     },
-    /// The build changes the runtime's structures.
-    #[error("built with {setting}, which may move runtime fields; Go internals are off")]
-    Changed {
-        /// The build setting.
-        setting: String,
-    },
 }
 
 impl Layout {
@@ -58,40 +52,38 @@ impl Layout {
         }
     }
 
-    /// The row for an executable.
+    /// The rows for an executable, most likely first, never empty.
     ///
-    /// Builds with a GOEXPERIMENT that differs from the release's defaults are refused: such
-    /// settings add fields to `g`, `m` and `p`.
-    pub fn for_build(info: &BuildInfo, arch: Arch) -> Result<Selection, LayoutError> {
+    /// The first is the exact release's row if there is one, then it is the only one. Otherwise
+    /// all rows of the minor follow by distance of the patch number: patches have moved fields
+    /// (1.23.5 or so those of `work`, 1.24.3 to 1.24.11 those of `m`), so each is to be tried
+    /// against the code ([`crate::go::Globals::locate`]) and the live target ([`Layout::verify`]).
+    ///
+    /// Pre-releases and builds with experiments of their own are [`Confidence::Assumed`].
+    pub fn candidates(info: &BuildInfo, arch: Arch) -> Result<Vec<Selection>, LayoutError> {
         let release = info.release.ok_or(LayoutError::NoRelease)?;
-        let selection = Self::for_release(release, arch)?;
-        if let Some(experiments) = info.experiments() {
-            return Err(LayoutError::Changed {
-                setting: format!("GOEXPERIMENT={experiments}"),
-            });
+        let mut rows = rows_of(release, arch)?;
+        let odd = !is_plain_release(&info.version) || info.experiments().is_some();
+        if rows[0].release == release && !odd {
+            rows.truncate(1);
         }
-        let pre_release = info.version.starts_with("devel") || info.version.contains("rc");
-        let confidence = if pre_release {
-            Confidence::Assumed
-        } else {
-            selection.confidence
+        let confidence = |row: &Self| {
+            if row.release == release && !odd {
+                Confidence::Exact
+            } else {
+                Confidence::Assumed
+            }
         };
-        Ok(Selection {
-            confidence,
-            ..selection
-        })
+        let select = |layout| Selection {
+            layout,
+            confidence: confidence(layout),
+        };
+        Ok(rows.into_iter().map(select).collect())
     }
 
     /// The row of that release, or of the nearest patch of the same minor.
     pub fn for_release(release: Release, arch: Arch) -> Result<Selection, LayoutError> {
-        let rows = ROWS
-            .iter()
-            .filter(|row| row.arch == arch && row.release.minor == release.minor);
-        let nearest = rows.min_by_key(|row| row.release.patch.abs_diff(release.patch));
-        let layout = nearest.ok_or_else(|| LayoutError::UnknownRelease {
-            release,
-            known: known(),
-        })?;
+        let layout = rows_of(release, arch)?[0];
         let confidence = if layout.release == release {
             Confidence::Exact
         } else {
@@ -99,6 +91,26 @@ impl Layout {
         };
         Ok(Selection { layout, confidence })
     }
+}
+
+/// Rows of the release's minor, nearest patch first; at least one.
+fn rows_of(release: Release, arch: Arch) -> Result<Vec<&'static Layout>, LayoutError> {
+    let same = |row: &&Layout| row.arch == arch && row.release.minor == release.minor;
+    let mut rows: Vec<&'static Layout> = ROWS.iter().filter(same).collect();
+    rows.sort_by_key(|row| row.release.patch.abs_diff(release.patch));
+    if rows.is_empty() {
+        return Err(LayoutError::UnknownRelease {
+            release,
+            known: known(),
+        });
+    }
+    Ok(rows)
+}
+
+/// `go1.24.11`, without suffix: neither a candidate nor somebody's own build.
+fn is_plain_release(version: &str) -> bool {
+    let digits = version.strip_prefix("go1.").unwrap_or_default();
+    !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit() || c == '.')
 }
 
 fn known() -> String {

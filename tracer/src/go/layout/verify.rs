@@ -120,19 +120,25 @@ impl Layout {
         Ok(())
     }
 
-    /// At least one thread record must name a live thread, and its scheduling stack must name it.
+    /// At least one thread record must name a live thread, its scheduling stack must name it, and
+    /// the list must end at the process's first thread.
     fn verify_threads(
         &self,
         memory: &impl Memory,
         globals: &Globals,
         threads: &[u32],
     ) -> Result<usize, VerifyError> {
+        let records = self.thread_records(memory, globals)?;
         let mut found = 0;
         let mut last = 0;
-        for m in self.thread_records(memory, globals)? {
+        for &m in &records {
             let read = |offset: u32| memory.read_u64(m.wrapping_add(u64::from(offset)));
             last = read(self.m.procid)?;
             let g0 = read(self.m.g0)?;
+            // Records of threads that have not started yet have neither.
+            if g0 == 0 {
+                continue;
+            }
             let owner = memory.read_u64(g0.wrapping_add(u64::from(self.g.m)))?;
             let known = u32::try_from(last).is_ok_and(|tid| threads.contains(&tid));
             found += usize::from(known && owner == m);
@@ -143,18 +149,24 @@ impl Layout {
         Ok(found)
     }
 
-    /// Thread records, newest first, along `m.alllink`.
+    /// Thread records, newest first, along `m.alllink` to `runtime.m0`, whose number is 0.
+    /// A wrong link offset ends the list early, at a thread with another number.
     fn thread_records(
         &self,
         memory: &impl Memory,
         globals: &Globals,
-    ) -> Result<Vec<u64>, MemoryError> {
-        const MOST: usize = 64;
+    ) -> Result<Vec<u64>, VerifyError> {
+        const MOST: usize = 4096;
         let mut records = Vec::new();
         let mut m = memory.read_u64(globals.allm)?;
         while m != 0 && records.len() < MOST && !records.contains(&m) {
             records.push(m);
             m = memory.read_u64(m.wrapping_add(u64::from(self.m.alllink)))?;
+        }
+        let oldest = records.last().copied().unwrap_or(0);
+        let id = memory.read_u64(oldest.wrapping_add(u64::from(self.m.id)))?;
+        if id != 0 && records.len() < MOST {
+            return Err(implausible("m.alllink", id));
         }
         Ok(records)
     }
