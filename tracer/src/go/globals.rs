@@ -422,7 +422,7 @@ fn bases(targets: &BTreeSet<u64>, fields: &[u32]) -> BTreeSet<u64> {
         .filter(|base| {
             fields
                 .iter()
-                .all(|&field| targets.contains(&(base + u64::from(field))))
+                .all(|&field| targets.contains(&base.wrapping_add(u64::from(field))))
         })
         .collect()
 }

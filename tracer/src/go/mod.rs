@@ -26,4 +26,6 @@ mod fixture;
 #[cfg(test)]
 mod fixture_tests;
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod live_tests;

@@ -64,7 +64,7 @@ impl ProbeSite {
             bytes: code[..len.min(16)].to_vec(),
         };
         let site = Self::decode(binary.arch(), code).ok_or_else(unknown)?;
-        let at = binary.vaddr_to_file_offset(entry + u64::from(site.offset));
+        let at = binary.vaddr_to_file_offset(entry.wrapping_add(u64::from(site.offset)));
         at.map(|at| (site, at))
             .ok_or(ProbeSiteError::NotText { entry })
     }

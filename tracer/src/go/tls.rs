@@ -122,11 +122,11 @@ fn first_bytes(binary: &Binary, name: &str) -> Result<Option<Vec<u8>>, BinaryErr
     let functions = functions.into_values().next().unwrap_or_default();
     let Some(function) = functions
         .iter()
-        .min_by_key(|function| function.end - function.entry)
+        .min_by_key(|function| function.end.saturating_sub(function.entry))
     else {
         return Ok(None);
     };
-    let len = (function.end - function.entry).min(48) as usize;
+    let len = (function.end.saturating_sub(function.entry)).min(48) as usize;
     let mut bytes = vec![0; len];
     binary.read_vaddr(function.entry, &mut bytes)?;
     Ok(Some(bytes))

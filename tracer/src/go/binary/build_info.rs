@@ -33,18 +33,19 @@ pub struct BuildInfo {
 impl BuildInfo {
     /// Finds the record; `None` when the file has none.
     pub(super) fn find(elf: &Elf) -> Result<Option<Self>, BinaryError> {
-        if let Some(section) = elf.section(".go.buildinfo")
-            && let Some(info) = parse_at(&elf.source, section.offset)?
-        {
-            return Ok(Some(info));
+        if let Some(section) = elf.section(".go.buildinfo") {
+            return parse_at(&elf.source, section.offset);
         }
-        // Without sections the record opens the data segment (cmd/link puts it first there).
+        // Without sections the record is found by its mark. Programs that read such records, this
+        // one among them, carry the mark as well: what follows must be a version.
         for load in elf.loads().filter(|load| load.flags & elf::PF_X == 0) {
-            let found = elf.source.scan(load.offset, load.file_size, find_magic)?;
-            if let Some(at) = found
-                && let Some(info) = parse_at(&elf.source, at)?
-            {
-                return Ok(Some(info));
+            let found = elf
+                .source
+                .scan(load.offset, load.file_size, |offset, bytes| {
+                    marks(offset, bytes).find_map(|at| parse_at(&elf.source, at).ok().flatten())
+                })?;
+            if found.is_some() {
+                return Ok(found);
             }
         }
         Ok(None)
@@ -70,13 +71,16 @@ impl BuildInfo {
     }
 }
 
-fn find_magic(offset: u64, bytes: &[u8]) -> Option<u64> {
+/// File offsets of marks in `bytes`, which lie at `offset`.
+fn marks(offset: u64, bytes: &[u8]) -> impl Iterator<Item = u64> {
     let skip = (ALIGN - (offset % ALIGN as u64) as usize) % ALIGN;
-    let pieces = bytes.get(skip..)?.chunks_exact(ALIGN);
-    let index = pieces
-        .into_iter()
-        .position(|piece| piece.starts_with(MAGIC))?;
-    Some(offset + (skip + index * ALIGN) as u64)
+    let pieces = bytes
+        .get(skip..)
+        .unwrap_or_default()
+        .chunks_exact(ALIGN)
+        .enumerate();
+    let marked = pieces.filter(|(_, piece)| piece.starts_with(MAGIC));
+    marked.map(move |(index, _)| offset + (skip + index * ALIGN) as u64)
 }
 
 fn parse_at(source: &Source, at: u64) -> Result<Option<BuildInfo>, BinaryError> {
@@ -90,6 +94,9 @@ fn parse_at(source: &Source, at: u64) -> Result<Option<BuildInfo>, BinaryError> 
         });
     }
     let (version, next) = read_text(source, at + 32)?;
+    if !version.starts_with(b"go") && !version.starts_with(b"devel") {
+        return Ok(None);
+    }
     // A record cut after the version still names the release.
     let module = read_text(source, next).map_or_else(|_| Vec::new(), |(text, _)| text);
     Ok(Some(build(&version, &module)))

@@ -132,8 +132,9 @@ impl Binary {
             return Some(0);
         }
         // Segments share pages at their borders: prefer the one that starts in this page.
-        let holds =
-            |start: u64, size: u64| start & !PAGE <= file_offset && file_offset < start + size;
+        let holds = |start: u64, size: u64| {
+            start & !PAGE <= file_offset && file_offset < start.saturating_add(size)
+        };
         let load = self
             .elf
             .loads()

@@ -5,6 +5,7 @@
 //! to the binaries it looks at. The cache bounds memory whatever the size of the file.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,10 +17,18 @@ const BLOCK: usize = 64 << 10;
 const MAX_BLOCKS: usize = 384;
 
 /// The bytes of one executable; cheap to clone, shared between threads.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Source(Arc<Kind>);
 
-#[derive(Debug)]
+impl fmt::Debug for Source {
+    /// The length only: the bytes would drown every other field.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
 enum Kind {
     Bytes(Vec<u8>),
     File {
@@ -29,7 +38,7 @@ enum Kind {
     },
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Blocks {
     loaded: HashMap<u64, Arc<[u8]>>,
     order: VecDeque<u64>,
@@ -82,7 +91,9 @@ impl Source {
     pub fn read_some(&self, at: u64, buf: &mut [u8]) -> Result<usize, BinaryError> {
         let left = self.len().saturating_sub(at);
         let count = buf.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        self.read(at, &mut buf[..count])?;
+        if count > 0 {
+            self.read(at, &mut buf[..count])?;
+        }
         Ok(count)
     }
 
@@ -112,7 +123,7 @@ impl Source {
         let mut text = Vec::new();
         let mut chunk = [0; 128];
         while text.len() < max {
-            let count = self.read_some(at + text.len() as u64, &mut chunk)?;
+            let count = self.read_some(at.saturating_add(text.len() as u64), &mut chunk)?;
             let chunk = &chunk[..count];
             if let Some(end) = chunk.iter().position(|&byte| byte == 0) {
                 text.extend_from_slice(&chunk[..end]);

@@ -4,4 +4,6 @@ mod amd64;
 mod arm64;
 mod references;
 
+#[cfg(test)]
+pub(super) use references::references_in;
 pub(super) use references::{Access, Reference, references};

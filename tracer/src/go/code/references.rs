@@ -41,8 +41,13 @@ pub(in crate::go) fn references(
     let len = function.end.saturating_sub(function.entry).min(MAX_CODE) as usize;
     let mut code = vec![0; len];
     binary.read_vaddr(function.entry, &mut code)?;
-    Ok(match binary.arch() {
-        Arch::Amd64 => super::amd64::references(&code, function.entry),
-        Arch::Arm64 => super::arm64::references(&code, function.entry),
-    })
+    Ok(references_in(binary.arch(), &code, function.entry))
+}
+
+/// The references of `code`, linked at `entry`.
+pub(in crate::go) fn references_in(arch: Arch, code: &[u8], entry: u64) -> Vec<Reference> {
+    match arch {
+        Arch::Amd64 => super::amd64::references(code, entry),
+        Arch::Arm64 => super::arm64::references(code, entry),
+    }
 }

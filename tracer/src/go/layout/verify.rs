@@ -56,17 +56,17 @@ impl Layout {
             return Err(implausible("gomaxprocs", u64::from(procs.cast_unsigned())));
         }
         self.verify_procs(memory, globals, procs)?;
-        let idle = u64::from(memory.read_u32(globals.sched + u64::from(self.sched.npidle))?);
+        let idle = u64::from(memory.read_u32(at(globals.sched, self.sched.npidle))?);
         if idle > u64::from(procs.cast_unsigned()) {
             return Err(implausible("sched.npidle", idle));
         }
-        let goroutines = memory.read_u64(globals.allgs + 8)?;
-        if goroutines == 0 || goroutines > memory.read_u64(globals.allgs + 16)? {
+        let goroutines = memory.read_u64(at(globals.allgs, 8))?;
+        if goroutines == 0 || goroutines > memory.read_u64(at(globals.allgs, 16))? {
             return Err(implausible("len(allgs)", goroutines));
         }
         let list = memory.read_u64(globals.allgs)?;
         for index in 0..goroutines.min(SAMPLE) {
-            self.verify_goroutine(memory, memory.read_u64(list + index * 8)?)?;
+            self.verify_goroutine(memory, memory.read_u64(list.wrapping_add(index * 8))?)?;
         }
         let threads = self.verify_threads(memory, globals, threads)?;
         Ok(Verification {
@@ -82,15 +82,15 @@ impl Layout {
         globals: &Globals,
         procs: i32,
     ) -> Result<(), VerifyError> {
-        let len = memory.read_u64(globals.allp + 8)?;
+        let len = memory.read_u64(at(globals.allp, 8))?;
         if len < u64::from(procs.cast_unsigned()) || len > MAX_PROCS as u64 {
             return Err(implausible("len(allp)", len));
         }
         let list = memory.read_u64(globals.allp)?;
         for index in 0..u64::from(procs.cast_unsigned()) {
-            let p = memory.read_u64(list + index * 8)?;
-            let id = u64::from(memory.read_u32(p.wrapping_add(u64::from(self.p.id)))?);
-            let status = u64::from(memory.read_u32(p.wrapping_add(u64::from(self.p.status)))?);
+            let p = memory.read_u64(list.wrapping_add(index * 8))?;
+            let id = u64::from(memory.read_u32(at(p, self.p.id))?);
+            let status = u64::from(memory.read_u32(at(p, self.p.status))?);
             if id != index {
                 return Err(implausible("p.id", id));
             }
@@ -102,7 +102,7 @@ impl Layout {
     }
 
     fn verify_goroutine(&self, memory: &impl Memory, g: u64) -> Result<(), VerifyError> {
-        let word = |offset: u32| memory.read_u64(g.wrapping_add(u64::from(offset)));
+        let word = |offset: u32| memory.read_u64(at(g, offset));
         let goid = word(self.g.goid)?;
         let status = word(self.g.atomicstatus)? & 0xffff_ffff & !0x1000;
         if goid > MAX_GOID {
@@ -132,14 +132,14 @@ impl Layout {
         let mut found = 0;
         let mut last = 0;
         for &m in &records {
-            let read = |offset: u32| memory.read_u64(m.wrapping_add(u64::from(offset)));
+            let read = |offset: u32| memory.read_u64(at(m, offset));
             last = read(self.m.procid)?;
             let g0 = read(self.m.g0)?;
             // Records of threads that have not started yet have neither.
             if g0 == 0 {
                 continue;
             }
-            let owner = memory.read_u64(g0.wrapping_add(u64::from(self.g.m)))?;
+            let owner = memory.read_u64(at(g0, self.g.m))?;
             let known = u32::try_from(last).is_ok_and(|tid| threads.contains(&tid));
             found += usize::from(known && owner == m);
         }
@@ -161,15 +161,20 @@ impl Layout {
         let mut m = memory.read_u64(globals.allm)?;
         while m != 0 && records.len() < MOST && !records.contains(&m) {
             records.push(m);
-            m = memory.read_u64(m.wrapping_add(u64::from(self.m.alllink)))?;
+            m = memory.read_u64(at(m, self.m.alllink))?;
         }
         let oldest = records.last().copied().unwrap_or(0);
-        let id = memory.read_u64(oldest.wrapping_add(u64::from(self.m.id)))?;
+        let id = memory.read_u64(at(oldest, self.m.id))?;
         if id != 0 && records.len() < MOST {
             return Err(implausible("m.alllink", id));
         }
         Ok(records)
     }
+}
+
+/// Address of a field.
+fn at(base: u64, offset: u32) -> u64 {
+    base.wrapping_add(u64::from(offset))
 }
 
 fn implausible(field: &'static str, value: u64) -> VerifyError {
