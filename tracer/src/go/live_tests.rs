@@ -74,6 +74,7 @@ impl Drop for Target {
 /// Waits for the mapping: `spawn` returns while the kernel is still loading the program.
 fn load_bias(binary: &Binary, pid: u32, path: &Path) -> u64 {
     let start = Instant::now();
+    let path = &fs::canonicalize(path).expect("a file");
     loop {
         match mapped_bias(binary, pid, path) {
             Some(bias) => return bias,

@@ -9,7 +9,7 @@ use super::table::ROWS;
 /// How sure a chosen row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Confidence {
-    /// The row was read from this very release.
+    /// The row was read from this very release, or from one before and one after it that agree.
     Exact,
     /// The row is another patch release's. Patches have moved fields (1.24.3 to 1.24.11 moved most
     /// of `m`): use it only after [`super::verify`] and the code check of `globals` agree.
@@ -54,9 +54,9 @@ impl Layout {
 
     /// The rows for an executable, most likely first, never empty.
     ///
-    /// The first is the exact release's row if there is one, then it is the only one. Otherwise
+    /// An exact row ([`Confidence::Exact`]) is the only one. Otherwise
     /// all rows of the minor follow by distance of the patch number: patches have moved fields
-    /// (1.23.5 or so those of `work`, 1.24.3 to 1.24.11 those of `m`), so each is to be tried
+    /// (1.23.3 to 1.23.4 those of `work`, 1.24.3 to 1.24.11 those of `m`), so each is to be tried
     /// against the code ([`crate::go::Globals::locate`]) and the live target ([`Layout::verify`]).
     ///
     /// Pre-releases and builds with experiments of their own are [`Confidence::Assumed`].
@@ -64,32 +64,55 @@ impl Layout {
         let release = info.release.ok_or(LayoutError::NoRelease)?;
         let mut rows = rows_of(release, arch)?;
         let odd = !is_plain_release(&info.version) || info.experiments().is_some();
-        if rows[0].release == release && !odd {
+        let exact = !odd && is_settled(&rows, release);
+        if exact {
             rows.truncate(1);
         }
-        let confidence = |row: &Self| {
-            if row.release == release && !odd {
-                Confidence::Exact
-            } else {
-                Confidence::Assumed
-            }
-        };
-        let select = |layout| Selection {
-            layout,
-            confidence: confidence(layout),
-        };
-        Ok(rows.into_iter().map(select).collect())
-    }
-
-    /// The row of that release, or of the nearest patch of the same minor.
-    pub fn for_release(release: Release, arch: Arch) -> Result<Selection, LayoutError> {
-        let layout = rows_of(release, arch)?[0];
-        let confidence = if layout.release == release {
+        let confidence = if exact {
             Confidence::Exact
         } else {
             Confidence::Assumed
         };
-        Ok(Selection { layout, confidence })
+        Ok(rows
+            .into_iter()
+            .map(|layout| Selection { layout, confidence })
+            .collect())
+    }
+
+    /// The row of that release, or of the nearest patch of the same minor.
+    pub fn for_release(release: Release, arch: Arch) -> Result<Selection, LayoutError> {
+        let rows = rows_of(release, arch)?;
+        let exact = is_settled(&rows, release);
+        let confidence = if exact {
+            Confidence::Exact
+        } else {
+            Confidence::Assumed
+        };
+        Ok(Selection {
+            layout: rows[0],
+            confidence,
+        })
+    }
+}
+
+/// Whether the nearest row holds for `release`: it is that release's, or those on both sides agree.
+fn is_settled(rows: &[&'static Layout], release: Release) -> bool {
+    let before = rows
+        .iter()
+        .filter(|row| row.release <= release)
+        .max_by_key(|row| row.release);
+    let after = rows
+        .iter()
+        .filter(|row| row.release >= release)
+        .min_by_key(|row| row.release);
+    match (before, after) {
+        (Some(before), Some(after)) => {
+            Layout {
+                release: after.release,
+                ..**before
+            } == **after
+        }
+        _ => false,
     }
 }
 
@@ -144,6 +167,11 @@ mod tests {
             (late.layout.release.patch, late.confidence),
             (11, Confidence::Assumed)
         );
+        let between = pick(25, 3).expect("known");
+        assert_eq!(between.confidence, Confidence::Exact);
+        let moved = pick(23, 3).expect("known").layout.work.t_end;
+        assert_ne!(moved, pick(23, 4).expect("known").layout.work.t_end);
+        assert_eq!(pick(23, 1).expect("known").layout.work.t_end, moved);
         let error = pick(20, 1).expect_err("no row");
         assert!(
             error

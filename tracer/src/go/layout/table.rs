@@ -1,6 +1,6 @@
 //! Offsets of runtime structure fields, one row per release and architecture.
 //!
-//! Generated from the DWARF of a program built by each release's own toolchain. Bytes from the
+//! Generated from the DWARF of a program built by each release's own toolchain (Debian's for 1.19.8, the Go project's for the rest). Bytes from the
 //! start of the structure. A release between two rows is served by the nearest one of the same
 //! minor, see [`super::select`].
 
@@ -10,7 +10,7 @@ use crate::go::version::Release;
 
 /// All rows, oldest release first.
 #[rustfmt::skip]
-pub(super) static ROWS: [Layout; 18] = [
+pub(super) static ROWS: [Layout; 30] = [
     Layout {
         release: Release::new(19, 8),
         arch: Arch::Amd64,
@@ -78,6 +78,72 @@ pub(super) static ROWS: [Layout; 18] = [
         stats: Stats { last_gc_unix: 3592, pause_total_ns: 3600, pause_ns: 3608, pause_end: 5656, numgc: 7704, numforcedgc: 7708, gc_cpu_fraction: 7712, last_gc_nanotime: 7720, last_heap_in_use: 7728 },
     },
     Layout {
+        release: Release::new(23, 2),
+        arch: Arch::Amd64,
+        g: G { stack_lo: 0, stack_hi: 8, m: 48, sched_sp: 56, sched_pc: 64, sched_bp: 104, syscallsp: 112, syscallpc: 120, syscallbp: Some(128), atomicstatus: 152, goid: 160, waitsince: 176, waitreason: 184, lockedm: 216, parent_goid: Some(280), gopc: 288, startpc: 304 },
+        m: M { g0: 0, procid: 72, gsignal: 80, curg: 192, p: 208, id: 232, mallocing: 240, throwing: 244, preemptoff: 248, locks: 264, dying: 268, spinning: 276, blocked: 277, alllink: 328, lockedg: 344, vdso_sp: 856, vdso_pc: 864 },
+        p: P { id: 0, status: 4, schedtick: 16, syscalltick: 20, m: 48, runqhead: 392, runqtail: 396, runq: 400, runnext: 2448, g_free_n: 2464, timers_len: 8872, goroutines_created: None },
+        sched: Sched { goidgen: 0, lastpoll: 8, nmidle: 40, nmidlelocked: 44, mnext: 48, maxmcount: 56, nmsys: 60, nmfreed: 64, ngsys: 72, npidle: 88, nmspinning: 92, needspinning: Some(96), runqsize: 120, gcwaiting: 232, stopwait: 236, sysmonwait: 248, time_to_run: 320, idle_time: Some(1616), total_mutex_wait_time: Some(1624), stw_stopping_time_gc: Some(1632), stw_stopping_time_other: Some(2928), stw_total_time_gc: Some(4224), stw_total_time_other: Some(5520), goroutines_created: None },
+        controller: Controller { gc_percent: 0, memory_limit: 8, triggered: 88, last_heap_goal: 96, heap_live: 104, heap_scan: 112, last_stack_scan: 128, max_stack_scan: 136, globals_scan: 144, heap_marked: 152, bg_scan_credit: 184, assist_time: 192, dedicated_mark_time: 200, fractional_mark_time: 208, idle_mark_time: 216, mark_start_time: 224, heap_in_use: 272, heap_released: 280, heap_free: 288, mapped_ready: 312 },
+        work: Work { mode: 328, user_forced: 336, cycles: 392, stwprocs: 396, maxprocs: 400, t_sweep_term: 408, t_mark: 416, t_mark_term: 424, t_end: 432, pause_ns: 440, heap0: 448, heap1: 456, heap2: 464, initial_heap_live: 344 },
+        stats: Stats { last_gc_unix: 3592, pause_total_ns: 3600, pause_ns: 3608, pause_end: 5656, numgc: 7704, numforcedgc: 7708, gc_cpu_fraction: 7712, last_gc_nanotime: 7720, last_heap_in_use: 7728 },
+    },
+    Layout {
+        release: Release::new(23, 2),
+        arch: Arch::Arm64,
+        g: G { stack_lo: 0, stack_hi: 8, m: 48, sched_sp: 56, sched_pc: 64, sched_bp: 104, syscallsp: 112, syscallpc: 120, syscallbp: Some(128), atomicstatus: 152, goid: 160, waitsince: 176, waitreason: 184, lockedm: 216, parent_goid: Some(280), gopc: 288, startpc: 304 },
+        m: M { g0: 0, procid: 72, gsignal: 80, curg: 192, p: 208, id: 232, mallocing: 240, throwing: 244, preemptoff: 248, locks: 264, dying: 268, spinning: 276, blocked: 277, alllink: 328, lockedg: 344, vdso_sp: 856, vdso_pc: 864 },
+        p: P { id: 0, status: 4, schedtick: 16, syscalltick: 20, m: 48, runqhead: 392, runqtail: 396, runq: 400, runnext: 2448, g_free_n: 2464, timers_len: 8872, goroutines_created: None },
+        sched: Sched { goidgen: 0, lastpoll: 8, nmidle: 40, nmidlelocked: 44, mnext: 48, maxmcount: 56, nmsys: 60, nmfreed: 64, ngsys: 72, npidle: 88, nmspinning: 92, needspinning: Some(96), runqsize: 120, gcwaiting: 232, stopwait: 236, sysmonwait: 248, time_to_run: 320, idle_time: Some(1616), total_mutex_wait_time: Some(1624), stw_stopping_time_gc: Some(1632), stw_stopping_time_other: Some(2928), stw_total_time_gc: Some(4224), stw_total_time_other: Some(5520), goroutines_created: None },
+        controller: Controller { gc_percent: 0, memory_limit: 8, triggered: 88, last_heap_goal: 96, heap_live: 104, heap_scan: 112, last_stack_scan: 128, max_stack_scan: 136, globals_scan: 144, heap_marked: 152, bg_scan_credit: 184, assist_time: 192, dedicated_mark_time: 200, fractional_mark_time: 208, idle_mark_time: 216, mark_start_time: 224, heap_in_use: 272, heap_released: 280, heap_free: 288, mapped_ready: 312 },
+        work: Work { mode: 456, user_forced: 464, cycles: 520, stwprocs: 524, maxprocs: 528, t_sweep_term: 536, t_mark: 544, t_mark_term: 552, t_end: 560, pause_ns: 568, heap0: 576, heap1: 584, heap2: 592, initial_heap_live: 472 },
+        stats: Stats { last_gc_unix: 3592, pause_total_ns: 3600, pause_ns: 3608, pause_end: 5656, numgc: 7704, numforcedgc: 7708, gc_cpu_fraction: 7712, last_gc_nanotime: 7720, last_heap_in_use: 7728 },
+    },
+    Layout {
+        release: Release::new(23, 3),
+        arch: Arch::Amd64,
+        g: G { stack_lo: 0, stack_hi: 8, m: 48, sched_sp: 56, sched_pc: 64, sched_bp: 104, syscallsp: 112, syscallpc: 120, syscallbp: Some(128), atomicstatus: 152, goid: 160, waitsince: 176, waitreason: 184, lockedm: 216, parent_goid: Some(280), gopc: 288, startpc: 304 },
+        m: M { g0: 0, procid: 72, gsignal: 80, curg: 192, p: 208, id: 232, mallocing: 240, throwing: 244, preemptoff: 248, locks: 264, dying: 268, spinning: 276, blocked: 277, alllink: 328, lockedg: 344, vdso_sp: 856, vdso_pc: 864 },
+        p: P { id: 0, status: 4, schedtick: 16, syscalltick: 20, m: 48, runqhead: 392, runqtail: 396, runq: 400, runnext: 2448, g_free_n: 2464, timers_len: 8872, goroutines_created: None },
+        sched: Sched { goidgen: 0, lastpoll: 8, nmidle: 40, nmidlelocked: 44, mnext: 48, maxmcount: 56, nmsys: 60, nmfreed: 64, ngsys: 72, npidle: 88, nmspinning: 92, needspinning: Some(96), runqsize: 120, gcwaiting: 232, stopwait: 236, sysmonwait: 248, time_to_run: 320, idle_time: Some(1616), total_mutex_wait_time: Some(1624), stw_stopping_time_gc: Some(1632), stw_stopping_time_other: Some(2928), stw_total_time_gc: Some(4224), stw_total_time_other: Some(5520), goroutines_created: None },
+        controller: Controller { gc_percent: 0, memory_limit: 8, triggered: 88, last_heap_goal: 96, heap_live: 104, heap_scan: 112, last_stack_scan: 128, max_stack_scan: 136, globals_scan: 144, heap_marked: 152, bg_scan_credit: 184, assist_time: 192, dedicated_mark_time: 200, fractional_mark_time: 208, idle_mark_time: 216, mark_start_time: 224, heap_in_use: 272, heap_released: 280, heap_free: 288, mapped_ready: 312 },
+        work: Work { mode: 328, user_forced: 336, cycles: 392, stwprocs: 396, maxprocs: 400, t_sweep_term: 408, t_mark: 416, t_mark_term: 424, t_end: 432, pause_ns: 440, heap0: 448, heap1: 456, heap2: 464, initial_heap_live: 344 },
+        stats: Stats { last_gc_unix: 3592, pause_total_ns: 3600, pause_ns: 3608, pause_end: 5656, numgc: 7704, numforcedgc: 7708, gc_cpu_fraction: 7712, last_gc_nanotime: 7720, last_heap_in_use: 7728 },
+    },
+    Layout {
+        release: Release::new(23, 3),
+        arch: Arch::Arm64,
+        g: G { stack_lo: 0, stack_hi: 8, m: 48, sched_sp: 56, sched_pc: 64, sched_bp: 104, syscallsp: 112, syscallpc: 120, syscallbp: Some(128), atomicstatus: 152, goid: 160, waitsince: 176, waitreason: 184, lockedm: 216, parent_goid: Some(280), gopc: 288, startpc: 304 },
+        m: M { g0: 0, procid: 72, gsignal: 80, curg: 192, p: 208, id: 232, mallocing: 240, throwing: 244, preemptoff: 248, locks: 264, dying: 268, spinning: 276, blocked: 277, alllink: 328, lockedg: 344, vdso_sp: 856, vdso_pc: 864 },
+        p: P { id: 0, status: 4, schedtick: 16, syscalltick: 20, m: 48, runqhead: 392, runqtail: 396, runq: 400, runnext: 2448, g_free_n: 2464, timers_len: 8872, goroutines_created: None },
+        sched: Sched { goidgen: 0, lastpoll: 8, nmidle: 40, nmidlelocked: 44, mnext: 48, maxmcount: 56, nmsys: 60, nmfreed: 64, ngsys: 72, npidle: 88, nmspinning: 92, needspinning: Some(96), runqsize: 120, gcwaiting: 232, stopwait: 236, sysmonwait: 248, time_to_run: 320, idle_time: Some(1616), total_mutex_wait_time: Some(1624), stw_stopping_time_gc: Some(1632), stw_stopping_time_other: Some(2928), stw_total_time_gc: Some(4224), stw_total_time_other: Some(5520), goroutines_created: None },
+        controller: Controller { gc_percent: 0, memory_limit: 8, triggered: 88, last_heap_goal: 96, heap_live: 104, heap_scan: 112, last_stack_scan: 128, max_stack_scan: 136, globals_scan: 144, heap_marked: 152, bg_scan_credit: 184, assist_time: 192, dedicated_mark_time: 200, fractional_mark_time: 208, idle_mark_time: 216, mark_start_time: 224, heap_in_use: 272, heap_released: 280, heap_free: 288, mapped_ready: 312 },
+        work: Work { mode: 456, user_forced: 464, cycles: 520, stwprocs: 524, maxprocs: 528, t_sweep_term: 536, t_mark: 544, t_mark_term: 552, t_end: 560, pause_ns: 568, heap0: 576, heap1: 584, heap2: 592, initial_heap_live: 472 },
+        stats: Stats { last_gc_unix: 3592, pause_total_ns: 3600, pause_ns: 3608, pause_end: 5656, numgc: 7704, numforcedgc: 7708, gc_cpu_fraction: 7712, last_gc_nanotime: 7720, last_heap_in_use: 7728 },
+    },
+    Layout {
+        release: Release::new(23, 4),
+        arch: Arch::Amd64,
+        g: G { stack_lo: 0, stack_hi: 8, m: 48, sched_sp: 56, sched_pc: 64, sched_bp: 104, syscallsp: 112, syscallpc: 120, syscallbp: Some(128), atomicstatus: 152, goid: 160, waitsince: 176, waitreason: 184, lockedm: 216, parent_goid: Some(280), gopc: 288, startpc: 304 },
+        m: M { g0: 0, procid: 72, gsignal: 80, curg: 192, p: 208, id: 232, mallocing: 240, throwing: 244, preemptoff: 248, locks: 264, dying: 268, spinning: 276, blocked: 277, alllink: 328, lockedg: 344, vdso_sp: 856, vdso_pc: 864 },
+        p: P { id: 0, status: 4, schedtick: 16, syscalltick: 20, m: 48, runqhead: 392, runqtail: 396, runq: 400, runnext: 2448, g_free_n: 2464, timers_len: 8872, goroutines_created: None },
+        sched: Sched { goidgen: 0, lastpoll: 8, nmidle: 40, nmidlelocked: 44, mnext: 48, maxmcount: 56, nmsys: 60, nmfreed: 64, ngsys: 72, npidle: 88, nmspinning: 92, needspinning: Some(96), runqsize: 120, gcwaiting: 232, stopwait: 236, sysmonwait: 248, time_to_run: 320, idle_time: Some(1616), total_mutex_wait_time: Some(1624), stw_stopping_time_gc: Some(1632), stw_stopping_time_other: Some(2928), stw_total_time_gc: Some(4224), stw_total_time_other: Some(5520), goroutines_created: None },
+        controller: Controller { gc_percent: 0, memory_limit: 8, triggered: 88, last_heap_goal: 96, heap_live: 104, heap_scan: 112, last_stack_scan: 128, max_stack_scan: 136, globals_scan: 144, heap_marked: 152, bg_scan_credit: 184, assist_time: 192, dedicated_mark_time: 200, fractional_mark_time: 208, idle_mark_time: 216, mark_start_time: 224, heap_in_use: 272, heap_released: 280, heap_free: 288, mapped_ready: 312 },
+        work: Work { mode: 328, user_forced: 336, cycles: 424, stwprocs: 428, maxprocs: 432, t_sweep_term: 440, t_mark: 448, t_mark_term: 456, t_end: 464, pause_ns: 472, heap0: 480, heap1: 488, heap2: 496, initial_heap_live: 344 },
+        stats: Stats { last_gc_unix: 3592, pause_total_ns: 3600, pause_ns: 3608, pause_end: 5656, numgc: 7704, numforcedgc: 7708, gc_cpu_fraction: 7712, last_gc_nanotime: 7720, last_heap_in_use: 7728 },
+    },
+    Layout {
+        release: Release::new(23, 4),
+        arch: Arch::Arm64,
+        g: G { stack_lo: 0, stack_hi: 8, m: 48, sched_sp: 56, sched_pc: 64, sched_bp: 104, syscallsp: 112, syscallpc: 120, syscallbp: Some(128), atomicstatus: 152, goid: 160, waitsince: 176, waitreason: 184, lockedm: 216, parent_goid: Some(280), gopc: 288, startpc: 304 },
+        m: M { g0: 0, procid: 72, gsignal: 80, curg: 192, p: 208, id: 232, mallocing: 240, throwing: 244, preemptoff: 248, locks: 264, dying: 268, spinning: 276, blocked: 277, alllink: 328, lockedg: 344, vdso_sp: 856, vdso_pc: 864 },
+        p: P { id: 0, status: 4, schedtick: 16, syscalltick: 20, m: 48, runqhead: 392, runqtail: 396, runq: 400, runnext: 2448, g_free_n: 2464, timers_len: 8872, goroutines_created: None },
+        sched: Sched { goidgen: 0, lastpoll: 8, nmidle: 40, nmidlelocked: 44, mnext: 48, maxmcount: 56, nmsys: 60, nmfreed: 64, ngsys: 72, npidle: 88, nmspinning: 92, needspinning: Some(96), runqsize: 120, gcwaiting: 232, stopwait: 236, sysmonwait: 248, time_to_run: 320, idle_time: Some(1616), total_mutex_wait_time: Some(1624), stw_stopping_time_gc: Some(1632), stw_stopping_time_other: Some(2928), stw_total_time_gc: Some(4224), stw_total_time_other: Some(5520), goroutines_created: None },
+        controller: Controller { gc_percent: 0, memory_limit: 8, triggered: 88, last_heap_goal: 96, heap_live: 104, heap_scan: 112, last_stack_scan: 128, max_stack_scan: 136, globals_scan: 144, heap_marked: 152, bg_scan_credit: 184, assist_time: 192, dedicated_mark_time: 200, fractional_mark_time: 208, idle_mark_time: 216, mark_start_time: 224, heap_in_use: 272, heap_released: 280, heap_free: 288, mapped_ready: 312 },
+        work: Work { mode: 456, user_forced: 464, cycles: 552, stwprocs: 556, maxprocs: 560, t_sweep_term: 568, t_mark: 576, t_mark_term: 584, t_end: 592, pause_ns: 600, heap0: 608, heap1: 616, heap2: 624, initial_heap_live: 472 },
+        stats: Stats { last_gc_unix: 3592, pause_total_ns: 3600, pause_ns: 3608, pause_end: 5656, numgc: 7704, numforcedgc: 7708, gc_cpu_fraction: 7712, last_gc_nanotime: 7720, last_heap_in_use: 7728 },
+    },
+    Layout {
         release: Release::new(23, 9),
         arch: Arch::Amd64,
         g: G { stack_lo: 0, stack_hi: 8, m: 48, sched_sp: 56, sched_pc: 64, sched_bp: 104, syscallsp: 112, syscallpc: 120, syscallbp: Some(128), atomicstatus: 152, goid: 160, waitsince: 176, waitreason: 184, lockedm: 216, parent_goid: Some(280), gopc: 288, startpc: 304 },
@@ -142,6 +208,28 @@ pub(super) static ROWS: [Layout; 18] = [
         controller: Controller { gc_percent: 0, memory_limit: 8, triggered: 88, last_heap_goal: 96, heap_live: 104, heap_scan: 112, last_stack_scan: 128, max_stack_scan: 136, globals_scan: 144, heap_marked: 152, bg_scan_credit: 184, assist_time: 192, dedicated_mark_time: 200, fractional_mark_time: 208, idle_mark_time: 216, mark_start_time: 224, heap_in_use: 272, heap_released: 280, heap_free: 288, mapped_ready: 312 },
         work: Work { mode: 456, user_forced: 464, cycles: 552, stwprocs: 556, maxprocs: 560, t_sweep_term: 568, t_mark: 576, t_mark_term: 584, t_end: 592, pause_ns: 600, heap0: 608, heap1: 616, heap2: 624, initial_heap_live: 472 },
         stats: Stats { last_gc_unix: 3592, pause_total_ns: 3600, pause_ns: 3608, pause_end: 5656, numgc: 7704, numforcedgc: 7708, gc_cpu_fraction: 7712, last_gc_nanotime: 7720, last_heap_in_use: 7728 },
+    },
+    Layout {
+        release: Release::new(25, 0),
+        arch: Arch::Amd64,
+        g: G { stack_lo: 0, stack_hi: 8, m: 48, sched_sp: 56, sched_pc: 64, sched_bp: 96, syscallsp: 104, syscallpc: 112, syscallbp: Some(120), atomicstatus: 144, goid: 152, waitsince: 168, waitreason: 176, lockedm: 208, parent_goid: Some(272), gopc: 280, startpc: 296 },
+        m: M { g0: 0, procid: 64, gsignal: 72, curg: 184, p: 200, id: 224, mallocing: 232, throwing: 236, preemptoff: 240, locks: 256, dying: 260, spinning: 268, blocked: 269, alllink: 344, lockedg: 360, vdso_sp: 896, vdso_pc: 904 },
+        p: P { id: 0, status: 4, schedtick: 16, syscalltick: 20, m: 48, runqhead: 392, runqtail: 396, runq: 400, runnext: 2448, g_free_n: 2464, timers_len: 9424, goroutines_created: None },
+        sched: Sched { goidgen: 0, lastpoll: 8, nmidle: 48, nmidlelocked: 52, mnext: 56, maxmcount: 64, nmsys: 68, nmfreed: 72, ngsys: 80, npidle: 96, nmspinning: 100, needspinning: Some(104), runqsize: 128, gcwaiting: 248, stopwait: 252, sysmonwait: 264, time_to_run: 344, idle_time: Some(1640), total_mutex_wait_time: Some(1648), stw_stopping_time_gc: Some(1656), stw_stopping_time_other: Some(2952), stw_total_time_gc: Some(4248), stw_total_time_other: Some(5544), goroutines_created: None },
+        controller: Controller { gc_percent: 0, memory_limit: 8, triggered: 88, last_heap_goal: 96, heap_live: 104, heap_scan: 112, last_stack_scan: 128, max_stack_scan: 136, globals_scan: 144, heap_marked: 152, bg_scan_credit: 184, assist_time: 192, dedicated_mark_time: 200, fractional_mark_time: 208, idle_mark_time: 216, mark_start_time: 224, heap_in_use: 272, heap_released: 280, heap_free: 288, mapped_ready: 312 },
+        work: Work { mode: 392, user_forced: 400, cycles: 512, stwprocs: 516, maxprocs: 520, t_sweep_term: 528, t_mark: 536, t_mark_term: 544, t_end: 552, pause_ns: 560, heap0: 568, heap1: 576, heap2: 584, initial_heap_live: 408 },
+        stats: Stats { last_gc_unix: 3568, pause_total_ns: 3576, pause_ns: 3584, pause_end: 5632, numgc: 7680, numforcedgc: 7684, gc_cpu_fraction: 7688, last_gc_nanotime: 7696, last_heap_in_use: 7704 },
+    },
+    Layout {
+        release: Release::new(25, 0),
+        arch: Arch::Arm64,
+        g: G { stack_lo: 0, stack_hi: 8, m: 48, sched_sp: 56, sched_pc: 64, sched_bp: 96, syscallsp: 104, syscallpc: 112, syscallbp: Some(120), atomicstatus: 144, goid: 152, waitsince: 168, waitreason: 176, lockedm: 208, parent_goid: Some(272), gopc: 280, startpc: 296 },
+        m: M { g0: 0, procid: 64, gsignal: 72, curg: 184, p: 200, id: 224, mallocing: 232, throwing: 236, preemptoff: 240, locks: 256, dying: 260, spinning: 268, blocked: 269, alllink: 344, lockedg: 360, vdso_sp: 896, vdso_pc: 904 },
+        p: P { id: 0, status: 4, schedtick: 16, syscalltick: 20, m: 48, runqhead: 392, runqtail: 396, runq: 400, runnext: 2448, g_free_n: 2464, timers_len: 9424, goroutines_created: None },
+        sched: Sched { goidgen: 0, lastpoll: 8, nmidle: 48, nmidlelocked: 52, mnext: 56, maxmcount: 64, nmsys: 68, nmfreed: 72, ngsys: 80, npidle: 96, nmspinning: 100, needspinning: Some(104), runqsize: 128, gcwaiting: 248, stopwait: 252, sysmonwait: 264, time_to_run: 344, idle_time: Some(1640), total_mutex_wait_time: Some(1648), stw_stopping_time_gc: Some(1656), stw_stopping_time_other: Some(2952), stw_total_time_gc: Some(4248), stw_total_time_other: Some(5544), goroutines_created: None },
+        controller: Controller { gc_percent: 0, memory_limit: 8, triggered: 88, last_heap_goal: 96, heap_live: 104, heap_scan: 112, last_stack_scan: 128, max_stack_scan: 136, globals_scan: 144, heap_marked: 152, bg_scan_credit: 184, assist_time: 192, dedicated_mark_time: 200, fractional_mark_time: 208, idle_mark_time: 216, mark_start_time: 224, heap_in_use: 272, heap_released: 280, heap_free: 288, mapped_ready: 312 },
+        work: Work { mode: 584, user_forced: 592, cycles: 704, stwprocs: 708, maxprocs: 712, t_sweep_term: 720, t_mark: 728, t_mark_term: 736, t_end: 744, pause_ns: 752, heap0: 760, heap1: 768, heap2: 776, initial_heap_live: 600 },
+        stats: Stats { last_gc_unix: 3568, pause_total_ns: 3576, pause_ns: 3584, pause_end: 5632, numgc: 7680, numforcedgc: 7684, gc_cpu_fraction: 7688, last_gc_nanotime: 7696, last_heap_in_use: 7704 },
     },
     Layout {
         release: Release::new(25, 5),
@@ -166,6 +254,28 @@ pub(super) static ROWS: [Layout; 18] = [
         stats: Stats { last_gc_unix: 3568, pause_total_ns: 3576, pause_ns: 3584, pause_end: 5632, numgc: 7680, numforcedgc: 7684, gc_cpu_fraction: 7688, last_gc_nanotime: 7696, last_heap_in_use: 7704 },
     },
     Layout {
+        release: Release::new(26, 0),
+        arch: Arch::Amd64,
+        g: G { stack_lo: 0, stack_hi: 8, m: 48, sched_sp: 56, sched_pc: 64, sched_bp: 96, syscallsp: 104, syscallpc: 112, syscallbp: Some(120), atomicstatus: 144, goid: 152, waitsince: 168, waitreason: 176, lockedm: 208, parent_goid: Some(280), gopc: 288, startpc: 304 },
+        m: M { g0: 0, procid: 64, gsignal: 72, curg: 184, p: 208, id: 232, mallocing: 240, throwing: 244, preemptoff: 248, locks: 264, dying: 268, spinning: 276, blocked: 277, alllink: 352, lockedg: 384, vdso_sp: 896, vdso_pc: 904 },
+        p: P { id: 0, status: 4, schedtick: 16, syscalltick: 20, m: 48, runqhead: 400, runqtail: 404, runq: 408, runnext: 2456, g_free_n: 2472, timers_len: 13704, goroutines_created: Some(13792) },
+        sched: Sched { goidgen: 0, lastpoll: 8, nmidle: 64, nmidlelocked: 68, mnext: 72, maxmcount: 80, nmsys: 84, nmfreed: 88, ngsys: 96, npidle: 112, nmspinning: 116, needspinning: Some(120), runqsize: 144, gcwaiting: 264, stopwait: 268, sysmonwait: 280, time_to_run: 360, idle_time: Some(1656), total_mutex_wait_time: Some(1664), stw_stopping_time_gc: Some(1672), stw_stopping_time_other: Some(2968), stw_total_time_gc: Some(4264), stw_total_time_other: Some(5560), goroutines_created: Some(6864) },
+        controller: Controller { gc_percent: 0, memory_limit: 8, triggered: 88, last_heap_goal: 96, heap_live: 104, heap_scan: 112, last_stack_scan: 128, max_stack_scan: 136, globals_scan: 144, heap_marked: 152, bg_scan_credit: 184, assist_time: 192, dedicated_mark_time: 200, fractional_mark_time: 208, idle_mark_time: 216, mark_start_time: 224, heap_in_use: 272, heap_released: 280, heap_free: 288, mapped_ready: 312 },
+        work: Work { mode: 528, user_forced: 536, cycles: 648, stwprocs: 652, maxprocs: 656, t_sweep_term: 664, t_mark: 672, t_mark_term: 680, t_end: 688, pause_ns: 696, heap0: 704, heap1: 712, heap2: 720, initial_heap_live: 544 },
+        stats: Stats { last_gc_unix: 3568, pause_total_ns: 3576, pause_ns: 3584, pause_end: 5632, numgc: 7680, numforcedgc: 7684, gc_cpu_fraction: 7688, last_gc_nanotime: 7696, last_heap_in_use: 7704 },
+    },
+    Layout {
+        release: Release::new(26, 0),
+        arch: Arch::Arm64,
+        g: G { stack_lo: 0, stack_hi: 8, m: 48, sched_sp: 56, sched_pc: 64, sched_bp: 96, syscallsp: 104, syscallpc: 112, syscallbp: Some(120), atomicstatus: 144, goid: 152, waitsince: 168, waitreason: 176, lockedm: 208, parent_goid: Some(280), gopc: 288, startpc: 304 },
+        m: M { g0: 0, procid: 64, gsignal: 72, curg: 184, p: 208, id: 232, mallocing: 240, throwing: 244, preemptoff: 248, locks: 264, dying: 268, spinning: 276, blocked: 277, alllink: 352, lockedg: 384, vdso_sp: 896, vdso_pc: 904 },
+        p: P { id: 0, status: 4, schedtick: 16, syscalltick: 20, m: 48, runqhead: 400, runqtail: 404, runq: 408, runnext: 2456, g_free_n: 2472, timers_len: 13704, goroutines_created: Some(13792) },
+        sched: Sched { goidgen: 0, lastpoll: 8, nmidle: 64, nmidlelocked: 68, mnext: 72, maxmcount: 80, nmsys: 84, nmfreed: 88, ngsys: 96, npidle: 112, nmspinning: 116, needspinning: Some(120), runqsize: 144, gcwaiting: 264, stopwait: 268, sysmonwait: 280, time_to_run: 360, idle_time: Some(1656), total_mutex_wait_time: Some(1664), stw_stopping_time_gc: Some(1672), stw_stopping_time_other: Some(2968), stw_total_time_gc: Some(4264), stw_total_time_other: Some(5560), goroutines_created: Some(6864) },
+        controller: Controller { gc_percent: 0, memory_limit: 8, triggered: 88, last_heap_goal: 96, heap_live: 104, heap_scan: 112, last_stack_scan: 128, max_stack_scan: 136, globals_scan: 144, heap_marked: 152, bg_scan_credit: 184, assist_time: 192, dedicated_mark_time: 200, fractional_mark_time: 208, idle_mark_time: 216, mark_start_time: 224, heap_in_use: 272, heap_released: 280, heap_free: 288, mapped_ready: 312 },
+        work: Work { mode: 784, user_forced: 792, cycles: 904, stwprocs: 908, maxprocs: 912, t_sweep_term: 920, t_mark: 928, t_mark_term: 936, t_end: 944, pause_ns: 952, heap0: 960, heap1: 968, heap2: 976, initial_heap_live: 800 },
+        stats: Stats { last_gc_unix: 3568, pause_total_ns: 3576, pause_ns: 3584, pause_end: 5632, numgc: 7680, numforcedgc: 7684, gc_cpu_fraction: 7688, last_gc_nanotime: 7696, last_heap_in_use: 7704 },
+    },
+    Layout {
         release: Release::new(26, 6),
         arch: Arch::Amd64,
         g: G { stack_lo: 0, stack_hi: 8, m: 48, sched_sp: 56, sched_pc: 64, sched_bp: 96, syscallsp: 104, syscallpc: 112, syscallbp: Some(120), atomicstatus: 144, goid: 152, waitsince: 168, waitreason: 176, lockedm: 208, parent_goid: Some(280), gopc: 288, startpc: 304 },
@@ -178,6 +288,28 @@ pub(super) static ROWS: [Layout; 18] = [
     },
     Layout {
         release: Release::new(26, 6),
+        arch: Arch::Arm64,
+        g: G { stack_lo: 0, stack_hi: 8, m: 48, sched_sp: 56, sched_pc: 64, sched_bp: 96, syscallsp: 104, syscallpc: 112, syscallbp: Some(120), atomicstatus: 144, goid: 152, waitsince: 168, waitreason: 176, lockedm: 208, parent_goid: Some(280), gopc: 288, startpc: 304 },
+        m: M { g0: 0, procid: 64, gsignal: 72, curg: 184, p: 208, id: 232, mallocing: 240, throwing: 244, preemptoff: 248, locks: 264, dying: 268, spinning: 276, blocked: 277, alllink: 352, lockedg: 384, vdso_sp: 896, vdso_pc: 904 },
+        p: P { id: 0, status: 4, schedtick: 16, syscalltick: 20, m: 48, runqhead: 400, runqtail: 404, runq: 408, runnext: 2456, g_free_n: 2472, timers_len: 13704, goroutines_created: Some(13792) },
+        sched: Sched { goidgen: 0, lastpoll: 8, nmidle: 64, nmidlelocked: 68, mnext: 72, maxmcount: 80, nmsys: 84, nmfreed: 88, ngsys: 96, npidle: 112, nmspinning: 116, needspinning: Some(120), runqsize: 144, gcwaiting: 264, stopwait: 268, sysmonwait: 280, time_to_run: 360, idle_time: Some(1656), total_mutex_wait_time: Some(1664), stw_stopping_time_gc: Some(1672), stw_stopping_time_other: Some(2968), stw_total_time_gc: Some(4264), stw_total_time_other: Some(5560), goroutines_created: Some(6864) },
+        controller: Controller { gc_percent: 0, memory_limit: 8, triggered: 88, last_heap_goal: 96, heap_live: 104, heap_scan: 112, last_stack_scan: 128, max_stack_scan: 136, globals_scan: 144, heap_marked: 152, bg_scan_credit: 184, assist_time: 192, dedicated_mark_time: 200, fractional_mark_time: 208, idle_mark_time: 216, mark_start_time: 224, heap_in_use: 272, heap_released: 280, heap_free: 288, mapped_ready: 312 },
+        work: Work { mode: 784, user_forced: 792, cycles: 904, stwprocs: 908, maxprocs: 912, t_sweep_term: 920, t_mark: 928, t_mark_term: 936, t_end: 944, pause_ns: 952, heap0: 960, heap1: 968, heap2: 976, initial_heap_live: 800 },
+        stats: Stats { last_gc_unix: 3568, pause_total_ns: 3576, pause_ns: 3584, pause_end: 5632, numgc: 7680, numforcedgc: 7684, gc_cpu_fraction: 7688, last_gc_nanotime: 7696, last_heap_in_use: 7704 },
+    },
+    Layout {
+        release: Release::new(27, 0),
+        arch: Arch::Amd64,
+        g: G { stack_lo: 0, stack_hi: 8, m: 48, sched_sp: 56, sched_pc: 64, sched_bp: 96, syscallsp: 104, syscallpc: 112, syscallbp: Some(120), atomicstatus: 144, goid: 152, waitsince: 168, waitreason: 176, lockedm: 208, parent_goid: Some(280), gopc: 288, startpc: 304 },
+        m: M { g0: 0, procid: 64, gsignal: 72, curg: 184, p: 208, id: 232, mallocing: 240, throwing: 244, preemptoff: 248, locks: 264, dying: 268, spinning: 276, blocked: 277, alllink: 352, lockedg: 384, vdso_sp: 896, vdso_pc: 904 },
+        p: P { id: 0, status: 4, schedtick: 16, syscalltick: 20, m: 48, runqhead: 400, runqtail: 404, runq: 408, runnext: 2456, g_free_n: 2472, timers_len: 13704, goroutines_created: Some(13792) },
+        sched: Sched { goidgen: 0, lastpoll: 8, nmidle: 64, nmidlelocked: 68, mnext: 72, maxmcount: 80, nmsys: 84, nmfreed: 88, ngsys: 96, npidle: 112, nmspinning: 116, needspinning: Some(120), runqsize: 144, gcwaiting: 264, stopwait: 268, sysmonwait: 280, time_to_run: 360, idle_time: Some(1656), total_mutex_wait_time: Some(1664), stw_stopping_time_gc: Some(1672), stw_stopping_time_other: Some(2968), stw_total_time_gc: Some(4264), stw_total_time_other: Some(5560), goroutines_created: Some(6864) },
+        controller: Controller { gc_percent: 0, memory_limit: 8, triggered: 88, last_heap_goal: 96, heap_live: 104, heap_scan: 112, last_stack_scan: 128, max_stack_scan: 136, globals_scan: 144, heap_marked: 152, bg_scan_credit: 184, assist_time: 192, dedicated_mark_time: 200, fractional_mark_time: 208, idle_mark_time: 216, mark_start_time: 224, heap_in_use: 272, heap_released: 280, heap_free: 288, mapped_ready: 312 },
+        work: Work { mode: 528, user_forced: 536, cycles: 648, stwprocs: 652, maxprocs: 656, t_sweep_term: 664, t_mark: 672, t_mark_term: 680, t_end: 688, pause_ns: 696, heap0: 704, heap1: 712, heap2: 720, initial_heap_live: 544 },
+        stats: Stats { last_gc_unix: 3568, pause_total_ns: 3576, pause_ns: 3584, pause_end: 5632, numgc: 7680, numforcedgc: 7684, gc_cpu_fraction: 7688, last_gc_nanotime: 7696, last_heap_in_use: 7704 },
+    },
+    Layout {
+        release: Release::new(27, 0),
         arch: Arch::Arm64,
         g: G { stack_lo: 0, stack_hi: 8, m: 48, sched_sp: 56, sched_pc: 64, sched_bp: 96, syscallsp: 104, syscallpc: 112, syscallbp: Some(120), atomicstatus: 144, goid: 152, waitsince: 168, waitreason: 176, lockedm: 208, parent_goid: Some(280), gopc: 288, startpc: 304 },
         m: M { g0: 0, procid: 64, gsignal: 72, curg: 184, p: 208, id: 232, mallocing: 240, throwing: 244, preemptoff: 248, locks: 264, dying: 268, spinning: 276, blocked: 277, alllink: 352, lockedg: 384, vdso_sp: 896, vdso_pc: 904 },
