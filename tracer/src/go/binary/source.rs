@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::error::BinaryError;
 
 const BLOCK: usize = 64 << 10;
-/// 24 MiB: holds the function table and the hot parts of the line tables of a 100 MB binary.
-const MAX_BLOCKS: usize = 384;
+/// 48 MiB: holds the whole function table of a 120 MB binary.
+const MAX_BLOCKS: usize = 768;
 
 /// The bytes of one executable; cheap to clone, shared between threads.
 #[derive(Clone)]
@@ -40,9 +40,9 @@ enum Kind {
 
 #[derive(Default)]
 struct Blocks {
-    loaded: HashMap<u64, Arc<[u8]>>,
+    loaded: HashMap<u64, Arc<Vec<u8>>>,
     order: VecDeque<u64>,
-    last: Option<(u64, Arc<[u8]>)>,
+    last: Option<(u64, Arc<Vec<u8>>)>,
 }
 
 impl Source {
@@ -217,13 +217,13 @@ impl Blocks {
         Ok(block)
     }
 
-    fn load(&mut self, file: &File, len: u64, index: u64) -> Result<Arc<[u8]>, BinaryError> {
+    fn load(&mut self, file: &File, len: u64, index: u64) -> Result<Arc<Vec<u8>>, BinaryError> {
         let at = index * BLOCK as u64;
         let size = (len - at).min(BLOCK as u64) as usize;
         let mut bytes = vec![0; size];
         file.read_exact_at(&mut bytes, at)
             .map_err(|error| read_error(at, error))?;
-        let block: Arc<[u8]> = bytes.into();
+        let block = Arc::new(bytes);
         if self.order.len() >= MAX_BLOCKS
             && let Some(oldest) = self.order.pop_front()
         {

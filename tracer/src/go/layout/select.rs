@@ -12,7 +12,7 @@ pub enum Confidence {
     /// The row was read from this very release, or from one before and one after it that agree.
     Exact,
     /// The row is another patch release's. Patches have moved fields (1.24.3 to 1.24.11 moved most
-    /// of `m`): use it only after [`super::verify`] and the code check of `globals` agree.
+    /// of `m`): use it only after [`Layout::verify`] and the code check of `Globals::locate` agree.
     Assumed,
 }
 
