@@ -46,8 +46,9 @@ impl CurrentG {
     /// Decodes the place from the runtime's own code: `runtime.stackcheck` on amd64,
     /// `runtime.load_g` on arm64.
     ///
-    /// On amd64 without that function, the Go linker's fixed slot is assumed for executables it
-    /// linked itself, which are those without an interpreter and without a TLS segment.
+    /// On amd64 without that function the Go linker's own slot is assumed for executables that are
+    /// not position-independent; whoever uses it compares `m.procid` with the thread id, which an
+    /// external linker's other slot would not pass.
     pub fn locate(binary: &Binary) -> Result<Self, CurrentGError> {
         match binary.arch() {
             Arch::Amd64 => locate_amd64(binary),
