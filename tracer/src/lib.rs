@@ -3,11 +3,15 @@
 pub mod analysis;
 pub mod bpf;
 pub mod decode;
+pub mod doctor;
+pub mod error;
 pub mod event;
 pub mod go;
+pub mod process;
 pub mod recording;
 pub mod render;
 pub mod report;
 pub mod sink;
 pub mod symbol;
 pub mod syscall;
+pub mod term;
