@@ -1,6 +1,8 @@
 //! What is this process doing, what is it waiting for, and why.
 
 pub mod analysis;
+pub mod doctor;
+pub mod error;
 pub mod event;
 pub mod go;
 pub mod recording;
@@ -9,3 +11,4 @@ pub mod report;
 pub mod sink;
 pub mod symbol;
 pub mod syscall;
+pub mod term;

@@ -1,0 +1,1 @@
+//! What this host, and one process on it, allow.

@@ -1,0 +1,1 @@
+//! Text for people: numbers, times, columns, and what the terminal can show.
