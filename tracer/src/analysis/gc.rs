@@ -1,0 +1,1 @@
+//! Go garbage collection over a run.
