@@ -6,6 +6,7 @@ use super::executable::{ExecutableError, ExecutableFacts, FramePointers};
 use super::host::{Host, field};
 use super::report::{CheckResult, ProcessReport, Verdict};
 use crate::error::ExpectedError;
+use crate::go::layout::{Confidence, Layout};
 use crate::go::{Binary, BinaryError, BuildInfo};
 use crate::term::plural;
 
@@ -248,10 +249,22 @@ fn go(c: &ProcessContext<'_>) -> Verdict {
             .remedy("do not remove .go.buildinfo when building");
     };
     let kind = binary.build_info().map_or_else(String::new, build_kind);
-    if binary.release().is_none() {
+    let Some(release) = binary.release() else {
         return Verdict::missing(format!("{version}{kind}: not a release of Go"));
+    };
+    let known = match binary.build_info() {
+        Some(info) => Layout::candidates(info, binary.arch()).map(|all| all[0]),
+        None => Layout::for_release(release, binary.arch()),
+    };
+    match known.map(|row| row.confidence) {
+        Ok(Confidence::Exact) => Verdict::ok(format!("{version}{kind}")),
+        Ok(Confidence::Assumed) => Verdict::limited(format!(
+            "{version}{kind}: known from its neighbours only, so it is checked against the live \
+             process first"
+        )),
+        Err(e) => Verdict::missing(format!("{version}{kind}: {e}"))
+            .remedy("use a tracer that knows this release"),
     }
-    Verdict::ok(format!("{version}{kind}"))
 }
 
 /// What of the build settings matters for reading the runtime.

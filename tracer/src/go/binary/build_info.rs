@@ -61,9 +61,12 @@ impl BuildInfo {
         self.setting("-race") == Some("true")
     }
 
-    /// Experiments that differ from the release's defaults; they may move runtime structures.
+    /// Experiments that differ from the release's defaults: the `GOEXPERIMENT` setting, or what
+    /// follows `X:` in the version string. Some move runtime structures.
     pub fn experiments(&self) -> Option<&str> {
-        self.setting("GOEXPERIMENT").filter(|text| !text.is_empty())
+        let in_version = self.version.split_once("X:").map(|(_, text)| text);
+        let setting = self.setting("GOEXPERIMENT").or(in_version);
+        setting.filter(|text| !text.is_empty())
     }
 }
 

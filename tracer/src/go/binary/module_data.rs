@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::elf::Elf;
+use super::elf::{Elf, u64_at};
 use super::error::BinaryError;
 use crate::go::pclntab::Header;
 
@@ -36,8 +36,32 @@ impl ModuleData {
         header: &Header,
         minor: Option<u16>,
     ) -> Result<Option<Self>, BinaryError> {
-        let mut candidates: Vec<u64> = elf.section(".go.module").iter().map(|s| s.addr).collect();
-        candidates.extend(pointers_to(elf, header.addr)?);
+        let own_section = elf.section(".go.module").map(|section| section.addr);
+        if let Some(module) = Self::first_sound(elf, own_section, header, minor)? {
+            return Ok(Some(module));
+        }
+        if elf.pie {
+            let moved = relocated_pointers(elf, header.addr)?;
+            if let Some(module) = Self::first_sound(elf, moved, header, minor)? {
+                return Ok(Some(module));
+            }
+        }
+        // The record is writable data; some linkers put it into a segment that becomes read-only.
+        for writable in [true, false] {
+            let stored = stored_pointers(elf, header.addr, writable)?;
+            if let Some(module) = Self::first_sound(elf, stored, header, minor)? {
+                return Ok(Some(module));
+            }
+        }
+        Ok(None)
+    }
+
+    fn first_sound(
+        elf: &Elf,
+        candidates: impl IntoIterator<Item = u64>,
+        header: &Header,
+        minor: Option<u16>,
+    ) -> Result<Option<Self>, BinaryError> {
         for addr in candidates {
             let words = read_words(elf, addr)?;
             if words[0] == header.addr && words[1] == header.addr.wrapping_add(header.names) {
@@ -77,23 +101,33 @@ impl ModuleData {
     }
 }
 
-/// Addresses of aligned words that hold `target`, in the file or by relative relocation.
-fn pointers_to(elf: &Elf, target: u64) -> Result<Vec<u64>, BinaryError> {
+/// Candidates kept; a file that holds more pointers to its function table is not of Go's making.
+const MOST: usize = 16;
+
+/// Addresses that a relative relocation makes point at `target`.
+fn relocated_pointers(elf: &Elf, target: u64) -> Result<Vec<u64>, BinaryError> {
     let mut found = Vec::new();
-    if elf.pie {
-        elf.relative_relocations(|addr, addend| {
-            if addend == target && found.len() < 16 {
-                found.push(addr);
-            }
-            None::<()>
-        })?;
-    }
-    for load in elf.loads() {
+    elf.relative_relocations(|addr, addend| {
+        if addend == target && found.len() < MOST {
+            found.push(addr);
+        }
+        None::<()>
+    })?;
+    Ok(found)
+}
+
+/// Addresses of aligned words that hold `target` in the file, in (un)writable segments.
+fn stored_pointers(elf: &Elf, target: u64, writable: bool) -> Result<Vec<u64>, BinaryError> {
+    let mut found = Vec::new();
+    for load in elf
+        .loads()
+        .filter(|load| (load.flags & object::elf::PF_W != 0) == writable)
+    {
         let (offset, vaddr) = (load.offset, load.vaddr);
         elf.source.scan(offset, load.file_size, |at, bytes| {
             let words = bytes.chunks_exact(8).enumerate();
-            let hits = words.filter(|(_, word)| *word == target.to_le_bytes());
-            for (index, _) in hits.take(16_usize.saturating_sub(found.len())) {
+            let hits = words.filter(|(_, word)| u64_at(word, 0) == target);
+            for (index, _) in hits.take(MOST.saturating_sub(found.len())) {
                 found.push(vaddr.wrapping_add(at - offset + index as u64 * 8));
             }
             None::<()>

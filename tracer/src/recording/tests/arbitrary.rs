@@ -10,7 +10,7 @@ use crate::event::{
     StopReason, SymbolOrigin, SymbolizedAddress, Symbols, SyscallEnter, SyscallExit,
     SyscallLatency,
 };
-use crate::go::gc::GcCycle;
+use crate::go::gc::{GcCpu, GcCycle, GcWall};
 
 pub(super) fn event() -> impl Strategy<Value = Event> {
     let who = (any::<u64>(), any::<u32>(), any::<u32>(), any::<u16>());
@@ -62,8 +62,46 @@ fn kernel_body() -> impl Strategy<Value = Body> {
         }),
         sample().prop_map(Body::Sample),
         trigger().prop_map(Body::GcTrigger),
-        Just(Body::GcCycle(Box::<GcCycle>::default())),
+        gc_cycle().prop_map(|cycle| Body::GcCycle(Box::new(cycle))),
     ]
+}
+
+/// Not a number is not equal to itself, so the share is any other.
+fn gc_cycle() -> impl Strategy<Value = GcCycle> {
+    let fraction = any::<f64>().prop_filter("is a number", |f| !f.is_nan());
+    let ids = (any::<u32>(), any::<i32>(), any::<bool>(), any::<bool>());
+    let numbers = (any::<[u64; 9]>(), any::<[u64; 9]>());
+    (ids, fraction, numbers).prop_map(
+        |((number, procs, forced, leak_check), cpu_fraction, (times, sizes))| GcCycle {
+            number,
+            start_ns: times[0],
+            start_monotonic_ns: times[1],
+            cpu_fraction,
+            wall: GcWall {
+                sweep_term: times[2],
+                mark: times[3],
+                mark_term: times[4],
+            },
+            cpu: GcCpu {
+                sweep_term: times[5],
+                assist: times[6],
+                dedicated: times[7],
+                fractional: times[8],
+                idle: sizes[0],
+                mark_term: sizes[1],
+            },
+            pause_ns: sizes[2],
+            heap_start: sizes[3],
+            heap_end: sizes[4],
+            heap_marked: sizes[5],
+            heap_goal: sizes[6],
+            stacks: sizes[7],
+            globals: sizes[8],
+            procs,
+            forced,
+            leak_check,
+        },
+    )
 }
 
 fn trigger() -> impl Strategy<Value = GcTrigger> {
