@@ -146,8 +146,13 @@ fn kernel_release(c: &Context<'_>) -> Verdict {
 }
 
 /// Bits of `CapEff` (`include/uapi/linux/capability.h`).
-const CAPABILITIES: [(&str, u32); 3] =
-    [("CAP_BPF", 39), ("CAP_PERFMON", 38), ("CAP_SYS_PTRACE", 19)];
+const CAPABILITIES: [(&str, u32); 3] = [
+    ("CAP_BPF", CAP_BPF),
+    ("CAP_PERFMON", CAP_PERFMON),
+    ("CAP_SYS_PTRACE", 19),
+];
+const CAP_BPF: u32 = 39;
+const CAP_PERFMON: u32 = 38;
 const CAP_SYS_ADMIN: u32 = 21;
 const CAP_SYSLOG: u32 = 34;
 
@@ -232,14 +237,22 @@ fn refusal(e: &io::Error) -> String {
     }
 }
 
-fn refused_verdict(e: &io::Error, verdict: fn(String) -> Verdict, without: &str) -> Verdict {
+fn refused_verdict(
+    c: &Context<'_>,
+    e: &io::Error,
+    verdict: fn(String) -> Verdict,
+    without: &str,
+) -> Verdict {
     let detail = match without {
         "" => refusal(e),
         without => format!("{}: {without}", refusal(e)),
     };
+    let effective = effective(c.host);
+    let privileged = has(effective, CAP_BPF) && has(effective, CAP_PERFMON);
     match e.raw_os_error() {
-        Some(libc::EPERM | libc::EACCES) => verdict(detail).remedy(
-            "give the privileges above; in a container also allow bpf in its seccomp filter",
+        // For want of privileges the remedy is that check's.
+        Some(libc::EPERM | libc::EACCES) if privileged => verdict(detail).remedy(
+            "a seccomp filter or security module forbids it: allow bpf and perf_event_open there",
         ),
         _ => verdict(detail),
     }
@@ -248,14 +261,14 @@ fn refused_verdict(e: &io::Error, verdict: fn(String) -> Verdict, without: &str)
 fn needed(c: &Context<'_>, feature: Feature) -> Verdict {
     match c.kernel.try_feature(feature) {
         Ok(()) => Verdict::ok("works"),
-        Err(e) => refused_verdict(&e, Verdict::missing, ""),
+        Err(e) => refused_verdict(c, &e, Verdict::missing, ""),
     }
 }
 
 fn wanted(c: &Context<'_>, feature: Feature, without: &str) -> Verdict {
     match c.kernel.try_feature(feature) {
         Ok(()) => Verdict::ok("works"),
-        Err(e) => refused_verdict(&e, Verdict::limited, without),
+        Err(e) => refused_verdict(c, &e, Verdict::limited, without),
     }
 }
 
@@ -268,13 +281,13 @@ fn tracepoints(c: &Context<'_>) -> Verdict {
             "raw only, which costs more per event; by type information: {}",
             refusal(&typed)
         )),
-        Err(e) => refused_verdict(&e, Verdict::missing, ""),
+        Err(e) => refused_verdict(c, &e, Verdict::missing, ""),
     }
 }
 
 fn stacks(c: &Context<'_>) -> Verdict {
     if let Err(e) = c.kernel.try_feature(Feature::GetStack) {
-        return refused_verdict(&e, Verdict::missing, "");
+        return refused_verdict(c, &e, Verdict::missing, "");
     }
     wanted(
         c,
@@ -291,15 +304,7 @@ fn perf_events(c: &Context<'_>) -> Verdict {
     );
     match c.kernel.try_feature(Feature::CpuClock) {
         Ok(()) => Verdict::ok(format!("work; {setting}")),
-        Err(e) => {
-            let refused = refused_verdict(&e, Verdict::missing, &setting);
-            match e.raw_os_error() {
-                Some(libc::EPERM | libc::EACCES) => {
-                    refused.remedy("give CAP_PERFMON, or: sysctl kernel.perf_event_paranoid=-1")
-                }
-                _ => refused,
-            }
-        }
+        Err(e) => refused_verdict(c, &e, Verdict::missing, &setting),
     }
 }
 
@@ -314,11 +319,16 @@ fn uprobes(c: &Context<'_>) -> Verdict {
     }
     if let Err(e) = c.kernel.try_feature(Feature::AttachCookie) {
         let without = "each probe needs a program of its own";
-        return refused_verdict(&e, Verdict::limited, &format!("attach cookies: {without}"));
+        return refused_verdict(
+            c,
+            &e,
+            Verdict::limited,
+            &format!("attach cookies: {without}"),
+        );
     }
     if let Err(e) = c.kernel.try_feature(Feature::UprobeMulti) {
         let without = "uprobe_multi: probes are attached one by one";
-        return refused_verdict(&e, Verdict::limited, without);
+        return refused_verdict(c, &e, Verdict::limited, without);
     }
     match c.kernel.try_feature(Feature::UprobeMultiProcess) {
         Ok(()) => Verdict::ok("attach in groups, with cookies, per process"),

@@ -93,14 +93,14 @@ pub(super) fn conclude(
     let conclude_one = |command: &Command| {
         let of_host = host.iter().filter(|r| command.host.contains(&&*r.id));
         let of_process = process.iter().filter(|r| command.process.contains(&&*r.id));
-        let mut status = Status::Ok;
-        let mut why = Vec::new();
-        for result in of_host.chain(of_process) {
-            status = status.max(result.verdict.status);
-            if result.verdict.status != Status::Ok {
-                why.push(result.id.clone());
-            }
-        }
+        let results: Vec<_> = of_host.chain(of_process).collect();
+        let worst = results.iter().map(|r| r.verdict.status).max();
+        let status = worst.unwrap_or(Status::Ok);
+        let why = results
+            .iter()
+            .filter(|r| status != Status::Ok && r.verdict.status == status)
+            .map(|r| r.id.clone())
+            .collect();
         CommandResult {
             name: command.name.to_owned(),
             status,

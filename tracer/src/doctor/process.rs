@@ -144,7 +144,7 @@ fn state(c: &ProcessContext<'_>) -> Verdict {
     }
     let threads = plural(c.facts.threads, "thread", "threads");
     let state = &c.facts.state;
-    if state.starts_with(['Z', 'X']) {
+    if has_ended(c) {
         return Verdict::missing(format!("{state}: it has ended and waits for its parent"));
     }
     match number(&c.status, "TracerPid") {
@@ -155,12 +155,21 @@ fn state(c: &ProcessContext<'_>) -> Verdict {
     }
 }
 
+/// Kernel threads have no memory of their own, and so no line about it (fs/proc/array.c).
+fn is_kernel_thread(c: &ProcessContext<'_>) -> bool {
+    field(&c.status, "VmSize").is_none() && !has_ended(c)
+}
+
+fn has_ended(c: &ProcessContext<'_>) -> bool {
+    c.facts.state.starts_with(['Z', 'X'])
+}
+
 fn executable(c: &ProcessContext<'_>) -> Verdict {
+    if is_kernel_thread(c) {
+        return Verdict::ok("none: it is a kernel thread");
+    }
     let Some(exe) = &c.facts.exe else {
-        return match number(&c.status, "Kthread") {
-            Some(1) => Verdict::limited("none: it is a kernel thread"),
-            _ => Verdict::limited("none that can be seen: a kernel thread, or not permitted"),
-        };
+        return Verdict::limited("none that may be seen");
     };
     let facts = match &c.executable {
         Ok(facts) => facts,
@@ -197,6 +206,9 @@ fn memory(c: &ProcessContext<'_>) -> Verdict {
 }
 
 fn symbols(c: &ProcessContext<'_>) -> Verdict {
+    if is_kernel_thread(c) {
+        return Verdict::ok("those of the kernel");
+    }
     if c.go.is_ok() {
         return Verdict::ok("functions, files and lines from Go's pclntab");
     }
@@ -213,6 +225,9 @@ fn symbols(c: &ProcessContext<'_>) -> Verdict {
 
 fn frame_pointers(c: &ProcessContext<'_>) -> Verdict {
     const REMEDY: &str = "build it with -fno-omit-frame-pointer";
+    if is_kernel_thread(c) {
+        return Verdict::ok("not needed: the kernel walks its own stacks");
+    }
     if c.go.is_ok() {
         return Verdict::ok("kept by Go");
     }

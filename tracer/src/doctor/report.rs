@@ -104,7 +104,7 @@ pub struct ProcessReport {
 pub struct CommandResult {
     pub name: String,
     pub status: Status,
-    /// What is missing or limits it.
+    /// Ids of the checks that decided: those missing, or else those that limit it.
     pub why: Vec<String>,
 }
 

@@ -349,7 +349,7 @@ fn without_any_working_command_the_exit_code_says_so() {
     host.write("proc/self/status", b"CapEff:\t0000000000000000\n");
     host.process(
         5,
-        "Name:\tcat\nState:\tS (sleeping)\nTgid:\t5\nThreads:\t1\n",
+        "Name:\tcat\nState:\tS (sleeping)\nTgid:\t5\nVmSize:\t8 kB\nThreads:\t1\n",
         "/bin/cat",
     );
     let report = host.examine(&EVERYTHING, Some(5));
@@ -359,7 +359,7 @@ fn without_any_working_command_the_exit_code_says_so() {
     let host = FakeHost::new();
     host.process(
         5,
-        "Name:\tgone\nState:\tZ (zombie)\nTgid:\t5\nThreads:\t1\n",
+        "Name:\tgone\nState:\tZ (zombie)\nTgid:\t5\nVmSize:\t8 kB\nThreads:\t1\n",
         "/bin/cat",
     );
     assert_eq!(host.examine(&EVERYTHING, Some(5)).exit_code(), 5);
@@ -373,7 +373,7 @@ fn processes_are_described() {
     let host = FakeHost::new();
     let own = fs::canonicalize("/proc/self/exe").expect("we run");
     let own = own.to_str().expect("a path in UTF-8");
-    let status = "Name:\tev\x1bil\nState:\tR (running)\nTgid:\t7\nTracerPid:\t9\nThreads:\t3\n\
+    let status = "Name:\tev\x1bil\nState:\tR (running)\nTgid:\t7\nTracerPid:\t9\nVmSize:\t8 kB\nThreads:\t3\n\
                   NSpid:\t7\t1\n";
     host.process(7, status, own);
     let report = host.examine(&EVERYTHING, Some(7));
@@ -405,13 +405,60 @@ fn processes_are_described() {
 
     host.process(
         8,
-        "Name:\tworker\nState:\tS (sleeping)\nTgid:\t7\nThreads:\t3\n",
+        "Name:\tworker\nState:\tS (sleeping)\nTgid:\t7\nVmSize:\t8 kB\nThreads:\t3\n",
         own,
     );
     let report = host.examine(&EVERYTHING, Some(8));
     let state = find(&report.process.as_ref().expect("asked for").checks, "state");
     assert_eq!(state.detail, "it is a thread of process 7");
     assert_eq!(state.remedy.as_deref(), Some("use -p 7"));
+}
+
+#[test]
+fn kernel_threads_have_no_code_of_their_own() {
+    let host = FakeHost::new();
+    let status = "Name:\tkworker/0:1\nState:\tI (idle)\nTgid:\t9\nThreads:\t1\n";
+    host.write("proc/9/status", status.as_bytes());
+    let report = host.examine(&EVERYTHING, Some(9));
+    let checks = &report.process.as_ref().expect("asked for").checks;
+    assert_eq!(
+        find(checks, "executable").detail,
+        "none: it is a kernel thread"
+    );
+    for name in ["sched", "offcpu", "profile"] {
+        assert_eq!(command(&report, name).status, Status::Ok, "{name}");
+    }
+    assert_eq!(command(&report, "gc").why, ["memory", "go"]);
+}
+
+/// Needs the executables that the fixture task builds; says so when they are not there.
+#[test]
+fn go_programs_are_recognised() {
+    let Some(root) = std::env::var_os("TRACER_FIXTURES") else {
+        eprintln!("go_programs_are_recognised: skipped, TRACER_FIXTURES is not set");
+        return;
+    };
+    let files = |path: std::path::PathBuf| fs::read_dir(path).expect("fixtures").flatten();
+    let versions = files(std::path::PathBuf::from(root).join("go"));
+    for exe in versions.flat_map(|version| files(version.path())) {
+        let exe = exe.path();
+        let host = FakeHost::new();
+        let status = "Name:\tgo\nState:\tS (sleeping)\nTgid:\t7\nVmSize:\t8 kB\nThreads:\t4\n";
+        host.process(7, status, exe.to_str().expect("a path in UTF-8"));
+        let report = host.examine(&EVERYTHING, Some(7));
+        let process = report.process.as_ref().expect("asked for");
+        let version = process.facts.go_version.as_deref().unwrap_or("none");
+        println!("{}: {}", exe.display(), find(&process.checks, "go").detail);
+        assert!(version.starts_with("go1."), "{}: {version}", exe.display());
+        assert_eq!(find(&process.checks, "frame-pointers").detail, "kept by Go");
+        assert_eq!(find(&process.checks, "symbols").status, Status::Ok);
+        assert_ne!(
+            command(&report, "gc").status,
+            Status::Missing,
+            "{}",
+            exe.display()
+        );
+    }
 }
 
 #[test]
@@ -430,13 +477,14 @@ fn text_is_aligned_and_shows_remedies() {
 kernel                ok       Linux 6.12.107+deb13-cloud-amd64 on x86_64
 perf-events           missing  not permitted (Permission denied (os error 13)): \
 kernel.perf_event_paranoid is 2
-                               -> give CAP_PERFMON, or: sysctl kernel.perf_event_paranoid=-1
+                               -> a seccomp filter or security module forbids it: allow bpf and \
+perf_event_open there
 perf-event-max-stack  limited  stacks are cut after 64 frames
                                -> sysctl kernel.perf_event_max_stack=127
 tracefs               ok       not mounted, and not needed
 
 COMMAND
-profile  no     see perf-events, perf-event-max-stack
+profile  no     see perf-events
 sched    works
 
 `tracer doctor -p PID` examines a process too
@@ -449,7 +497,7 @@ fn the_report_survives_json() {
     let host = FakeHost::new();
     host.process(
         7,
-        "Name:\ta\nState:\tR (running)\nTgid:\t7\nThreads:\t1\n",
+        "Name:\ta\nState:\tR (running)\nTgid:\t7\nVmSize:\t8 kB\nThreads:\t1\n",
         "/proc/self/exe",
     );
     let report = host.examine(&EVERYTHING, Some(7));

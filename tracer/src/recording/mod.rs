@@ -13,7 +13,7 @@
 //! what it is: events (1), each as postcard with its time relative to the one before it in the
 //! frame, or the end (2) with the number of events in the file. A file without an end was cut off.
 //!
-//! The [`format`] module has the versions and their compatibility rule, [`Writer`] is a sink,
+//! The [`mod@format`] module has the versions and their compatibility rule, [`Writer`] is a sink,
 //! [`Reader`] an iterator over events.
 
 mod file;

@@ -12,6 +12,7 @@ use crate::event::{
     Body, Event, FrameSymbol, RunEnd, RunStart, Space, SymbolizedAddress, Symbols, SyscallEnter,
     SyscallExit,
 };
+use crate::render::{GcFormat, GcSink, GcSummarySink, RunQueueFormat, RunQueueSink};
 use crate::sink::{Sink, SinkError};
 
 /// Bytes of the prologue that this build writes.
@@ -311,8 +312,54 @@ fn on_a_full_disk_what_was_written_stays_readable() {
     assert!(matches!(error, Some(ReadError::CutOff { .. })), "{error:?}");
 }
 
+proptest! {
+    /// Whatever was recorded, a report shows what the live run would have, and nothing panics.
+    #[test]
+    fn a_replay_prints_what_the_live_run_printed(
+        events in prop::collection::vec(arbitrary::event(), 0..30),
+        run_end in arbitrary::run_end(),
+    ) {
+        let mut events = events;
+        events.push(event(3, Body::RunEnd(Box::new(run_end))));
+        let mut bytes = Vec::new();
+        let mut writer = Writer::new(&mut bytes, "a.trc").expect("memory");
+        let live = printed(events.iter().inspect(|e| writer.event(e).expect("memory")));
+        drop(writer);
+        let (replayed, error) = read(&bytes);
+        prop_assert!(error.is_none());
+        prop_assert_eq!(printed(replayed.iter()), live);
+    }
+}
+
+/// What the sinks of this crate's tables and lines print of a stream.
+fn printed<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<String> {
+    let mut outputs: Vec<Vec<u8>> = vec![Vec::new(); 5];
+    let [table, document, lines, trace, summary] = &mut outputs[..] else {
+        unreachable!("there are five");
+    };
+    let mut sinks: [Box<dyn Sink>; 5] = [
+        Box::new(RunQueueSink::new(
+            table,
+            "",
+            RunQueueFormat::Text { threads: 5 },
+        )),
+        Box::new(RunQueueSink::new(document, "", RunQueueFormat::Json)),
+        Box::new(GcSink::new(lines, "", GcFormat::Ndjson)),
+        Box::new(GcSink::new(trace, "", GcFormat::Text { triggers: true })),
+        Box::new(GcSummarySink::new(summary, "")),
+    ];
+    for event in events {
+        for sink in &mut sinks {
+            sink.event(event).expect("memory");
+        }
+    }
+    drop(sinks);
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    outputs.into_iter().map(text).collect()
+}
+
 /// The first bytes of this format's every body, so that an accidental change of the event model
-/// is noticed: see [`format`] for the version to raise.
+/// is noticed: see `format` for the version to raise.
 #[test]
 fn the_encoding_is_the_one_of_this_version() {
     let start = RunStart {

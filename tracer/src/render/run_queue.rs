@@ -7,7 +7,7 @@ use super::log2_histogram;
 use crate::analysis::{RunQueue, RunQueueReport, RunQueueRow};
 use crate::event::{Body, Event};
 use crate::sink::{Sink, SinkError};
-use crate::term::{Align, Columns, ns, plural, printable, rate};
+use crate::term::{Align, Columns, clip, ns, plural, printable, rate};
 
 /// How reports are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +140,9 @@ fn header(report: &RunQueueReport) -> String {
     )
 }
 
+/// The kernel's names are shorter, even escaped; a recording may hold any.
+const MAX_COMM: usize = 150;
+
 /// With a column of pids only when there are several: lines fit in 80 columns without it.
 fn table(report: &RunQueueReport, threads: usize) -> Columns {
     let several = report.processes.len() > 1;
@@ -157,7 +160,7 @@ fn table(report: &RunQueueReport, threads: usize) -> Columns {
         HEAD.map(String::from),
     );
     for thread in report.threads.iter().take(threads) {
-        let comm = printable(&thread.comm);
+        let comm = clip(&printable(&thread.comm), MAX_COMM);
         let (pid, tid) = (thread.pid.to_string(), thread.tid.to_string());
         row(&comm, pid, tid, cells(&thread.row));
     }

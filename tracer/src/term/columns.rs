@@ -44,11 +44,14 @@ impl fmt::Display for Columns {
         for row in &self.rows {
             let mut line = String::new();
             for (column, cell) in row.iter().take(widths.len()).enumerate() {
-                let (gap, width) = (if column == 0 { "" } else { "  " }, widths[column]);
-                line += &match self.align[column] {
-                    Align::Left => format!("{gap}{cell:<width$}"),
-                    Align::Right => format!("{gap}{cell:>width$}"),
+                let gap = if column == 0 { "" } else { "  " };
+                // Not by a format width, which panics above 65535.
+                let padding = " ".repeat(widths[column] - cell.chars().count());
+                let (before, after) = match self.align[column] {
+                    Align::Left => ("", &*padding),
+                    Align::Right => (&*padding, ""),
                 };
+                line.extend([gap, before, cell, after]);
             }
             writeln!(f, "{}", line.trim_end())?;
         }
@@ -72,5 +75,9 @@ mod tests {
              a       1.50 µs\n\
              longer      3 s\n"
         );
+        let mut wide = Columns::new(&[Align::Right]);
+        wide.row(["x".repeat(100_000)]);
+        wide.row(["x"]);
+        assert_eq!(wide.to_string().len(), 200_002);
     }
 }
