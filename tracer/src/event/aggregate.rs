@@ -24,12 +24,12 @@ impl Latency {
             _ => self.min_ns.min(other.min_ns),
         };
         self.max_ns = self.max_ns.max(other.max_ns);
-        self.count += other.count;
-        self.errors += other.errors;
-        self.total_ns += other.total_ns;
+        self.count = self.count.saturating_add(other.count);
+        self.errors = self.errors.saturating_add(other.errors);
+        self.total_ns = self.total_ns.saturating_add(other.total_ns);
         for &(index, count) in &other.buckets {
             match self.buckets.binary_search_by_key(&index, |b| b.0) {
-                Ok(at) => self.buckets[at].1 += count,
+                Ok(at) => self.buckets[at].1 = self.buckets[at].1.saturating_add(count),
                 Err(at) => self.buckets.insert(at, (index, count)),
             }
         }
@@ -38,7 +38,7 @@ impl Latency {
     /// Measurements that have a duration; the rest of `count` ended without a seen beginning.
     #[must_use]
     pub fn measured(&self) -> u64 {
-        self.buckets.iter().map(|b| b.1).sum()
+        self.buckets.iter().fold(0, |n, b| n.saturating_add(b.1))
     }
 
     /// The duration in ns that a share `q` (0 to 1) of the measurements did not exceed, to within
@@ -50,11 +50,12 @@ impl Latency {
             return None;
         }
         let rank = ((q * measured as f64).ceil() as u64).clamp(1, measured);
-        let mut seen = 0;
+        let mut seen: u64 = 0;
         for &(index, count) in &self.buckets {
-            seen += count;
+            seen = seen.saturating_add(count);
             if seen >= rank {
-                return Some(bucket_middle(index).clamp(self.min_ns, self.max_ns));
+                // Not `clamp`: a recording may hold a minimum above its maximum.
+                return Some(bucket_middle(index).max(self.min_ns).min(self.max_ns));
             }
         }
         Some(self.max_ns)
@@ -138,6 +139,20 @@ mod tests {
                 "{q}: {got} against {want}"
             );
         }
+        let nonsense = Latency {
+            count: u64::MAX,
+            min_ns: 9,
+            max_ns: 1,
+            buckets: vec![(u16::MAX, u64::MAX), (3, u64::MAX)],
+            ..Latency::default()
+        };
+        let mut twice = nonsense.clone();
+        twice.merge(&nonsense);
+        assert_eq!(
+            twice.quantile(0.99),
+            Some(1),
+            "a recording can hold anything"
+        );
         assert_eq!(of(&[]).quantile(0.5), None);
         assert_eq!(of(&[77]).quantile(0.99), Some(77));
     }

@@ -1,0 +1,200 @@
+//! Go garbage collection over a run.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Body, Event, GcTrigger};
+use crate::go::gc::GcCycle;
+
+/// One finished cycle and why it began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GcRecord {
+    pub pid: u32,
+    /// When it was seen to end, ns since 1970 UTC.
+    pub ended_unix_ns: i64,
+    /// `None` when it began before the run did, or its beginning was lost.
+    pub trigger: Option<GcTrigger>,
+    #[serde(flatten)]
+    pub cycle: GcCycle,
+}
+
+/// Sums over the cycles of a run. Times in ns of wall-clock.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GcTotals {
+    pub cycles: u64,
+    /// The world stopped: both pauses of all cycles, as the lines show them.
+    pub stopped_ns: u64,
+    /// As the runtime sums it: with the time it took to stop the world.
+    pub paused_ns: u64,
+    /// Longest single pause.
+    pub max_pause_ns: u64,
+    pub triggers: GcTriggers,
+}
+
+/// Why cycles began. Counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GcTriggers {
+    pub heap: u64,
+    pub time: u64,
+    pub forced: u64,
+    /// Of a kind unknown here.
+    pub other: u64,
+}
+
+/// Folds events: pairs cycles with their triggers and sums them up.
+#[derive(Debug, Default)]
+pub struct Gc {
+    /// By pid: of the cycle that is running.
+    pending: BTreeMap<u32, GcTrigger>,
+    wall_offset_ns: i64,
+    totals: GcTotals,
+}
+
+impl Gc {
+    /// Takes one event; the record of the cycle that it ends, if it ends one.
+    pub fn event(&mut self, event: &Event) -> Option<GcRecord> {
+        match &event.body {
+            Body::RunStart(start) => self.wall_offset_ns = start.wall_offset_ns,
+            Body::GcTrigger(trigger) => {
+                self.totals.triggers.count(*trigger);
+                self.pending.insert(event.pid, *trigger);
+            }
+            Body::GcCycle(cycle) => return Some(self.end(event, cycle)),
+            _ => {}
+        }
+        None
+    }
+
+    /// The sums so far.
+    #[must_use]
+    pub fn totals(&self) -> &GcTotals {
+        &self.totals
+    }
+
+    fn end(&mut self, event: &Event, cycle: &GcCycle) -> GcRecord {
+        self.totals.add(cycle);
+        GcRecord {
+            pid: event.pid,
+            ended_unix_ns: (event.time_ns as i64).saturating_add(self.wall_offset_ns),
+            trigger: self.pending.remove(&event.pid),
+            cycle: cycle.clone(),
+        }
+    }
+}
+
+impl GcTotals {
+    fn add(&mut self, cycle: &GcCycle) {
+        let (first, second) = (cycle.wall.sweep_term, cycle.wall.mark_term);
+        self.cycles += 1;
+        self.stopped_ns = self.stopped_ns.saturating_add(first).saturating_add(second);
+        self.paused_ns = self.paused_ns.saturating_add(cycle.pause_ns);
+        self.max_pause_ns = self.max_pause_ns.max(first).max(second);
+    }
+}
+
+impl GcTriggers {
+    fn count(&mut self, trigger: GcTrigger) {
+        *match trigger {
+            GcTrigger::Heap => &mut self.heap,
+            GcTrigger::Time => &mut self.time,
+            GcTrigger::Forced => &mut self.forced,
+            GcTrigger::Other(_) => &mut self.other,
+        } += 1;
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::go::gc::{GcCpu, GcWall};
+
+    /// A cycle whose pauses take `sweep_term` and `mark_term` ns.
+    pub(crate) fn cycle(number: u32, sweep_term: u64, mark_term: u64) -> GcCycle {
+        GcCycle {
+            number,
+            start_ns: 2_034_000_000,
+            start_monotonic_ns: 5_000_000_000,
+            cpu_fraction: 0.02,
+            wall: GcWall {
+                sweep_term,
+                mark: 3_456_000,
+                mark_term,
+            },
+            cpu: GcCpu {
+                sweep_term: 2 * sweep_term,
+                assist: 0,
+                dedicated: 1_200_000,
+                fractional: 0,
+                idle: 0,
+                mark_term: 2 * mark_term,
+            },
+            pause_ns: sweep_term + mark_term + 500,
+            heap_start: 4 << 20,
+            heap_end: 4 << 20,
+            heap_marked: 1 << 20,
+            heap_goal: 5 << 20,
+            stacks: 0,
+            globals: 0,
+            procs: 2,
+            forced: false,
+            leak_check: false,
+        }
+    }
+
+    pub(crate) fn event(time_ns: u64, pid: u32, body: Body) -> Event {
+        Event {
+            time_ns,
+            pid,
+            tid: pid,
+            cpu: 0,
+            goid: None,
+            body,
+        }
+    }
+
+    fn ended(cycle: GcCycle) -> Body {
+        Body::GcCycle(Box::new(cycle))
+    }
+
+    #[test]
+    fn cycles_get_the_trigger_of_their_own_process_and_are_summed() {
+        let mut gc = Gc::default();
+        let records: Vec<_> = [
+            event(1, 10, ended(cycle(4, 1000, 2000))),
+            event(2, 10, Body::GcTrigger(GcTrigger::Heap)),
+            event(3, 20, Body::GcTrigger(GcTrigger::Forced)),
+            event(4, 10, ended(cycle(5, 100, 9000))),
+            event(5, 20, ended(cycle(1, 100, 200))),
+            event(6, 10, Body::GcTrigger(GcTrigger::Other(9))),
+        ]
+        .iter()
+        .filter_map(|e| gc.event(e))
+        .map(|r| (r.pid, r.cycle.number, r.trigger))
+        .collect();
+        assert_eq!(
+            records,
+            [
+                (10, 4, None),
+                (10, 5, Some(GcTrigger::Heap)),
+                (20, 1, Some(GcTrigger::Forced)),
+            ]
+        );
+        let triggers = GcTriggers {
+            heap: 1,
+            time: 0,
+            forced: 1,
+            other: 1,
+        };
+        assert_eq!(
+            *gc.totals(),
+            GcTotals {
+                cycles: 3,
+                stopped_ns: 12_400,
+                paused_ns: 13_900,
+                max_pause_ns: 9000,
+                triggers,
+            }
+        );
+    }
+}

@@ -1,0 +1,408 @@
+//! The running kernel, asked with the smallest maps and programs there are.
+//!
+//! Numbers and layouts are those of `include/uapi/linux/bpf.h` and `perf_event.h`, which are
+//! stable. They are written down here because the question is what the kernel takes, apart from
+//! what the loader library supports.
+
+use std::cell::OnceCell;
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use aya_obj::btf::{Btf, BtfKind};
+
+use super::features::{Feature, Kernel};
+
+const BPF_MAP_CREATE: u32 = 0;
+const BPF_PROG_LOAD: u32 = 5;
+const BPF_BTF_LOAD: u32 = 18;
+const BPF_LINK_CREATE: u32 = 28;
+
+const MAP_TYPE_STACK_TRACE: u32 = 7;
+const MAP_TYPE_RINGBUF: u32 = 27;
+const MAP_TYPE_TASK_STORAGE: u32 = 29;
+const F_NO_PREALLOC: u32 = 1;
+
+const PROG_TYPE_KPROBE: u32 = 2;
+const PROG_TYPE_PERF_EVENT: u32 = 7;
+const PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
+const PROG_TYPE_TRACING: u32 = 26;
+const TRACE_RAW_TP: u32 = 23;
+const TRACE_UPROBE_MULTI: u32 = 48;
+const F_SLEEPABLE: u32 = 1 << 4;
+
+const FUNC_GET_STACKID: i32 = 27;
+const FUNC_GET_STACK: i32 = 67;
+const FUNC_GET_ATTACH_COOKIE: i32 = 174;
+/// `BPF_F_USER_STACK`.
+const F_USER_STACK: i32 = 1 << 8;
+
+/// The kernel this program runs on.
+#[derive(Debug, Default)]
+pub struct RunningKernel {
+    /// Megabytes, and only some features need it.
+    btf: OnceCell<Option<Btf>>,
+}
+
+impl Kernel for RunningKernel {
+    fn try_feature(&self, feature: Feature) -> io::Result<()> {
+        match feature {
+            Feature::RingBuffer => try_ring_buffer(),
+            Feature::TaskStorage => try_task_storage(),
+            Feature::BtfTracepoint => self
+                .try_tp_btf("btf_trace_sched_switch", 0)
+                .and_then(|()| self.try_tp_btf("btf_trace_sys_enter", 0)),
+            Feature::SleepableTracepoint => self.try_tp_btf("btf_trace_sys_enter", F_SLEEPABLE),
+            Feature::RawTracepoint => Program::new(PROG_TYPE_RAW_TRACEPOINT).load().map(drop),
+            Feature::AttachCookie => try_attach_cookie(),
+            Feature::GetStack => try_get_stack(),
+            Feature::StackMap => try_stack_map(),
+            Feature::UprobeMulti => try_uprobe_multi(0, libc::EBADF),
+            // Kernels that mistake the process for one thread do not look at the pid before the
+            // path (fixed by "uprobe_multi: handle pid < 0 and filter by process", Linux 6.10).
+            Feature::UprobeMultiProcess => try_uprobe_multi(u32::MAX, libc::EINVAL),
+            Feature::CpuClock => try_cpu_clock(),
+        }
+    }
+}
+
+impl RunningKernel {
+    fn try_tp_btf(&self, typedef: &str, flags: u32) -> io::Result<()> {
+        let btf = self.btf.get_or_init(|| Btf::from_sys_fs().ok());
+        let id = btf
+            .as_ref()
+            .and_then(|btf| btf.id_by_type_name_kind(typedef, BtfKind::Typedef).ok())
+            .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))?;
+        let program = Program {
+            expected_attach_type: TRACE_RAW_TP,
+            attach_btf_id: id,
+            flags,
+            ..Program::new(PROG_TYPE_TRACING)
+        };
+        program.load().map(drop)
+    }
+}
+
+/// `union bpf_attr`, filled by offset; what is not set is 0.
+#[repr(C, align(8))]
+struct Attr([u8; Self::SIZE]);
+
+impl Attr {
+    /// More than any command used here needs; kernels take a longer one whose rest is 0.
+    const SIZE: usize = 128;
+
+    fn new(fields: &[(usize, u32)]) -> Self {
+        let mut attr = Self([0; Self::SIZE]);
+        for &(offset, value) in fields {
+            attr.0[offset..offset + 4].copy_from_slice(&value.to_ne_bytes());
+        }
+        attr
+    }
+
+    /// A pointer: what it points to must outlive the system call.
+    fn pointer<T: ?Sized>(mut self, offset: usize, target: &T) -> Self {
+        let address = std::ptr::from_ref(target).addr() as u64;
+        self.0[offset..offset + 8].copy_from_slice(&address.to_ne_bytes());
+        self
+    }
+
+    /// Runs a command that makes a descriptor.
+    ///
+    /// # Safety
+    /// Every pointer in the attribute must be valid for what the command reads from it, and the
+    /// command must write to none.
+    unsafe fn bpf(&self, command: u32) -> io::Result<OwnedFd> {
+        // SAFETY: the kernel reads SIZE bytes of the attribute; the caller vouches for the rest.
+        let fd = unsafe { libc::syscall(libc::SYS_bpf, command, self.0.as_ptr(), Self::SIZE) };
+        owned(fd)
+    }
+}
+
+/// Takes a descriptor that a system call returned.
+fn owned(returned: libc::c_long) -> io::Result<OwnedFd> {
+    if returned < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let fd = i32::try_from(returned).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
+    // SAFETY: the call succeeded, so this is a new descriptor that nothing else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn create_map(fields: &[(usize, u32)]) -> io::Result<OwnedFd> {
+    // SAFETY: BPF_MAP_CREATE's fields set here hold no pointer.
+    unsafe { Attr::new(fields).bpf(BPF_MAP_CREATE) }
+}
+
+/// Offsets in `bpf_attr` for `BPF_MAP_CREATE`.
+mod map {
+    pub(super) const TYPE: usize = 0;
+    pub(super) const KEY_SIZE: usize = 4;
+    pub(super) const VALUE_SIZE: usize = 8;
+    pub(super) const MAX_ENTRIES: usize = 12;
+    pub(super) const FLAGS: usize = 16;
+    pub(super) const BTF_FD: usize = 48;
+    pub(super) const BTF_KEY_TYPE_ID: usize = 52;
+    pub(super) const BTF_VALUE_TYPE_ID: usize = 56;
+}
+
+fn try_ring_buffer() -> io::Result<()> {
+    // SAFETY: sysconf has no preconditions.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    let page = u32::try_from(page).unwrap_or(4096);
+    create_map(&[(map::TYPE, MAP_TYPE_RINGBUF), (map::MAX_ENTRIES, page)]).map(drop)
+}
+
+fn try_task_storage() -> io::Result<()> {
+    let btf = load_int_btf()?;
+    create_map(&[
+        (map::TYPE, MAP_TYPE_TASK_STORAGE),
+        (map::KEY_SIZE, 4),
+        (map::VALUE_SIZE, 4),
+        (map::FLAGS, F_NO_PREALLOC),
+        (map::BTF_FD, btf.as_raw_fd().cast_unsigned()),
+        (map::BTF_KEY_TYPE_ID, 1),
+        (map::BTF_VALUE_TYPE_ID, 1),
+    ])
+    .map(drop)
+}
+
+/// Type information with one type, `int`: task storage wants its key and value described.
+fn load_int_btf() -> io::Result<OwnedFd> {
+    const STRINGS: &[u8; 5] = b"\0int\0";
+    // struct btf_header, then one struct btf_type of kind INT (1), 4 bytes, signed, 32 bits.
+    let header: [u32; 6] = [0x0001_eb9f, 24, 0, 16, 16, STRINGS.len() as u32];
+    let int: [u32; 4] = [1, 1 << 24, 4, (1 << 24) | 32];
+    let words = header.into_iter().chain(int);
+    let mut btf: Vec<u8> = words.flat_map(u32::to_ne_bytes).collect();
+    if cfg!(target_endian = "big") {
+        btf[..4].copy_from_slice(&[0xeb, 0x9f, 1, 0]);
+    }
+    btf.extend(STRINGS);
+    let attr = Attr::new(&[(16, btf.len() as u32)]).pointer(0, btf.as_slice());
+    // SAFETY: the pointer leads to as many bytes as the length says, alive until the call returns.
+    unsafe { attr.bpf(BPF_BTF_LOAD) }
+}
+
+/// One instruction, `struct bpf_insn`.
+fn instruction(code: u8, destination: u8, source: u8, imm: i32) -> [u8; 8] {
+    let mut bytes = [0; 8];
+    bytes[0] = code;
+    bytes[1] = if cfg!(target_endian = "little") {
+        destination | source << 4
+    } else {
+        destination << 4 | source
+    };
+    bytes[4..].copy_from_slice(&imm.to_ne_bytes());
+    bytes
+}
+
+fn set(register: u8, value: i32) -> [u8; 8] {
+    instruction(0xb7, register, 0, value)
+}
+
+fn call(helper: i32) -> [u8; 8] {
+    instruction(0x85, 0, 0, helper)
+}
+
+/// The smallest program of a type.
+struct Program<'a> {
+    program_type: u32,
+    expected_attach_type: u32,
+    attach_btf_id: u32,
+    flags: u32,
+    /// Run before `r0 = 0; exit`, with the context in r1.
+    body: &'a [[u8; 8]],
+}
+
+impl Program<'_> {
+    fn new(program_type: u32) -> Self {
+        Self {
+            program_type,
+            expected_attach_type: 0,
+            attach_btf_id: 0,
+            flags: 0,
+            body: &[],
+        }
+    }
+
+    fn load(&self) -> io::Result<OwnedFd> {
+        const LICENSE: &CStr = c"GPL";
+        let exit = instruction(0x95, 0, 0, 0);
+        let instructions = [self.body, &[set(0, 0), exit]].concat();
+        let attr = Attr::new(&[
+            (0, self.program_type),
+            (4, instructions.len() as u32),
+            (44, self.flags),
+            (68, self.expected_attach_type),
+            (108, self.attach_btf_id),
+        ])
+        .pointer(8, instructions.as_slice())
+        .pointer(16, LICENSE.to_bytes_with_nul());
+        // SAFETY: the instructions are as many as the count says and the licence ends in NUL;
+        // both live until the call returns. No log buffer is given.
+        unsafe { attr.bpf(BPF_PROG_LOAD) }
+    }
+}
+
+fn try_attach_cookie() -> io::Result<()> {
+    let program = Program {
+        body: &[call(FUNC_GET_ATTACH_COOKIE)],
+        ..Program::new(PROG_TYPE_KPROBE)
+    };
+    program.load().map(drop)
+}
+
+fn try_get_stack() -> io::Result<()> {
+    let program = Program {
+        body: &[
+            instruction(0xbf, 2, 10, 0),
+            instruction(0x07, 2, 0, -8),
+            set(3, 8),
+            set(4, F_USER_STACK),
+            call(FUNC_GET_STACK),
+        ],
+        ..Program::new(PROG_TYPE_PERF_EVENT)
+    };
+    program.load().map(drop)
+}
+
+fn try_stack_map() -> io::Result<()> {
+    let stacks = create_map(&[
+        (map::TYPE, MAP_TYPE_STACK_TRACE),
+        (map::KEY_SIZE, 4),
+        (map::VALUE_SIZE, 8),
+        (map::MAX_ENTRIES, 1),
+    ])?;
+    let program = Program {
+        body: &[
+            // A 16-byte load of the map's address, by its descriptor.
+            instruction(0x18, 2, 1, stacks.as_raw_fd()),
+            instruction(0, 0, 0, 0),
+            set(3, F_USER_STACK),
+            call(FUNC_GET_STACKID),
+        ],
+        ..Program::new(PROG_TYPE_PERF_EVENT)
+    };
+    program.load().map(drop)
+}
+
+/// Asks for a link to a path that is no file, which a kernel that has such links refuses with
+/// `wanted`. Loading the program proves nothing: older kernels ignore its attach type.
+fn try_uprobe_multi(pid: u32, wanted: i32) -> io::Result<()> {
+    const NO_FILE: &CStr = c"/";
+    let program = Program {
+        expected_attach_type: TRACE_UPROBE_MULTI,
+        ..Program::new(PROG_TYPE_KPROBE)
+    };
+    let program = program.load()?;
+    let offset = 0u64;
+    let attr = Attr::new(&[
+        (0, program.as_raw_fd().cast_unsigned()),
+        (8, TRACE_UPROBE_MULTI),
+        (48, 1),
+        (56, pid),
+    ])
+    .pointer(16, NO_FILE.to_bytes_with_nul())
+    .pointer(24, &offset);
+    // SAFETY: the path ends in NUL and the count says one offset; both live until the call returns.
+    match unsafe { attr.bpf(BPF_LINK_CREATE) } {
+        Ok(_) => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+        Err(e) if e.raw_os_error() == Some(wanted) => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// `struct perf_event_attr` as in its first version.
+#[repr(C)]
+struct PerfEventAttr {
+    event_type: u32,
+    size: u32,
+    config: u64,
+    sample_period: u64,
+    sample_type: u64,
+    read_format: u64,
+    flags: u64,
+    rest: [u64; 2],
+}
+
+fn try_cpu_clock() -> io::Result<()> {
+    const SOFTWARE: u32 = 1;
+    const DISABLED: u64 = 1;
+    const CLOEXEC: libc::c_ulong = 8;
+    let mut attr = PerfEventAttr {
+        event_type: SOFTWARE,
+        size: size_of::<PerfEventAttr>() as u32,
+        config: 0,
+        sample_period: 1_000_000_000,
+        sample_type: 0,
+        read_format: 0,
+        flags: DISABLED,
+        rest: [0; 2],
+    };
+    let (all, first_cpu, no_group) = (-1, 0, -1);
+    // SAFETY: the kernel reads the attribute, whose length is in it, and may write that length; the
+    // other arguments are numbers.
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_perf_event_open,
+            &raw mut attr,
+            all,
+            first_cpu,
+            no_group,
+            CLOEXEC,
+        )
+    };
+    owned(fd).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A malformed question would be answered with another error, such as EFAULT or E2BIG.
+    #[test]
+    fn every_feature_gets_a_definite_answer() {
+        let kernel = RunningKernel::default();
+        let refused: Vec<_> = ALL
+            .iter()
+            .filter_map(|&f| kernel.try_feature(f).err().map(|e| (f, e.raw_os_error())))
+            .collect();
+        println!("refused here: {refused:?}");
+        for (feature, errno) in refused {
+            let errno = errno.expect("a system call failed");
+            assert!(
+                [libc::EPERM, libc::EACCES, libc::EINVAL, libc::ENOENT].contains(&errno),
+                "{feature:?}: {errno}"
+            );
+        }
+        // What everything else is built on, where this process may ask at all.
+        if kernel.try_feature(Feature::RingBuffer).is_ok() {
+            for basic in [Feature::RawTracepoint, Feature::StackMap, Feature::GetStack] {
+                kernel
+                    .try_feature(basic)
+                    .expect("as old as the ring buffer");
+            }
+        }
+    }
+
+    const ALL: [Feature; 11] = [
+        Feature::RingBuffer,
+        Feature::TaskStorage,
+        Feature::BtfTracepoint,
+        Feature::RawTracepoint,
+        Feature::SleepableTracepoint,
+        Feature::AttachCookie,
+        Feature::GetStack,
+        Feature::StackMap,
+        Feature::UprobeMulti,
+        Feature::UprobeMultiProcess,
+        Feature::CpuClock,
+    ];
+
+    #[test]
+    fn instructions_are_laid_out_as_the_kernel_reads_them() {
+        assert_eq!(set(3, -2), [0xb7, 3, 0, 0, 0xfe, 0xff, 0xff, 0xff]);
+        assert_eq!(instruction(0x18, 2, 1, 7), [0x18, 0x12, 0, 0, 7, 0, 0, 0]);
+        assert_eq!(size_of::<PerfEventAttr>(), 64, "PERF_ATTR_SIZE_VER0");
+    }
+}

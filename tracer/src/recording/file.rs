@@ -1,0 +1,105 @@
+//! Creates files for results.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use crate::error::ExpectedError;
+
+/// Results may hold secrets of the target: only their owner reads them.
+const MODE: u32 = 0o600;
+
+/// Creates the file `path` for a result, readable by its owner only and never through a symbolic
+/// link. With `force` an existing regular file is emptied and its mode set; a device or pipe is
+/// used as it is.
+///
+/// # Errors
+/// [`ExpectedError::OutputExists`] without `force`, [`ExpectedError::OutputUnwritable`] otherwise.
+pub fn create_file(path: &Path, force: bool) -> Result<File, ExpectedError> {
+    let opened = if force { replace(path) } else { new(path) };
+    opened.map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => ExpectedError::OutputExists {
+            file: path.to_owned(),
+        },
+        _ => ExpectedError::OutputUnwritable {
+            file: path.to_owned(),
+            source,
+        },
+    })
+}
+
+fn new(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(MODE)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path)
+}
+
+/// Not by unlinking: that would remove `/dev/null` for good when asked to write there.
+fn replace(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(MODE)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        file.set_permissions(Permissions::from_mode(MODE))?;
+        file.set_len(0)?;
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).expect("exists").permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_new_file_is_private_and_not_replaced_without_force() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("a.trc");
+        create_file(&path, false).expect("is new");
+        assert_eq!(mode(&path), 0o600);
+
+        fs::write(&path, "old and longer").expect("writable");
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("ours");
+        let refused = create_file(&path, false).expect_err("exists");
+        assert!(matches!(refused, ExpectedError::OutputExists { .. }));
+        assert_eq!(fs::read(&path).expect("readable"), b"old and longer");
+
+        let mut replaced = create_file(&path, true).expect("forced");
+        replaced.write_all(b"new").expect("writable");
+        assert_eq!(fs::read(&path).expect("readable"), b"new");
+        assert_eq!(mode(&path), 0o600);
+    }
+
+    #[test]
+    fn a_symbolic_link_is_never_followed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (victim, link) = (dir.path().join("victim"), dir.path().join("link"));
+        fs::write(&victim, "precious").expect("writable");
+        std::os::unix::fs::symlink(&victim, &link).expect("new");
+        for force in [false, true] {
+            create_file(&link, force).expect_err("is a link");
+        }
+        assert_eq!(fs::read(&victim).expect("readable"), b"precious");
+    }
+
+    #[test]
+    fn a_device_is_used_as_it_is() {
+        let mut null = create_file(Path::new("/dev/null"), true).expect("writable");
+        null.write_all(b"x").expect("takes everything");
+        assert!(Path::new("/dev/null").exists());
+    }
+}

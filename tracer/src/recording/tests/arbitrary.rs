@@ -1,0 +1,347 @@
+//! Generators of arbitrary events: every body but `RunEnd`, every field.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use crate::event::{
+    Body, Capture, CaptureStatus, Event, Exec, Exit, Fork, FrameSymbol, GcTrigger, Latency, Losses,
+    OffCpuStack, ProbeLoss, ProcessInfo, RunEnd, RunQueueThread, RunStart, Sample, Signal, Space,
+    StopReason, SymbolOrigin, SymbolizedAddress, Symbols, SyscallEnter, SyscallExit,
+    SyscallLatency,
+};
+use crate::go::gc::{GcCpu, GcCycle, GcWall};
+
+pub(super) fn event() -> impl Strategy<Value = Event> {
+    let who = (any::<u64>(), any::<u32>(), any::<u32>(), any::<u16>());
+    (who, option::of(any::<u64>()), body()).prop_map(|((time_ns, pid, tid, cpu), goid, body)| {
+        Event {
+            time_ns,
+            pid,
+            tid,
+            cpu,
+            goid,
+            body,
+        }
+    })
+}
+
+fn body() -> impl Strategy<Value = Body> {
+    prop_oneof![
+        kernel_body(),
+        aggregate_body(),
+        fact_body(),
+        Just(Body::Tick),
+    ]
+}
+
+fn text() -> impl Strategy<Value = String> {
+    ".{0,20}"
+}
+
+fn kernel_body() -> impl Strategy<Value = Body> {
+    prop_oneof![
+        syscall_enter().prop_map(Body::SyscallEnter),
+        syscall_exit().prop_map(Body::SyscallExit),
+        (any::<u32>(), option::of(vec(any::<u8>(), 48)))
+            .prop_map(|(signo, info)| Body::Signal(Signal { signo, info })),
+        (any::<u32>(), any::<u32>(), text()).prop_map(|(child_pid, child_tid, comm)| {
+            Body::Fork(Fork {
+                child_pid,
+                child_tid,
+                comm,
+            })
+        }),
+        (any::<u32>(), text()).prop_map(|(old_tid, comm)| Body::Exec(Exec { old_tid, comm })),
+        (any::<u32>(), any::<bool>(), text()).prop_map(|(status, last_thread, comm)| {
+            Body::Exit(Exit {
+                status,
+                last_thread,
+                comm,
+            })
+        }),
+        sample().prop_map(Body::Sample),
+        trigger().prop_map(Body::GcTrigger),
+        gc_cycle().prop_map(|cycle| Body::GcCycle(Box::new(cycle))),
+    ]
+}
+
+/// Not a number is not equal to itself, so the share is any other.
+fn gc_cycle() -> impl Strategy<Value = GcCycle> {
+    let fraction = any::<f64>().prop_filter("is a number", |f| !f.is_nan());
+    let ids = (any::<u32>(), any::<i32>(), any::<bool>(), any::<bool>());
+    let numbers = (any::<[u64; 9]>(), any::<[u64; 9]>());
+    (ids, fraction, numbers).prop_map(
+        |((number, procs, forced, leak_check), cpu_fraction, (times, sizes))| GcCycle {
+            number,
+            start_ns: times[0],
+            start_monotonic_ns: times[1],
+            cpu_fraction,
+            wall: GcWall {
+                sweep_term: times[2],
+                mark: times[3],
+                mark_term: times[4],
+            },
+            cpu: GcCpu {
+                sweep_term: times[5],
+                assist: times[6],
+                dedicated: times[7],
+                fractional: times[8],
+                idle: sizes[0],
+                mark_term: sizes[1],
+            },
+            pause_ns: sizes[2],
+            heap_start: sizes[3],
+            heap_end: sizes[4],
+            heap_marked: sizes[5],
+            heap_goal: sizes[6],
+            stacks: sizes[7],
+            globals: sizes[8],
+            procs,
+            forced,
+            leak_check,
+        },
+    )
+}
+
+fn trigger() -> impl Strategy<Value = GcTrigger> {
+    prop_oneof![
+        Just(GcTrigger::Heap),
+        Just(GcTrigger::Time),
+        Just(GcTrigger::Forced),
+        any::<u64>().prop_map(GcTrigger::Other),
+    ]
+}
+
+fn capture() -> impl Strategy<Value = Capture> {
+    let status = prop_oneof![
+        Just(CaptureStatus::Ok),
+        Just(CaptureStatus::Truncated),
+        Just(CaptureStatus::Fault),
+        Just(CaptureStatus::End),
+    ];
+    let place = (any::<u8>(), any::<u8>(), any::<u8>());
+    (place, status, any::<u64>(), vec(any::<u8>(), 0..64)).prop_map(
+        |((arg, kind, index), status, wanted, data)| Capture {
+            arg,
+            kind,
+            index,
+            status,
+            wanted,
+            data,
+        },
+    )
+}
+
+fn syscall_enter() -> impl Strategy<Value = SyscallEnter> {
+    let flags = (any::<bool>(), any::<bool>());
+    (any::<u32>(), any::<[u64; 6]>(), vec(capture(), 0..4), flags).prop_map(
+        |(nr, args, captures, (compat, captures_cut))| SyscallEnter {
+            nr,
+            args,
+            captures,
+            compat,
+            captures_cut,
+        },
+    )
+}
+
+fn syscall_exit() -> impl Strategy<Value = SyscallExit> {
+    let flags = (any::<bool>(), any::<bool>());
+    (any::<u32>(), any::<i64>(), vec(capture(), 0..4), flags).prop_map(
+        |(nr, ret, captures, (compat, captures_cut))| SyscallExit {
+            nr,
+            ret,
+            captures,
+            compat,
+            captures_cut,
+        },
+    )
+}
+
+fn stack() -> impl Strategy<Value = Vec<u64>> {
+    vec(any::<u64>(), 0..127)
+}
+
+fn sample() -> impl Strategy<Value = Sample> {
+    (text(), stack(), stack(), any::<bool>(), any::<bool>()).prop_map(
+        |(comm, kernel, user, user_missing, truncated)| Sample {
+            comm,
+            kernel,
+            user,
+            user_missing,
+            truncated,
+        },
+    )
+}
+
+fn latency() -> impl Strategy<Value = Latency> {
+    let buckets = vec((any::<u16>(), any::<u64>()), 0..20);
+    (any::<[u64; 5]>(), buckets).prop_map(|([count, errors, total_ns, min_ns, max_ns], buckets)| {
+        Latency {
+            count,
+            errors,
+            total_ns,
+            min_ns,
+            max_ns,
+            buckets,
+        }
+    })
+}
+
+fn aggregate_body() -> impl Strategy<Value = Body> {
+    prop_oneof![
+        (any::<u32>(), latency()).prop_map(|(nr, latency)| {
+            Body::SyscallLatency(Box::new(SyscallLatency { nr, latency }))
+        }),
+        off_cpu().prop_map(|s| Body::OffCpuStack(Box::new(s))),
+        (text(), any::<[u64; 3]>(), latency()).prop_map(
+            |(comm, [voluntary, involuntary, migrations], latency)| {
+                Body::RunQueueThread(Box::new(RunQueueThread {
+                    comm,
+                    voluntary,
+                    involuntary,
+                    migrations,
+                    latency,
+                }))
+            }
+        ),
+        any::<u64>().prop_map(Body::GoSchedules),
+    ]
+}
+
+fn off_cpu() -> impl Strategy<Value = OffCpuStack> {
+    let stacks = (stack(), stack(), any::<bool>());
+    (text(), any::<u32>(), stacks, any::<[u64; 4]>()).prop_map(
+        |(comm, state, (kernel, user, user_missing), [count, blocked_ns, runnable_ns, max_ns])| {
+            OffCpuStack {
+                comm,
+                state,
+                kernel,
+                user,
+                user_missing,
+                count,
+                blocked_ns,
+                runnable_ns,
+                max_ns,
+            }
+        },
+    )
+}
+
+fn fact_body() -> impl Strategy<Value = Body> {
+    prop_oneof![
+        run_start().prop_map(|s| Body::RunStart(Box::new(s))),
+        (text(), text(), option::of(text())).prop_map(|(comm, exe, go_version)| {
+            Body::Process(Box::new(ProcessInfo {
+                comm,
+                exe,
+                go_version,
+            }))
+        }),
+        vec(symbolized(), 0..6)
+            .prop_map(|addresses| Body::Symbols(Box::new(Symbols { addresses }))),
+        losses().prop_map(Body::Losses),
+    ]
+}
+
+fn run_start() -> impl Strategy<Value = RunStart> {
+    let clock = (any::<i64>(), any::<i32>());
+    let host = (text(), text(), any::<u32>(), text());
+    let asked = (
+        vec(any::<u32>(), 0..4),
+        vec(text(), 0..4),
+        vec(text(), 0..4),
+        any::<u32>(),
+    );
+    (clock, host, asked).prop_map(
+        |(
+            (wall_offset_ns, utc_offset_s),
+            (arch, kernel_release, cpus, tracer_version),
+            (pids, command, kinds, sample_hz),
+        )| RunStart {
+            wall_offset_ns,
+            utc_offset_s,
+            arch,
+            kernel_release,
+            cpus,
+            pids,
+            command,
+            kinds,
+            sample_hz,
+            tracer_version,
+        },
+    )
+}
+
+fn symbolized() -> impl Strategy<Value = SymbolizedAddress> {
+    let space = prop_oneof![Just(Space::Kernel), Just(Space::User)];
+    let module = (option::of(text()), any::<u64>());
+    (space, any::<u64>(), vec(frame(), 0..4), module).prop_map(
+        |(space, address, frames, (module, module_offset))| SymbolizedAddress {
+            space,
+            address,
+            frames,
+            module,
+            module_offset,
+        },
+    )
+}
+
+fn frame() -> impl Strategy<Value = FrameSymbol> {
+    let origin = prop_oneof![
+        Just(SymbolOrigin::Kernel),
+        Just(SymbolOrigin::Native),
+        Just(SymbolOrigin::Go),
+    ];
+    let place = (option::of(text()), option::of(any::<u32>()));
+    (text(), any::<u64>(), place, any::<bool>(), origin).prop_map(
+        |(function, offset, (file, line), inlined, origin)| FrameSymbol {
+            function,
+            offset,
+            file,
+            line,
+            inlined,
+            origin,
+        },
+    )
+}
+
+fn losses() -> impl Strategy<Value = Losses> {
+    let probe = (text(), any::<[u64; 5]>()).prop_map(
+        |(probe, [ring_full, map_full, unpaired, stacks, faults])| ProbeLoss {
+            probe,
+            ring_full,
+            map_full,
+            unpaired,
+            stacks,
+            faults,
+        },
+    );
+    (vec(probe, 0..4), any::<u64>()).prop_map(|(probes, undecodable)| Losses {
+        probes,
+        undecodable,
+    })
+}
+
+/// Not among the others: it ends a stream.
+pub(super) fn run_end() -> impl Strategy<Value = RunEnd> {
+    let reason = prop_oneof![
+        Just(StopReason::Duration),
+        Just(StopReason::Interrupted),
+        Just(StopReason::TargetExited),
+        Just(StopReason::OutputClosed),
+        Just(StopReason::OutputFailed),
+    ];
+    let status = option::of(any::<u32>());
+    (reason, any::<[u64; 3]>(), losses(), status).prop_map(
+        |(reason, [duration_ns, hits, own_cpu_ns], losses, command_status)| RunEnd {
+            reason,
+            duration_ns,
+            hits,
+            losses,
+            own_cpu_ns,
+            command_status,
+        },
+    )
+}
