@@ -3,6 +3,7 @@
 pub mod analysis;
 pub mod event;
 pub mod go;
+pub mod process;
 pub mod recording;
 pub mod render;
 pub mod report;
