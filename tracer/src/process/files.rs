@@ -127,7 +127,10 @@ impl MappedFiles {
 /// needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE), else by its path in the target's root, else as
 /// the target's executable. The last two must have the mapping's inode number.
 fn open_mapped(pid: u32, mapping: &Mapping) -> Option<MappedFile> {
-    let by_mapping = format!("/proc/{pid}/map_files/{:x}-{:x}", mapping.start, mapping.end);
+    let by_mapping = format!(
+        "/proc/{pid}/map_files/{:x}-{:x}",
+        mapping.start, mapping.end
+    );
     let by_path = format!("/proc/{pid}/root{}", mapping.name());
     let by_exe = format!("/proc/{pid}/exe");
     let file = open_regular(Path::new(&by_mapping))

@@ -212,7 +212,8 @@ mod tests {
 
     #[test]
     fn lines_in_another_form_are_counted() {
-        let maps = all("x\n2-1 r-xp 0 0:0 0\n+1-2 r-xp 0 0:0 0\n1-2 r-x 0 0:0 0\n1-2 r-xp 0 00 0\n");
+        let maps =
+            all("x\n2-1 r-xp 0 0:0 0\n+1-2 r-xp 0 0:0 0\n1-2 r-x 0 0:0 0\n1-2 r-xp 0 00 0\n");
         assert_eq!((maps.mappings.len(), maps.rejected), (0, 5));
     }
 

@@ -1,1 +1,11 @@
 //! Text, graphics and data formats of what was found.
+
+mod flame_graph;
+mod folded;
+mod stack_sink;
+mod stack_text;
+
+pub use flame_graph::{FlameGraph, write_flame_graph};
+pub use folded::write_folded;
+pub use stack_sink::{OffCpuSink, OnCpuSink, StackFormat, StackOutput};
+pub use stack_text::{StackText, write_off_cpu, write_on_cpu};

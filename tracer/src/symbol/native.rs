@@ -35,7 +35,10 @@ impl Native {
         let mut elf = Elf::new(path);
         elf.debug_syms = dwarf && may_read_dwarf(path);
         let source = Source::Elf(elf);
-        let found = match self.symbolizer.symbolize(&source, Input::FileOffset(offsets)) {
+        let found = match self
+            .symbolizer
+            .symbolize(&source, Input::FileOffset(offsets))
+        {
             Ok(found) => found,
             Err(error) => {
                 log::debug!("no symbols of {}: {error}", path.display());
