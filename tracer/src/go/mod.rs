@@ -1,2 +1,29 @@
-//! Everything this project knows about Go.
+//! What this crate knows about the Go runtime, as pure readers: executables on disk, memory of a
+//! live target, bytes that a probe captured.
+//!
+//! Nothing here attaches, blocks or writes. Facts about the runtime carry the release they were
+//! read in; a release that is not known is refused with a reason, never guessed.
+
+mod binary;
+mod code;
 pub mod gc;
+mod globals;
+pub mod layout;
+mod memory;
+pub mod pclntab;
+pub mod probe_site;
+mod tls;
+mod version;
+
+pub use binary::{Arch, Binary, BinaryError, BuildInfo, ModuleData, Symbol};
+pub use globals::{Globals, GlobalsError};
+pub use memory::{Memory, MemoryError, ProcessMemory, RangeMemory};
+pub use tls::{CurrentG, CurrentGError};
+pub use version::Release;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod fixture_tests;
+#[cfg(test)]
+mod live_tests;

@@ -10,6 +10,7 @@
 //! whose memory and time are limited, since a file made to harm can defeat its parser.
 
 mod collector;
+mod go_symbols;
 mod kallsyms;
 mod native;
 mod resolver;
@@ -18,5 +19,5 @@ mod worker;
 
 pub use collector::{Address, Collector};
 pub use kallsyms::Kallsyms;
-pub use resolver::{GoSymbols, Resolver};
+pub use resolver::Resolver;
 pub use symbolizer::{SymbolStats, Symbolizer};

@@ -3,24 +3,20 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::{Address, Kallsyms, worker::Worker};
+use super::{Address, Kallsyms, go_symbols, worker::Worker};
 use crate::event::{FrameSymbol, Space, SymbolOrigin, SymbolizedAddress, Symbols};
 use crate::process::{AddressSpace, MappedFile};
 
 /// The function table of one Go executable.
-pub trait GoSymbols: std::fmt::Debug {
+pub(super) trait GoSymbols: std::fmt::Debug {
     /// Names an address given as an offset in the executable file, innermost first; empty when the
     /// table does not cover it. Offsets of functions are from the given address.
     fn symbolize(&self, file_offset: u64) -> Vec<FrameSymbol>;
 }
 
-/// Opens the function table of a file; `None` when it is no Go executable.
-pub(super) type OpenGo = fn(&MappedFile) -> Option<Box<dyn GoSymbols>>;
-
 /// Names addresses. Parsed files are kept for the next call.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Resolver {
-    open_go: OpenGo,
     go: HashMap<(u64, u64), Option<Box<dyn GoSymbols>>>,
     worker: Worker,
     /// `None` until first needed.
@@ -36,13 +32,8 @@ struct Place {
 impl Resolver {
     /// A resolver that has read nothing yet.
     #[must_use]
-    pub fn new(open_go: OpenGo) -> Self {
-        Self {
-            open_go,
-            go: HashMap::new(),
-            worker: Worker::default(),
-            kernel: None,
-        }
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Names user addresses of one process, in the order given. An address without a mapping has
@@ -77,8 +68,10 @@ impl Resolver {
         places: &[Place],
         symbols: &mut [SymbolizedAddress],
     ) {
-        let open_go = self.open_go;
-        let go = self.go.entry(file.id()).or_insert_with(|| open_go(file));
+        let go = self
+            .go
+            .entry(file.id())
+            .or_insert_with(|| go_symbols::open(file));
         let mut rest = Vec::new();
         for place in places {
             let frames = go

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Address, Collector, Resolver, resolver::OpenGo};
+use super::{Address, Collector, Resolver};
 use crate::event::{Body, Event, Space, Symbols};
 use crate::process::{AddressSpace, MappedFiles};
 
@@ -21,7 +21,7 @@ const MAX_REFRESH_NS: u64 = 10_000_000_000;
 /// Hand it every event with [`Symbolizer::observe`] before sinks see it, and call
 /// [`Symbolizer::resolve_pending`] before each `Tick` and before `RunEnd`. The events both return
 /// go to the sinks first: they name addresses of events that passed already.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Symbolizer {
     collector: Collector,
     resolver: Resolver,
@@ -53,16 +53,10 @@ pub struct SymbolStats {
 }
 
 impl Symbolizer {
-    /// Names Go functions through `open_go`, which opens the function table of a Go executable.
+    /// Knows no process yet and has read nothing.
     #[must_use]
-    pub fn new(open_go: OpenGo) -> Self {
-        Self {
-            collector: Collector::default(),
-            resolver: Resolver::new(open_go),
-            files: MappedFiles::default(),
-            processes: HashMap::new(),
-            exited: HashSet::new(),
-        }
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Reads the mappings of a process before its first event, so that even a target that ends at

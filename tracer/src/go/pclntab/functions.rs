@@ -1,0 +1,85 @@
+//! Functions by name: two sequential passes, however many names are asked for.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::go::binary::BinaryError;
+
+use super::table::{Function, Pclntab};
+
+/// Index entries read at a time.
+const PIECE: u32 = 4096;
+
+impl Pclntab {
+    /// The functions of those names, in address order; names that are absent are absent from the
+    /// answer.
+    ///
+    /// A name has several functions when an assembly function also has a wrapper for the other
+    /// calling convention (`runtime.systemstack`); ordinary Go functions have one. A function that
+    /// was only inlined has none.
+    pub fn find_functions(
+        &self,
+        names: &[&str],
+    ) -> Result<BTreeMap<String, Vec<Function>>, BinaryError> {
+        let offsets = self.name_offsets(names)?;
+        let mut found: BTreeMap<String, Vec<Function>> = BTreeMap::new();
+        let mut piece = vec![0; PIECE as usize * 8];
+        let mut first = 0;
+        while first < self.header.functions && !offsets.is_empty() {
+            let count = PIECE.min(self.header.functions - first);
+            let bytes = &mut piece[..count as usize * 8];
+            let at = self.header.offset + self.header.index + u64::from(first) * 8;
+            self.source.read(at, bytes)?;
+            for (index, entry) in (first..).zip(bytes.chunks_exact(8)) {
+                let record = u32::from_le_bytes([entry[4], entry[5], entry[6], entry[7]]);
+                let name = self.source.read_u32(self.record_offset(record) + 4)?;
+                if let Some(name) = offsets.get(&name) {
+                    let functions = found.entry((*name).to_owned()).or_default();
+                    functions.push(self.function(index)?);
+                }
+            }
+            first += count;
+        }
+        Ok(found)
+    }
+
+    /// The first function of that name in address order.
+    pub fn find_function(&self, name: &str) -> Result<Option<Function>, BinaryError> {
+        let found = self.find_functions(&[name])?;
+        Ok(found
+            .into_values()
+            .next()
+            .and_then(|functions| functions.first().copied()))
+    }
+
+    /// Name-table offsets of `names`, found by one pass over the NUL-separated name table.
+    fn name_offsets<'a>(&self, names: &[&'a str]) -> Result<HashMap<u32, &'a str>, BinaryError> {
+        let wanted: HashMap<&[u8], &str> =
+            names.iter().map(|name| (name.as_bytes(), *name)).collect();
+        let longest = names.iter().map(|name| name.len()).max().unwrap_or(0);
+        let mut found = HashMap::new();
+        let (start, end) = (self.header.names, self.header.units);
+        let mut carry: Vec<u8> = Vec::new();
+        let mut offset = 0_u32;
+        let size = end - start;
+        self.source
+            .scan(self.header.offset + start, size, |_, bytes| {
+                for piece in bytes.split_inclusive(|&byte| byte == 0) {
+                    let Some(tail) = piece.strip_suffix(&[0]) else {
+                        carry.extend_from_slice(piece);
+                        continue;
+                    };
+                    let len = carry.len() + tail.len();
+                    if len <= longest {
+                        carry.extend_from_slice(tail);
+                        if let Some(name) = wanted.get(carry.as_slice()) {
+                            found.insert(offset, *name);
+                        }
+                    }
+                    carry.clear();
+                    offset = offset.wrapping_add(len as u32 + 1);
+                }
+                None::<()>
+            })?;
+        Ok(found)
+    }
+}

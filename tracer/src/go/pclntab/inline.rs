@@ -1,0 +1,115 @@
+//! Frames of one address: the function and every call inlined there.
+
+use crate::go::binary::BinaryError;
+use crate::go::binary::elf::u32_at;
+
+use super::table::{Pclntab, Record};
+
+/// `abi.PCDATA_InlTreeIndex` and `abi.FUNCDATA_InlTree`, equal in Go 1.18 to 1.27.
+const INLINE_INDEX: u32 = 2;
+const INLINE_TREE: u8 = 3;
+/// Deepest nesting followed; the compiler's inlining budget keeps real ones to some tens.
+const MAX_DEPTH: usize = 256;
+
+/// One source-level frame.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Frame {
+    /// Symbol name as in a Go traceback.
+    pub function: String,
+    /// Source file as recorded, absolute unless built with `-trimpath`.
+    pub file: Option<String>,
+    /// Line of the instruction, or of the call for outer frames; 0 if not recorded.
+    pub line: u32,
+    /// Inlined into the frame that follows.
+    pub inlined: bool,
+}
+
+impl Pclntab {
+    /// The frames at the link-time address `pc`, innermost first; empty outside Go text.
+    ///
+    /// For a return address pass the address less one, as `runtime.CallersFrames` does.
+    pub fn symbolize(&self, pc: u64) -> Result<Vec<Frame>, BinaryError> {
+        let Some(function) = self.function_at(pc)? else {
+            return Ok(Vec::new());
+        };
+        let record = self.record(&function)?;
+        let tree = self.inline_tree(&record)?;
+        let mut frames = Vec::new();
+        let mut pc = pc;
+        while let Some((values, tree)) = tree
+            && frames.len() < MAX_DEPTH
+            && let Some(call) = self.inlined_call(&record, values, tree, pc)?
+        {
+            frames.push(self.frame(&record, call.name, pc, true)?);
+            pc = record.entry.wrapping_add(u64::from(call.parent));
+        }
+        frames.push(self.frame(&record, record.name, pc, false)?);
+        Ok(frames)
+    }
+
+    fn frame(
+        &self,
+        record: &Record,
+        name: u32,
+        pc: u64,
+        inlined: bool,
+    ) -> Result<Frame, BinaryError> {
+        let (file, line) = self.file_line(record, pc)?;
+        Ok(Frame {
+            function: self.name_at(name)?,
+            file,
+            line,
+            inlined,
+        })
+    }
+
+    /// (pc-value table of tree indexes, file offset of the tree); `None` for functions without
+    /// inlined calls.
+    fn inline_tree(&self, record: &Record) -> Result<Option<(u32, u64)>, BinaryError> {
+        if record.pcdata_count <= INLINE_INDEX || record.funcdata_count <= INLINE_TREE {
+            return Ok(None);
+        }
+        let Some(base) = self.inline_base else {
+            return Ok(None);
+        };
+        let values = self
+            .source
+            .read_u32(record.tail + u64::from(INLINE_INDEX) * 4)?;
+        let slot = u64::from(record.pcdata_count) + u64::from(INLINE_TREE);
+        let tree = self.source.read_u32(record.tail + slot * 4)?;
+        Ok((values != 0 && tree != u32::MAX).then(|| (values, base + u64::from(tree))))
+    }
+
+    /// The call inlined at `pc`. Entries are `runtime.inlinedCall`: 20 bytes with the name at 12
+    /// and the parent at 16 before Go 1.20, 16 bytes with them at 4 and 8 since.
+    fn inlined_call(
+        &self,
+        record: &Record,
+        values: u32,
+        tree: u64,
+        pc: u64,
+    ) -> Result<Option<InlinedCall>, BinaryError> {
+        let index = self.value_at(values, record, pc)?;
+        let Some(index) = index.and_then(|index| u64::try_from(index).ok()) else {
+            return Ok(None);
+        };
+        let (size, name, parent) = if self.header.has_start_line {
+            (16, 4, 8)
+        } else {
+            (20, 12, 16)
+        };
+        let mut entry = [0; 20];
+        self.source
+            .read(tree + index * size, &mut entry[..size as usize])?;
+        Ok(Some(InlinedCall {
+            name: u32_at(&entry, name),
+            parent: u32_at(&entry, parent),
+        }))
+    }
+}
+
+struct InlinedCall {
+    name: u32,
+    /// Offset from the function's entry of an instruction at the call site.
+    parent: u32,
+}

@@ -1,0 +1,16 @@
+//! The function table (`pclntab`) every Go executable carries, stripped or not: functions by
+//! address and by name, files, lines, inlined calls.
+//!
+//! Formats: header magics `0xfffffff0` (Go 1.18, 1.19) and `0xfffffff1` (Go 1.20 and later), as
+//! in `runtime/symtab.go` and `cmd/link/internal/ld/pcln.go`.
+
+mod functions;
+mod header;
+mod inline;
+mod lines;
+mod stream;
+mod table;
+
+pub use header::Header;
+pub use inline::Frame;
+pub use table::{Function, Pclntab};
