@@ -15,6 +15,8 @@ mod kallsyms;
 mod native;
 mod resolver;
 mod symbolizer;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use collector::{Address, Collector};
