@@ -3,6 +3,8 @@
 mod flame_graph;
 mod folded;
 mod stack_sink;
+#[cfg(test)]
+mod stack_tests;
 mod stack_text;
 
 pub use flame_graph::{FlameGraph, write_flame_graph};

@@ -395,3 +395,75 @@ proptest! {
         prop_assert_eq!(found.len(), offsets.len());
     }
 }
+
+/// A program held at its first instruction until it is dropped.
+fn held(path: &Path) -> Running {
+    use std::os::unix::process::CommandExt;
+    let mut command = Command::new(path);
+    // SAFETY: only makes one system call between fork and exec.
+    unsafe {
+        command.pre_exec(|| match libc::ptrace(libc::PTRACE_TRACEME) {
+            -1 => Err(std::io::Error::last_os_error()),
+            _ => Ok(()),
+        });
+    }
+    Running(command.spawn().expect("fixtures run"))
+}
+
+fn go_executables() -> Vec<std::path::PathBuf> {
+    let Some(root) = std::env::var_os("TRACER_FIXTURES") else {
+        println!("skipped: TRACER_FIXTURES is not set");
+        return Vec::new();
+    };
+    let list = |path: &Path| std::fs::read_dir(path).into_iter().flatten().flatten();
+    let versions = list(&Path::new(&root).join("go")).map(|v| v.path());
+    let files = versions.flat_map(|v| list(&v).map(|f| f.path()).collect::<Vec<_>>());
+    files
+        .filter(|path| path.is_file() && path.extension().is_none())
+        .collect()
+}
+
+#[test]
+fn go_functions_have_names_in_stripped_and_relocated_programs() {
+    for path in go_executables() {
+        let name = path.display();
+        let binary = crate::go::Binary::open(&path).expect("a Go executable");
+        let table = binary.pclntab().expect("readable");
+        let find = |function| table.find_function(function).expect("readable");
+        let main = find("main.main").expect("in any program");
+        let goexit = find("runtime.goexit").expect("in any program");
+        let child = held(&path);
+        let pid = child.0.id();
+        let text = std::fs::read(format!("/proc/{pid}/maps")).expect("held");
+        let maps = Maps::parse(&text, |m| m.perms.execute && m.is_file());
+        let code = &maps.mappings[0];
+        let bias = binary
+            .load_bias(code.start, code.offset)
+            .expect("in a segment");
+        let stack = [main.entry, main.end, goexit.entry + 1].map(|a| a.wrapping_add(bias));
+        let mut symbolizer = Symbolizer::new();
+        let found = name_stack(&mut symbolizer, pid, &stack);
+        let names: Vec<&str> = found
+            .iter()
+            .map(|s| function(s).function.as_str())
+            .collect();
+        assert_eq!(
+            names,
+            ["main.main", "main.main", "runtime.goexit"],
+            "{name}"
+        );
+        let first = function(&found[0]);
+        assert_eq!(
+            (first.origin, first.offset),
+            (SymbolOrigin::Go, 0),
+            "{name}"
+        );
+        assert!(
+            first.file.as_deref().is_some_and(|f| f.ends_with(".go")),
+            "{name}"
+        );
+        assert!(first.line.is_some(), "{name}");
+        // A return address after the last call of a function is the next function's entry.
+        assert_eq!(function(&found[1]).offset, main.end - main.entry, "{name}");
+    }
+}
