@@ -10,8 +10,9 @@ use std::rc::Rc;
 use crate::event::{Body, Event, FrameSymbol, Space, SymbolOrigin, SymbolizedAddress, Symbols};
 use crate::report::{Frame, FrameKind, StackTree, StackTreeBuilder, ThreadTotal, Unit};
 
-/// Different stacks kept between two outputs. Each takes about 1 KiB.
-const MAX_STACKS: usize = 500_000;
+/// Different stacks kept as addresses. Each takes about half a KiB; beyond that, those that have
+/// all their names are merged early.
+const MAX_STACKS: usize = 200_000;
 
 /// Frames of one stack in the tree, inlined ones included; the rest is cut at the root.
 const MAX_FRAMES: usize = 2048;
@@ -60,7 +61,9 @@ struct StackKey {
     class: u32,
 }
 
-type NameKey = (u32, Space, u64, bool);
+/// Frames of an address, outermost first, by pid (0 for the kernel), space, address and whether it
+/// is a return address.
+type Names = HashMap<(u32, Space, u64, bool), Rc<[Frame]>>;
 
 /// Collects stacks and names, and merges them.
 #[derive(Debug)]
@@ -68,9 +71,10 @@ pub struct StackFold<W> {
     unit: Unit,
     threads: bool,
     stacks: HashMap<StackKey, W>,
-    /// Frames root first, by pid (0 for the kernel), space, address and part in the stack.
-    names: HashMap<NameKey, Rc<[Frame]>>,
+    names: Names,
     merged: Merged<W>,
+    /// Number of stacks at which to make room.
+    merge_at: usize,
     over_limit: u64,
 }
 
@@ -115,6 +119,7 @@ impl<W: Weight> StackFold<W> {
             stacks: HashMap::new(),
             names: HashMap::new(),
             merged: Merged::new(unit),
+            merge_at: MAX_STACKS / 2,
             over_limit: 0,
         }
     }
@@ -145,11 +150,29 @@ impl<W: Weight> StackFold<W> {
         };
         if let Some(known) = self.stacks.get_mut(&key) {
             known.add(weight);
-        } else if self.stacks.len() < MAX_STACKS {
+            return;
+        }
+        if self.stacks.len() >= self.merge_at {
+            self.merge_named();
+        }
+        if self.stacks.len() < MAX_STACKS {
             self.stacks.insert(key, weight.clone());
         } else {
             self.over_limit += 1;
         }
+    }
+
+    /// Makes room by merging stacks that have all their names. The next attempt waits until the
+    /// rest has grown by half, so that many nameless stacks do not make each attempt a loss.
+    fn merge_named(&mut self) {
+        let names = &self.names;
+        let named = self.stacks.extract_if(|key, _| key.is_named(names));
+        let mut named: Vec<_> = named.collect();
+        named.sort_by(|(a, _), (b, _)| a.order().cmp(&b.order()));
+        for (key, weight) in &named {
+            self.merged.add(key, weight, &self.names, self.threads);
+        }
+        self.merge_at = (self.stacks.len() / 2 * 3).max(MAX_STACKS / 2);
     }
 
     /// Merges what was added since the last call. Names are kept: they are sent once.
@@ -184,6 +207,14 @@ impl<W: Weight> StackFold<W> {
 }
 
 impl StackKey {
+    fn is_named(&self, names: &Names) -> bool {
+        let all = |pid, space, stack: &[u64]| {
+            let mut addresses = stack.iter().enumerate();
+            addresses.all(|(at, &address)| names.contains_key(&(pid, space, address, at > 0)))
+        };
+        all(self.pid, Space::User, &self.user) && all(0, Space::Kernel, &self.kernel)
+    }
+
     fn order(&self) -> impl Ord + '_ {
         (
             (self.pid, self.tid, &self.comm, self.class),
@@ -202,15 +233,10 @@ impl<W: Weight> Merged<W> {
         }
     }
 
-    fn add(
-        &mut self,
-        key: &StackKey,
-        weight: &W,
-        names: &HashMap<NameKey, Rc<[Frame]>>,
-        threads: bool,
-    ) {
+    fn add(&mut self, key: &StackKey, weight: &W, names: &Names, threads: bool) {
         let user = self.lookup(names, key.pid, Space::User, &key.user);
-        let kernel = self.lookup(names, 0, Space::Kernel, &key.kernel);
+        let mut kernel = self.lookup(names, 0, Space::Kernel, &key.kernel);
+        trim_probe(&mut kernel);
         let head = head(key, threads);
         let body = user.iter().chain(&kernel).flat_map(|frames| frames.iter());
         let len = user.iter().chain(&kernel).map(|f| f.len()).sum::<usize>();
@@ -226,13 +252,7 @@ impl<W: Weight> Merged<W> {
     }
 
     /// The frames of each address, outermost address first.
-    fn lookup(
-        &mut self,
-        names: &HashMap<NameKey, Rc<[Frame]>>,
-        pid: u32,
-        space: Space,
-        stack: &[u64],
-    ) -> Vec<Rc<[Frame]>> {
+    fn lookup(&mut self, names: &Names, pid: u32, space: Space, stack: &[u64]) -> Vec<Rc<[Frame]>> {
         let mut found = Vec::with_capacity(stack.len());
         for (at, &address) in stack.iter().enumerate().rev() {
             let frames = match names.get(&(pid, space, address, at > 0)) {
@@ -268,6 +288,20 @@ impl<W: Weight> Merged<W> {
             counts: self.counts,
             over_limit,
         }
+    }
+}
+
+/// Leaves out the frames of the tracer's own probe: from the innermost to where the kernel called
+/// its tracepoint (`__traceiter_*`, `bpf_trace_run*`; include/linux/tracepoint.h).
+fn trim_probe(outermost_first: &mut Vec<Rc<[Frame]>>) {
+    let is_tracepoint = |frames: &Rc<[Frame]>| {
+        frames.iter().any(|f| {
+            let name = f.name.as_str();
+            name.starts_with("__traceiter_") || name.starts_with("bpf_trace_run")
+        })
+    };
+    if let Some(at) = outermost_first.iter().position(is_tracepoint) {
+        outermost_first.truncate(at);
     }
 }
 
@@ -368,5 +402,128 @@ fn unresolved(symbol: &SymbolizedAddress) -> Frame {
     Frame {
         module: Some(module.clone()),
         ..plain(name, FrameKind::Unresolved)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn stack<'a>(pid: u32, kernel: &'a [u64], user: &'a [u64]) -> FoldedStack<'a> {
+        FoldedStack {
+            pid,
+            tid: pid,
+            comm: "x",
+            kernel,
+            user,
+            user_missing: false,
+            truncated: false,
+            class: 0,
+        }
+    }
+
+    fn named(pid: u32, space: Space, address: u64, caller: bool, function: &str) -> Event {
+        let frame = FrameSymbol {
+            function: function.to_owned(),
+            ..FrameSymbol::default()
+        };
+        let symbol = SymbolizedAddress {
+            space,
+            address,
+            caller,
+            frames: vec![frame],
+            module: None,
+            module_offset: 0,
+        };
+        Event {
+            time_ns: 0,
+            pid,
+            tid: 0,
+            cpu: 0,
+            goid: None,
+            body: Body::Symbols(Box::new(Symbols {
+                addresses: vec![symbol],
+            })),
+        }
+    }
+
+    fn names_of(folded: &FoldedStacks<u64>) -> Vec<&str> {
+        let frames = folded.tree.frames.iter();
+        frames.map(|f| f.name.as_str()).collect()
+    }
+
+    #[test]
+    fn the_frames_of_the_probe_are_left_out() {
+        let mut fold = StackFold::new(Unit::Samples, false);
+        let kernel = [
+            "bpf_prog_1_x",
+            "bpf_trace_run4",
+            "__traceiter_sched_switch",
+            "__schedule",
+        ];
+        for (at, name) in kernel.iter().enumerate() {
+            fold.observe(&named(0, Space::Kernel, at as u64, at > 0, name));
+        }
+        fold.add(&stack(1, &[0, 1, 2, 3], &[]), &1);
+        let folded = fold.finish();
+        assert_eq!(names_of(&folded), ["x", "__schedule"]);
+    }
+
+    #[test]
+    fn named_stacks_make_room_for_more() {
+        let mut fold = StackFold::new(Unit::Samples, false);
+        let extra = 1000;
+        fold.observe(&named(1, Space::User, 7, false, "leaf"));
+        for address in 0..MAX_STACKS as u64 + extra {
+            fold.observe(&named(1, Space::User, address, true, "caller"));
+            fold.add(&stack(1, &[], &[7, address]), &1);
+        }
+        let folded = fold.finish();
+        assert_eq!(folded.over_limit, 0);
+        assert_eq!(folded.tree.total(), MAX_STACKS as u64 + extra);
+        assert_eq!(names_of(&folded), ["x", "caller", "leaf"]);
+    }
+
+    #[test]
+    fn nameless_stacks_over_the_limit_are_counted() {
+        let mut fold = StackFold::new(Unit::Samples, false);
+        for address in 0..MAX_STACKS as u64 + 10 {
+            fold.add(&stack(1, &[], &[address]), &1);
+        }
+        let folded = fold.finish();
+        assert_eq!(folded.over_limit, 10);
+        assert_eq!(folded.tree.total(), MAX_STACKS as u64);
+    }
+
+    proptest! {
+        #[test]
+        fn no_sample_is_lost_or_counted_twice(
+            stacks in proptest::collection::vec(
+                (1_u32..4, proptest::collection::vec(0_u64..4, 0..5), proptest::collection::vec(0_u64..4, 0..5)),
+                0..60,
+            ),
+            names in proptest::collection::vec((0_u32..4, 0_u64..4, any::<bool>()), 0..20),
+            execs in proptest::collection::vec((0_usize..60, 1_u32..4), 0..5),
+        ) {
+            let mut fold = StackFold::new(Unit::Samples, false);
+            for (at, (pid, kernel, user)) in stacks.iter().enumerate() {
+                fold.add(&stack(*pid, kernel, user), &1);
+                if let Some((pid, address, caller)) = names.get(at) {
+                    let space = if *pid == 0 { Space::Kernel } else { Space::User };
+                    fold.observe(&named(*pid, space, *address, *caller, "f"));
+                }
+                for (_, pid) in execs.iter().filter(|e| e.0 == at) {
+                    fold.freeze(*pid);
+                }
+            }
+            let folded = fold.finish();
+            let count = stacks.len() as u64;
+            prop_assert_eq!(folded.tree.total(), count);
+            prop_assert_eq!(folded.stacks.iter().map(|s| s.2).sum::<u64>(), count);
+            prop_assert_eq!(folded.threads.iter().map(|t| t.value).sum::<u64>(), count);
+            let roots = folded.tree.nodes.iter().filter(|n| n.parent.is_none());
+            prop_assert_eq!(roots.map(|n| n.total).sum::<u64>(), count);
+        }
     }
 }

@@ -187,6 +187,18 @@ mod tests {
         assert_eq!(now.name(), first.mapping.name());
     }
 
+    /// A new program's parent runs on before the program is mapped: look until it is.
+    fn snapshot_with(pid: u32, name: &str, files: &mut MappedFiles) -> Option<AddressSpace> {
+        (0..500).find_map(|_| {
+            let space = AddressSpace::snapshot(pid, files).ok()?;
+            let mapped = space.code.iter().any(|c| c.mapping.name().contains(name));
+            if !mapped {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            mapped.then_some(space)
+        })
+    }
+
     #[test]
     fn a_deleted_executable_stays_readable_after_exit() {
         let dir = tempfile::tempdir().expect("temporary directory");
@@ -199,10 +211,10 @@ mod tests {
             .expect("runs");
         std::fs::remove_file(&exe).expect("removable");
         let mut files = MappedFiles::default();
-        let snapshot = AddressSpace::snapshot(child.id(), &mut files);
+        let snapshot = snapshot_with(child.id(), "sleeper", &mut files);
         child.kill().expect("still there");
         child.wait().expect("still there");
-        let space = snapshot.expect("readable");
+        let space = snapshot.expect("mapped within 5 s");
         let code = space
             .code
             .iter()

@@ -456,3 +456,27 @@ fn names_that_would_break_the_formats_are_made_harmless() {
     let text = on_cpu(StackFormat::Text, false, &events);
     assert!(!text.contains('\u{1b}'));
 }
+
+#[test]
+fn long_names_keep_their_end_within_the_terminal() {
+    let name = format!("github.com/{}/pkg.(*Server).Serve", "long/".repeat(40));
+    let address = symbol(
+        50,
+        false,
+        "/srv/app",
+        vec![frame(&name, SymbolOrigin::Go, false)],
+    );
+    let symbols = Symbols {
+        addresses: vec![address],
+    };
+    let events = [
+        start(),
+        sample(42, "app", &[], &[50]),
+        event(2, 42, 0, Body::Symbols(Box::new(symbols))),
+        end(),
+    ];
+    let text = on_cpu(StackFormat::Text, false, &events);
+    let row = text.lines().find(|l| l.contains("Serve")).expect("listed");
+    assert!(row.ends_with("/pkg.(*Server).Serve  app"), "{row}");
+    assert!(row.chars().count() <= 100, "{row}");
+}

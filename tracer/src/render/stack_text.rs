@@ -12,8 +12,8 @@ const STACK_FRAMES: usize = 24;
 /// Threads listed below a profile.
 const THREADS: usize = 5;
 
-/// Widest function name that is padded to a column.
-const MAX_FUNCTION: usize = 60;
+/// Columns of a table of functions besides the function's name, a short module included.
+const OTHER_COLUMNS: usize = 53;
 
 /// Layout of a text profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,9 +75,13 @@ fn write_functions(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let shown = &profile.functions[..profile.functions.len().min(text.top)];
-    let names: Vec<String> = shown.iter().map(|f| function_name(&f.frame)).collect();
+    let widest = text.width.saturating_sub(OTHER_COLUMNS).max(20);
+    let names: Vec<String> = shown
+        .iter()
+        .map(|f| tail(&function_name(&f.frame), widest))
+        .collect();
     let width = names.iter().map(|n| n.chars().count()).max().unwrap_or(0);
-    let width = width.clamp("FUNCTION".len(), MAX_FUNCTION);
+    let width = width.max("FUNCTION".len());
     let header = format!(
         "{:>7} {:>8} {:>7} {:>8}  {:width$}  MODULE",
         "SELF%", "SELF", "TOTAL%", "TOTAL", "FUNCTION"
@@ -291,6 +295,16 @@ fn cut(line: &str, width: usize) -> String {
     }
     let kept: String = line.chars().take(width.saturating_sub(1)).collect();
     kept + "…"
+}
+
+/// The name, at most `width` characters long: its end tells more than the packages before it.
+fn tail(name: &str, width: usize) -> String {
+    let len = name.chars().count();
+    if len <= width {
+        return name.to_owned();
+    }
+    let kept = name.chars().skip(len + 1 - width);
+    std::iter::once('…').chain(kept).collect()
 }
 
 fn count(n: u64, one: &str, many: &str) -> String {

@@ -14,6 +14,9 @@ use crate::event::{FrameSymbol, SymbolOrigin};
 /// debug sections.
 const MAX_DWARF_FILE: u64 = 2 << 30;
 
+/// Longest function name kept, in bytes. Names of C++ templates can take megabytes.
+const MAX_NAME: usize = 4096;
+
 /// Symbolizes offsets in ELF files. Parsed files are kept.
 #[derive(Debug, Default)]
 pub(super) struct Native {
@@ -94,9 +97,15 @@ fn frames_of(sym: &Sym<'_>) -> Vec<FrameSymbol> {
     inlined.chain([function]).collect()
 }
 
+/// The name, cut to what can be shown.
+fn bounded(name: &str) -> String {
+    let end = name.floor_char_boundary(MAX_NAME);
+    name[..end].to_owned()
+}
+
 fn frame(name: &str, code: Option<&CodeInfo<'_>>) -> FrameSymbol {
     FrameSymbol {
-        function: name.to_owned(),
+        function: bounded(name),
         offset: 0,
         file: code.map(|c| c.to_path().to_string_lossy().into_owned()),
         line: code.and_then(|c| c.line),

@@ -434,9 +434,11 @@ fn go_functions_have_names_in_stripped_and_relocated_programs() {
         let goexit = find("runtime.goexit").expect("in any program");
         let child = held(&path);
         let pid = child.0.id();
-        let text = std::fs::read(format!("/proc/{pid}/maps")).expect("held");
-        let maps = Maps::parse(&text, |m| m.perms.execute && m.is_file());
-        let code = &maps.mappings[0];
+        let code = wait_for("mapping the program", || {
+            let text = std::fs::read(format!("/proc/{pid}/maps")).ok()?;
+            let maps = Maps::parse(&text, |m| m.perms.execute && m.is_file());
+            maps.mappings.first().cloned()
+        });
         let bias = binary
             .load_bias(code.start, code.offset)
             .expect("in a segment");

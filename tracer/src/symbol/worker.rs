@@ -186,6 +186,8 @@ fn confine(stream: i32) {
             // The parent ends the child, after the names for its last output were read.
             libc::signal(signal, libc::SIG_IGN);
         }
+        // What `ps` shows.
+        libc::prctl(libc::PR_SET_NAME, c"tracer-symbols".as_ptr());
         let null = libc::open(c"/dev/null".as_ptr(), libc::O_WRONLY);
         if libc::dup2(stream, 0) < 0 || libc::dup2(null, 1) < 0 || libc::dup2(null, 2) < 0 {
             exit(102);
