@@ -47,6 +47,9 @@ pub struct Symbols {
 pub struct SymbolizedAddress {
     pub space: Space,
     pub address: u64,
+    /// The address was seen as that of a caller, that is as a return address: the names are those
+    /// of the call before it. An address seen in both ways is listed twice.
+    pub caller: bool,
     /// Innermost (most inlined) first. Empty when nothing is known but the module.
     pub frames: Vec<FrameSymbol>,
     /// File mapped there, if any; for the kernel its module.

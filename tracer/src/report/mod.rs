@@ -1,1 +1,10 @@
 //! Results as plain data: what renderers accept.
+
+mod profile;
+mod stack_tree;
+
+pub use profile::{
+    FunctionTotal, OffCpuProfile, OnCpuProfile, ProfileRun, StackTimes, StateTimes, ThreadTotal,
+    WaitState,
+};
+pub use stack_tree::{Frame, FrameKind, Node, StackTree, StackTreeBuilder, Unit};

@@ -1,1 +1,25 @@
+//! Names of addresses: which function, in which file and line, inlined into what.
+//!
+//! [`Symbolizer`] is what a session drives. It collects the distinct addresses of stacks as events
+//! pass, keeps the address spaces they lie in, and names them when asked: at an interval, at the
+//! end, and before a process replaces its program. Names travel as events, so sinks and
+//! recordings need nothing of this module.
+//!
+//! A frame is looked up in Go's function table, then in DWARF and ELF symbols, and is otherwise
+//! left with its module and offset. DWARF of a target is read by [`worker`]: a child process
+//! whose memory and time are limited, since a file made to harm can defeat its parser.
 
+mod collector;
+mod go_symbols;
+mod kallsyms;
+mod native;
+mod resolver;
+mod symbolizer;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+pub use collector::{Address, Collector};
+pub use kallsyms::Kallsyms;
+pub use resolver::Resolver;
+pub use symbolizer::{SymbolStats, Symbolizer};

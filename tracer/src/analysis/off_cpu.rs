@@ -1,0 +1,143 @@
+//! Where threads wait, from stacks at switches off the CPU.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::{
+    run_interval::RunInterval,
+    stack_fold::{FoldedStack, StackFold, Weight},
+};
+use crate::event::{Body, Event, OffCpuStack};
+use crate::report::{OffCpuProfile, StackTimes, StateTimes, Unit, WaitState};
+
+/// Times of one stack in one state. Times in ns.
+#[derive(Clone, Copy, Debug, Default)]
+struct Times {
+    count: u64,
+    blocked_ns: u64,
+    runnable_ns: u64,
+    max_ns: u64,
+}
+
+impl Weight for Times {
+    fn add(&mut self, other: &Self) {
+        self.count = self.count.saturating_add(other.count);
+        self.blocked_ns = self.blocked_ns.saturating_add(other.blocked_ns);
+        self.runnable_ns = self.runnable_ns.saturating_add(other.runnable_ns);
+        self.max_ns = self.max_ns.max(other.max_ns);
+    }
+
+    fn value(&self) -> u64 {
+        self.blocked_ns
+    }
+}
+
+/// Folds [`Body::OffCpuStack`] events into a profile.
+#[derive(Debug)]
+pub struct OffCpu {
+    fold: StackFold<Times>,
+    run: RunInterval,
+    states: BTreeMap<WaitState, Times>,
+    user_missing: u64,
+}
+
+impl OffCpu {
+    /// With `threads`, each thread has its own root in the tree.
+    #[must_use]
+    pub fn new(threads: bool) -> Self {
+        Self {
+            fold: StackFold::new(Unit::Nanoseconds, threads),
+            run: RunInterval::new(&["off_cpu_switch", "off_cpu_wakeup"]),
+            states: BTreeMap::new(),
+            user_missing: 0,
+        }
+    }
+
+    /// Takes one event; call it with all of them.
+    pub fn observe(&mut self, event: &Event) {
+        self.run.observe(event);
+        self.fold.observe(event);
+        if let Body::OffCpuStack(stack) = &event.body {
+            self.add(event, stack);
+        }
+    }
+
+    fn add(&mut self, event: &Event, stack: &OffCpuStack) {
+        let state = WaitState::from_kernel(stack.state);
+        let times = Times {
+            count: stack.count,
+            blocked_ns: stack.blocked_ns,
+            runnable_ns: stack.runnable_ns,
+            max_ns: stack.max_ns,
+        };
+        self.states.entry(state).or_default().add(&times);
+        if stack.user_missing {
+            self.user_missing += stack.count;
+        }
+        let folded = FoldedStack {
+            pid: event.pid,
+            tid: event.tid,
+            comm: &stack.comm,
+            kernel: &stack.kernel,
+            user: &stack.user,
+            user_missing: stack.user_missing,
+            truncated: false,
+            class: class(state),
+        };
+        self.fold.add(&folded, &times);
+    }
+
+    /// The profile since the start or the last call, ended by the given `Tick` or `RunEnd`.
+    pub fn finish(&mut self, end: &Event) -> OffCpuProfile {
+        let folded = self.fold.finish();
+        let states = std::mem::take(&mut self.states);
+        let mut total = Times::default();
+        states.values().for_each(|times| total.add(times));
+        let mut stacks: Vec<_> = folded.stacks.iter().map(stack_times).collect();
+        stacks.sort_by_key(|s| (Reverse(s.blocked_ns), Reverse(s.runnable_ns), s.node));
+        OffCpuProfile {
+            run: self.run.finish(end, folded.counts, folded.over_limit),
+            count: total.count,
+            blocked_ns: total.blocked_ns,
+            runnable_ns: total.runnable_ns,
+            user_missing: std::mem::take(&mut self.user_missing),
+            states: states.into_iter().map(state_times).collect(),
+            threads: folded.threads,
+            stacks,
+            tree: folded.tree,
+        }
+    }
+}
+
+const STATES: [WaitState; 5] = [
+    WaitState::Preempted,
+    WaitState::Interruptible,
+    WaitState::Uninterruptible,
+    WaitState::Stopped,
+    WaitState::Other,
+];
+
+fn class(state: WaitState) -> u32 {
+    state as u32
+}
+
+fn stack_times(&(node, class, times): &(u32, u32, Times)) -> StackTimes {
+    StackTimes {
+        node,
+        state: STATES[class as usize],
+        count: times.count,
+        blocked_ns: times.blocked_ns,
+        runnable_ns: times.runnable_ns,
+        max_ns: times.max_ns,
+    }
+}
+
+fn state_times((state, times): (WaitState, Times)) -> StateTimes {
+    StateTimes {
+        state,
+        count: times.count,
+        blocked_ns: times.blocked_ns,
+        runnable_ns: times.runnable_ns,
+        max_ns: times.max_ns,
+    }
+}

@@ -1,0 +1,80 @@
+//! What an output covers: the run's targets and the time since the last output.
+
+use crate::event::{Body, Event, Losses};
+use crate::report::ProfileRun;
+
+use super::stack_fold::FrameCounts;
+
+/// Follows the facts about a run that a profile's header and footers show.
+#[derive(Debug, Default)]
+pub(super) struct RunInterval {
+    pids: Vec<u32>,
+    command: Vec<String>,
+    pub(super) sample_hz: u32,
+    /// The first event, or the last output.
+    since_ns: Option<u64>,
+    lost: u64,
+    ticked: bool,
+    /// Names of the probes whose losses count.
+    probes: &'static [&'static str],
+}
+
+impl RunInterval {
+    pub(super) fn new(probes: &'static [&'static str]) -> Self {
+        Self {
+            probes,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn observe(&mut self, event: &Event) {
+        match &event.body {
+            Body::RunStart(start) => {
+                self.pids.clone_from(&start.pids);
+                self.command.clone_from(&start.command);
+                self.sample_hz = start.sample_hz;
+                self.since_ns = Some(event.time_ns);
+            }
+            Body::Losses(losses) => self.lost += self.lost_in(losses),
+            // The sums of a run are those of its only interval when there was no other.
+            Body::RunEnd(end) if !self.ticked => {
+                self.lost = self.lost.max(self.lost_in(&end.losses));
+            }
+            _ => {}
+        }
+    }
+
+    fn lost_in(&self, losses: &Losses) -> u64 {
+        let ours = losses
+            .probes
+            .iter()
+            .filter(|l| self.probes.contains(&l.probe.as_str()));
+        ours.map(|l| l.ring_full + l.map_full).sum()
+    }
+
+    /// Ends the interval with the given `Tick` or `RunEnd`.
+    pub(super) fn finish(
+        &mut self,
+        end: &Event,
+        frames: FrameCounts,
+        stacks_over_limit: u64,
+    ) -> ProfileRun {
+        let since = self.since_ns.replace(end.time_ns).unwrap_or(end.time_ns);
+        let duration_ns = match &end.body {
+            Body::RunEnd(run) if !self.ticked => run.duration_ns,
+            _ => end.time_ns.saturating_sub(since),
+        };
+        self.ticked = true;
+        ProfileRun {
+            pids: self.pids.clone(),
+            command: self.command.clone(),
+            duration_ns,
+            lost: std::mem::take(&mut self.lost),
+            frames: frames.all,
+            unresolved_frames: frames.unresolved,
+            kernel_frames: frames.kernel,
+            unresolved_kernel_frames: frames.unresolved_kernel,
+            stacks_over_limit,
+        }
+    }
+}

@@ -1,0 +1,529 @@
+//! Merging stacks of addresses into a tree of functions.
+//!
+//! Stacks are kept as addresses until they must be shown, since names arrive after the stacks
+//! they name. What addresses mean changes when a process replaces its program or its pid is
+//! reused: its stacks are named then.
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use crate::event::{Body, Event, FrameSymbol, Space, SymbolOrigin, SymbolizedAddress, Symbols};
+use crate::report::{Frame, FrameKind, StackTree, StackTreeBuilder, ThreadTotal, Unit};
+
+/// Different stacks kept as addresses. Each takes about half a KiB; beyond that, those that have
+/// all their names are merged early.
+const MAX_STACKS: usize = 200_000;
+
+/// Frames of one stack in the tree, inlined ones included; the rest is cut at the root.
+const MAX_FRAMES: usize = 2048;
+
+/// What is added up per stack.
+pub trait Weight: Clone + Default {
+    /// Adds another.
+    fn add(&mut self, other: &Self);
+    /// Value in the tree.
+    fn value(&self) -> u64;
+}
+
+impl Weight for u64 {
+    fn add(&mut self, other: &Self) {
+        *self = self.saturating_add(*other);
+    }
+
+    fn value(&self) -> u64 {
+        *self
+    }
+}
+
+/// A stack as an event has it: addresses innermost first.
+#[derive(Clone, Copy, Debug)]
+pub struct FoldedStack<'a> {
+    pub pid: u32,
+    pub tid: u32,
+    pub comm: &'a str,
+    pub kernel: &'a [u64],
+    pub user: &'a [u64],
+    pub user_missing: bool,
+    pub truncated: bool,
+    /// Stacks of different classes share nodes but are added up apart.
+    pub class: u32,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct StackKey {
+    pid: u32,
+    tid: u32,
+    comm: String,
+    kernel: Box<[u64]>,
+    user: Box<[u64]>,
+    user_missing: bool,
+    truncated: bool,
+    class: u32,
+}
+
+/// Frames of an address, outermost first, by pid (0 for the kernel), space, address and whether it
+/// is a return address.
+type Names = HashMap<(u32, Space, u64, bool), Rc<[Frame]>>;
+
+/// Collects stacks and names, and merges them.
+#[derive(Debug)]
+pub struct StackFold<W> {
+    unit: Unit,
+    threads: bool,
+    stacks: HashMap<StackKey, W>,
+    names: Names,
+    merged: Merged<W>,
+    /// Number of stacks at which to make room.
+    merge_at: usize,
+    over_limit: u64,
+}
+
+/// Stacks that have their names.
+#[derive(Debug)]
+struct Merged<W> {
+    tree: StackTreeBuilder,
+    stacks: BTreeMap<(u32, u32), W>,
+    threads: BTreeMap<(u32, u32, String), u64>,
+    counts: FrameCounts,
+}
+
+/// Addresses in stacks, each stack counted once per occurrence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FrameCounts {
+    pub all: u64,
+    pub unresolved: u64,
+    pub kernel: u64,
+    pub unresolved_kernel: u64,
+}
+
+/// The outcome of folding.
+#[derive(Debug)]
+pub struct FoldedStacks<W> {
+    pub tree: StackTree,
+    /// Innermost node, class and weight of each stack, by node.
+    pub stacks: Vec<(u32, u32, W)>,
+    /// Greatest value first.
+    pub threads: Vec<ThreadTotal>,
+    pub counts: FrameCounts,
+    /// Stacks left out because there were too many different ones.
+    pub over_limit: u64,
+}
+
+impl<W: Weight> StackFold<W> {
+    /// Folds stacks whose values have the unit. With `threads`, each thread has its own root.
+    #[must_use]
+    pub fn new(unit: Unit, threads: bool) -> Self {
+        Self {
+            unit,
+            threads,
+            stacks: HashMap::new(),
+            names: HashMap::new(),
+            merged: Merged::new(unit),
+            merge_at: MAX_STACKS / 2,
+            over_limit: 0,
+        }
+    }
+
+    /// Takes names, and whatever changes what addresses mean. Call it with every event.
+    pub fn observe(&mut self, event: &Event) {
+        match &event.body {
+            Body::Symbols(symbols) => self.name(event.pid, symbols),
+            Body::Exec(_) => self.freeze(event.pid),
+            Body::Fork(fork) if fork.child_pid != event.pid => {
+                self.freeze(fork.child_pid);
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds a stack.
+    pub fn add(&mut self, stack: &FoldedStack<'_>, weight: &W) {
+        let key = StackKey {
+            pid: stack.pid,
+            tid: stack.tid,
+            comm: stack.comm.to_owned(),
+            kernel: stack.kernel.into(),
+            user: stack.user.into(),
+            user_missing: stack.user_missing,
+            truncated: stack.truncated,
+            class: stack.class,
+        };
+        if let Some(known) = self.stacks.get_mut(&key) {
+            known.add(weight);
+            return;
+        }
+        if self.stacks.len() >= self.merge_at {
+            self.merge_named();
+        }
+        if self.stacks.len() < MAX_STACKS {
+            self.stacks.insert(key, weight.clone());
+        } else {
+            self.over_limit += 1;
+        }
+    }
+
+    /// Makes room by merging stacks that have all their names. The next attempt waits until the
+    /// rest has grown by half, so that many nameless stacks do not make each attempt a loss.
+    fn merge_named(&mut self) {
+        let names = &self.names;
+        let named = self.stacks.extract_if(|key, _| key.is_named(names));
+        let mut named: Vec<_> = named.collect();
+        named.sort_by(|(a, _), (b, _)| a.order().cmp(&b.order()));
+        for (key, weight) in &named {
+            self.merged.add(key, weight, &self.names, self.threads);
+        }
+        self.merge_at = (self.stacks.len() / 2 * 3).max(MAX_STACKS / 2);
+    }
+
+    /// Merges what was added since the last call. Names are kept: they are sent once.
+    pub fn finish(&mut self) -> FoldedStacks<W> {
+        let mut rest: Vec<_> = self.stacks.drain().collect();
+        // The order decides the numbers of nodes, which must not depend on the run.
+        rest.sort_by(|(a, _), (b, _)| a.order().cmp(&b.order()));
+        for (key, weight) in &rest {
+            self.merged.add(key, weight, &self.names, self.threads);
+        }
+        let merged = std::mem::replace(&mut self.merged, Merged::new(self.unit));
+        let over_limit = std::mem::take(&mut self.over_limit);
+        merged.finish(over_limit)
+    }
+
+    fn name(&mut self, pid: u32, symbols: &Symbols) {
+        for symbol in &symbols.addresses {
+            let key = (pid, symbol.space, symbol.address, symbol.caller);
+            self.names.insert(key, frames(symbol).into());
+        }
+    }
+
+    /// Names the stacks of a pid as far as possible, and forgets what its addresses mean.
+    fn freeze(&mut self, pid: u32) {
+        let mut own: Vec<_> = self.stacks.extract_if(|key, _| key.pid == pid).collect();
+        own.sort_by(|(a, _), (b, _)| a.order().cmp(&b.order()));
+        for (key, weight) in &own {
+            self.merged.add(key, weight, &self.names, self.threads);
+        }
+        self.names.retain(|key, _| key.0 != pid || pid == 0);
+    }
+}
+
+impl StackKey {
+    fn is_named(&self, names: &Names) -> bool {
+        let all = |pid, space, stack: &[u64]| {
+            let mut addresses = stack.iter().enumerate();
+            addresses.all(|(at, &address)| names.contains_key(&(pid, space, address, at > 0)))
+        };
+        all(self.pid, Space::User, &self.user) && all(0, Space::Kernel, &self.kernel)
+    }
+
+    fn order(&self) -> impl Ord + '_ {
+        (
+            (self.pid, self.tid, &self.comm, self.class),
+            (&self.user, &self.kernel, self.user_missing, self.truncated),
+        )
+    }
+}
+
+impl<W: Weight> Merged<W> {
+    fn new(unit: Unit) -> Self {
+        Self {
+            tree: StackTreeBuilder::new(unit),
+            stacks: BTreeMap::new(),
+            threads: BTreeMap::new(),
+            counts: FrameCounts::default(),
+        }
+    }
+
+    fn add(&mut self, key: &StackKey, weight: &W, names: &Names, threads: bool) {
+        let user = self.lookup(names, key.pid, Space::User, &key.user);
+        let mut kernel = self.lookup(names, 0, Space::Kernel, &key.kernel);
+        trim_probe(&mut kernel);
+        let head = head(key, threads);
+        let body = user.iter().chain(&kernel).flat_map(|frames| frames.iter());
+        let len = user.iter().chain(&kernel).map(|f| f.len()).sum::<usize>();
+        let stack = head.iter().chain(body.skip(len.saturating_sub(MAX_FRAMES)));
+        if let Some(node) = self.tree.add(stack, weight.value()) {
+            self.stacks
+                .entry((node, key.class))
+                .or_default()
+                .add(weight);
+        }
+        let thread = (key.pid, key.tid, key.comm.clone());
+        *self.threads.entry(thread).or_default() += weight.value();
+    }
+
+    /// The frames of each address, outermost address first.
+    fn lookup(&mut self, names: &Names, pid: u32, space: Space, stack: &[u64]) -> Vec<Rc<[Frame]>> {
+        let mut found = Vec::with_capacity(stack.len());
+        for (at, &address) in stack.iter().enumerate().rev() {
+            let frames = match names.get(&(pid, space, address, at > 0)) {
+                Some(frames) => Rc::clone(frames),
+                None => Rc::new([unknown(space)]),
+            };
+            self.counts.count(space, &frames);
+            found.push(frames);
+        }
+        found
+    }
+
+    fn finish(self, over_limit: u64) -> FoldedStacks<W> {
+        let mut threads: Vec<_> = self
+            .threads
+            .into_iter()
+            .map(|((pid, tid, comm), value)| ThreadTotal {
+                pid,
+                tid,
+                comm,
+                value,
+            })
+            .collect();
+        threads.sort_by_key(|t| std::cmp::Reverse(t.value));
+        FoldedStacks {
+            tree: self.tree.finish(),
+            stacks: self
+                .stacks
+                .into_iter()
+                .map(|((node, class), weight)| (node, class, weight))
+                .collect(),
+            threads,
+            counts: self.counts,
+            over_limit,
+        }
+    }
+}
+
+/// Leaves out the frames of the tracer's own probe: from the innermost to where the kernel called
+/// its tracepoint (`__traceiter_*`, `bpf_trace_run*`; include/linux/tracepoint.h).
+fn trim_probe(outermost_first: &mut Vec<Rc<[Frame]>>) {
+    let is_tracepoint = |frames: &Rc<[Frame]>| {
+        frames.iter().any(|f| {
+            let name = f.name.as_str();
+            name.starts_with("__traceiter_") || name.starts_with("bpf_trace_run")
+        })
+    };
+    if let Some(at) = outermost_first.iter().position(is_tracepoint) {
+        outermost_first.truncate(at);
+    }
+}
+
+impl FrameCounts {
+    fn count(&mut self, space: Space, frames: &[Frame]) {
+        let unresolved = u64::from(frames.iter().all(|f| f.kind == FrameKind::Unresolved));
+        self.all += 1;
+        self.unresolved += unresolved;
+        if space == Space::Kernel {
+            self.kernel += 1;
+            self.unresolved_kernel += unresolved;
+        }
+    }
+}
+
+/// What stands at the root of a stack.
+fn head(key: &StackKey, threads: bool) -> Vec<Frame> {
+    let mut head = vec![plain(
+        match threads {
+            true => format!("{}/{}", key.comm, key.tid),
+            false => key.comm.clone(),
+        },
+        FrameKind::Thread,
+    )];
+    if key.truncated {
+        head.push(plain("[truncated]".to_owned(), FrameKind::Note));
+    }
+    if key.user_missing {
+        head.push(plain("[user stack missing]".to_owned(), FrameKind::Note));
+    }
+    head
+}
+
+fn plain(name: String, kind: FrameKind) -> Frame {
+    Frame {
+        name,
+        module: None,
+        kind,
+        inlined: false,
+    }
+}
+
+fn unknown(space: Space) -> Frame {
+    let name = match space {
+        Space::Kernel => "[kernel]",
+        Space::User => "[unknown]",
+    };
+    plain(name.to_owned(), FrameKind::Unresolved)
+}
+
+/// Frames of one address, outermost first.
+fn frames(symbol: &SymbolizedAddress) -> Vec<Frame> {
+    if symbol.frames.is_empty() {
+        return vec![unresolved(symbol)];
+    }
+    let named = symbol.frames.iter().rev();
+    named.map(|f| named_frame(f, symbol)).collect()
+}
+
+fn named_frame(frame: &FrameSymbol, symbol: &SymbolizedAddress) -> Frame {
+    Frame {
+        name: frame.function.clone(),
+        module: symbol.module.clone(),
+        kind: kind(frame),
+        inlined: frame.inlined,
+    }
+}
+
+fn kind(frame: &FrameSymbol) -> FrameKind {
+    match frame.origin {
+        SymbolOrigin::Kernel => FrameKind::Kernel,
+        SymbolOrigin::Native => FrameKind::Native,
+        SymbolOrigin::Go if is_go_runtime(&frame.function) => FrameKind::GoRuntime,
+        SymbolOrigin::Go => FrameKind::Go,
+    }
+}
+
+/// Whether a Go function belongs to the packages that make up the runtime. `internal/runtime` took
+/// over from `runtime/internal` in Go 1.23.
+fn is_go_runtime(function: &str) -> bool {
+    ["runtime.", "runtime/internal/", "internal/runtime/"]
+        .iter()
+        .any(|prefix| function.starts_with(prefix))
+}
+
+/// A frame that has only a module, or not even that.
+fn unresolved(symbol: &SymbolizedAddress) -> Frame {
+    let Some(module) = &symbol.module else {
+        return unknown(symbol.space);
+    };
+    let name = match module.rsplit('/').next() {
+        Some(file) if module.starts_with('/') => {
+            format!("[{file}+{:#x}]", symbol.module_offset)
+        }
+        // A name in brackets already, such as `[vdso]`.
+        _ => module.clone(),
+    };
+    Frame {
+        module: Some(module.clone()),
+        ..plain(name, FrameKind::Unresolved)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn stack<'a>(pid: u32, kernel: &'a [u64], user: &'a [u64]) -> FoldedStack<'a> {
+        FoldedStack {
+            pid,
+            tid: pid,
+            comm: "x",
+            kernel,
+            user,
+            user_missing: false,
+            truncated: false,
+            class: 0,
+        }
+    }
+
+    fn named(pid: u32, space: Space, address: u64, caller: bool, function: &str) -> Event {
+        let frame = FrameSymbol {
+            function: function.to_owned(),
+            ..FrameSymbol::default()
+        };
+        let symbol = SymbolizedAddress {
+            space,
+            address,
+            caller,
+            frames: vec![frame],
+            module: None,
+            module_offset: 0,
+        };
+        Event {
+            time_ns: 0,
+            pid,
+            tid: 0,
+            cpu: 0,
+            goid: None,
+            body: Body::Symbols(Box::new(Symbols {
+                addresses: vec![symbol],
+            })),
+        }
+    }
+
+    fn names_of(folded: &FoldedStacks<u64>) -> Vec<&str> {
+        let frames = folded.tree.frames.iter();
+        frames.map(|f| f.name.as_str()).collect()
+    }
+
+    #[test]
+    fn the_frames_of_the_probe_are_left_out() {
+        let mut fold = StackFold::new(Unit::Samples, false);
+        let kernel = [
+            "bpf_prog_1_x",
+            "bpf_trace_run4",
+            "__traceiter_sched_switch",
+            "__schedule",
+        ];
+        for (at, name) in kernel.iter().enumerate() {
+            fold.observe(&named(0, Space::Kernel, at as u64, at > 0, name));
+        }
+        fold.add(&stack(1, &[0, 1, 2, 3], &[]), &1);
+        let folded = fold.finish();
+        assert_eq!(names_of(&folded), ["x", "__schedule"]);
+    }
+
+    #[test]
+    fn named_stacks_make_room_for_more() {
+        let mut fold = StackFold::new(Unit::Samples, false);
+        let extra = 1000;
+        fold.observe(&named(1, Space::User, 7, false, "leaf"));
+        for address in 0..MAX_STACKS as u64 + extra {
+            fold.observe(&named(1, Space::User, address, true, "caller"));
+            fold.add(&stack(1, &[], &[7, address]), &1);
+        }
+        let folded = fold.finish();
+        assert_eq!(folded.over_limit, 0);
+        assert_eq!(folded.tree.total(), MAX_STACKS as u64 + extra);
+        assert_eq!(names_of(&folded), ["x", "caller", "leaf"]);
+    }
+
+    #[test]
+    fn nameless_stacks_over_the_limit_are_counted() {
+        let mut fold = StackFold::new(Unit::Samples, false);
+        for address in 0..MAX_STACKS as u64 + 10 {
+            fold.add(&stack(1, &[], &[address]), &1);
+        }
+        let folded = fold.finish();
+        assert_eq!(folded.over_limit, 10);
+        assert_eq!(folded.tree.total(), MAX_STACKS as u64);
+    }
+
+    proptest! {
+        #[test]
+        fn no_sample_is_lost_or_counted_twice(
+            stacks in proptest::collection::vec(
+                (1_u32..4, proptest::collection::vec(0_u64..4, 0..5), proptest::collection::vec(0_u64..4, 0..5)),
+                0..60,
+            ),
+            names in proptest::collection::vec((0_u32..4, 0_u64..4, any::<bool>()), 0..20),
+            execs in proptest::collection::vec((0_usize..60, 1_u32..4), 0..5),
+        ) {
+            let mut fold = StackFold::new(Unit::Samples, false);
+            for (at, (pid, kernel, user)) in stacks.iter().enumerate() {
+                fold.add(&stack(*pid, kernel, user), &1);
+                if let Some((pid, address, caller)) = names.get(at) {
+                    let space = if *pid == 0 { Space::Kernel } else { Space::User };
+                    fold.observe(&named(*pid, space, *address, *caller, "f"));
+                }
+                for (_, pid) in execs.iter().filter(|e| e.0 == at) {
+                    fold.freeze(*pid);
+                }
+            }
+            let folded = fold.finish();
+            let count = stacks.len() as u64;
+            prop_assert_eq!(folded.tree.total(), count);
+            prop_assert_eq!(folded.stacks.iter().map(|s| s.2).sum::<u64>(), count);
+            prop_assert_eq!(folded.threads.iter().map(|t| t.value).sum::<u64>(), count);
+            let roots = folded.tree.nodes.iter().filter(|n| n.parent.is_none());
+            prop_assert_eq!(roots.map(|n| n.total).sum::<u64>(), count);
+        }
+    }
+}

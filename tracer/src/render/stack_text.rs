@@ -1,0 +1,335 @@
+//! Profiles as text: tables for a terminal, with what limits their truth.
+
+use std::io::{self, Write};
+
+use crate::report::{
+    Frame, FrameKind, FunctionTotal, OffCpuProfile, OnCpuProfile, ProfileRun, StackTimes,
+};
+
+/// Frames shown of each off-CPU stack.
+const STACK_FRAMES: usize = 24;
+
+/// Threads listed below a profile.
+const THREADS: usize = 5;
+
+/// Columns of a table of functions besides the function's name, a short module included.
+const OTHER_COLUMNS: usize = 53;
+
+/// Layout of a text profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StackText {
+    /// Functions or stacks listed.
+    pub top: usize,
+    /// Columns of the terminal; longer lines are cut.
+    pub width: usize,
+}
+
+impl Default for StackText {
+    fn default() -> Self {
+        Self {
+            top: 30,
+            width: 100,
+        }
+    }
+}
+
+/// Writes functions by own samples.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_on_cpu(
+    profile: &OnCpuProfile,
+    text: StackText,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let run = &profile.run;
+    let rate = match profile.sample_hz {
+        0 => String::new(),
+        hz => format!(" at {hz} Hz"),
+    };
+    writeln!(
+        out,
+        "{} in {}{rate}, {} of frames unresolved, {} truncated",
+        count(profile.samples, "sample", "samples"),
+        seconds(run.duration_ns),
+        percent(run.unresolved_frames, run.frames),
+        count(profile.truncated, "stack", "stacks"),
+    )?;
+    if profile.samples > 0 {
+        writeln!(out)?;
+        write_functions(profile, text, out)?;
+    }
+    write_threads(profile, text, out)?;
+    write_footers(run, out)?;
+    if profile.user_missing > 0 {
+        let share = percent(profile.user_missing, profile.samples);
+        let missing = profile.user_missing;
+        writeln!(out, "user stack missing in {missing} samples ({share})")?;
+    }
+    Ok(())
+}
+
+fn write_functions(
+    profile: &OnCpuProfile,
+    text: StackText,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let shown = &profile.functions[..profile.functions.len().min(text.top)];
+    let widest = text.width.saturating_sub(OTHER_COLUMNS).max(20);
+    let names: Vec<String> = shown
+        .iter()
+        .map(|f| tail(&function_name(&f.frame), widest))
+        .collect();
+    let width = names.iter().map(|n| n.chars().count()).max().unwrap_or(0);
+    let width = width.max("FUNCTION".len());
+    let header = format!(
+        "{:>7} {:>8} {:>7} {:>8}  {:width$}  MODULE",
+        "SELF%", "SELF", "TOTAL%", "TOTAL", "FUNCTION"
+    );
+    writeln!(out, "{header}")?;
+    for (function, name) in shown.iter().zip(&names) {
+        let row = function_row(function, name, profile.samples, width);
+        writeln!(out, "{}", cut(&row, text.width))?;
+    }
+    let hidden = &profile.functions[shown.len()..];
+    if !hidden.is_empty() {
+        let own: u64 = hidden.iter().map(|f| f.own).sum();
+        let share = percent(own, profile.samples);
+        let hidden = count(hidden.len() as u64, "more function", "more functions");
+        writeln!(out, "{hidden} with {share} of samples as SELF")?;
+    }
+    Ok(())
+}
+
+fn function_row(function: &FunctionTotal, name: &str, samples: u64, width: usize) -> String {
+    let module = function.frame.module.as_deref().map_or("", file_name);
+    let row = format!(
+        "{:>7} {:>8} {:>7} {:>8}  {name:width$}  {module}",
+        percent(function.own, samples),
+        function.own,
+        percent(function.total, samples),
+        function.total,
+    );
+    row.trim_end().to_owned()
+}
+
+fn write_threads(profile: &OnCpuProfile, text: StackText, out: &mut impl Write) -> io::Result<()> {
+    if profile.threads.len() < 2 {
+        return Ok(());
+    }
+    let busiest: Vec<String> = profile
+        .threads
+        .iter()
+        .take(THREADS)
+        .map(|t| {
+            let share = percent(t.value, profile.samples);
+            format!("{}/{} {share}", clean(&t.comm), t.tid)
+        })
+        .collect();
+    let line = format!(
+        "{}: {}{}",
+        count(profile.threads.len() as u64, "thread", "threads"),
+        busiest.join(", "),
+        match profile.threads.len() > THREADS {
+            true => ", …",
+            false => "",
+        }
+    );
+    writeln!(out, "\n{}", cut(&line, text.width))
+}
+
+/// Writes waiting time by state and by stack.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_off_cpu(
+    profile: &OffCpuProfile,
+    text: StackText,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let run = &profile.run;
+    writeln!(
+        out,
+        "{} off the CPU in {}: {} blocked, {} runnable, {} of frames unresolved",
+        count(profile.count, "time", "times"),
+        seconds(run.duration_ns),
+        duration(profile.blocked_ns),
+        duration(profile.runnable_ns),
+        percent(run.unresolved_frames, run.frames),
+    )?;
+    if profile.count > 0 {
+        write_states(profile, out)?;
+        write_stacks(profile, text, out)?;
+    }
+    write_footers(run, out)?;
+    if profile.user_missing > 0 {
+        let missing = profile.user_missing;
+        let share = percent(missing, profile.count);
+        writeln!(out, "user stack missing in {missing} switches ({share})")?;
+    }
+    Ok(())
+}
+
+fn write_states(profile: &OffCpuProfile, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "\n{:>10} {:>10} {:>10} {:>9}  STATE",
+        "BLOCKED", "RUNNABLE", "MAX", "COUNT"
+    )?;
+    for state in &profile.states {
+        writeln!(
+            out,
+            "{:>10} {:>10} {:>10} {:>9}  {}",
+            duration(state.blocked_ns),
+            duration(state.runnable_ns),
+            duration(state.max_ns),
+            state.count,
+            state.state.name(),
+        )?;
+    }
+    Ok(())
+}
+
+fn write_stacks(profile: &OffCpuProfile, text: StackText, out: &mut impl Write) -> io::Result<()> {
+    for stack in profile.stacks.iter().take(text.top) {
+        write_stack(profile, stack, text, out)?;
+    }
+    let hidden = profile.stacks.get(text.top..).unwrap_or_default();
+    if !hidden.is_empty() {
+        let blocked: u64 = hidden.iter().map(|s| s.blocked_ns).sum();
+        let share = percent(blocked, profile.blocked_ns);
+        let hidden = count(hidden.len() as u64, "more stack", "more stacks");
+        writeln!(out, "\n{hidden} with {share} of blocked time")?;
+    }
+    Ok(())
+}
+
+/// One stack, innermost first, with its thread's name last.
+fn write_stack(
+    profile: &OffCpuProfile,
+    stack: &StackTimes,
+    text: StackText,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let runnable = match stack.runnable_ns {
+        0 => String::new(),
+        ns => format!(", {} runnable", duration(ns)),
+    };
+    writeln!(
+        out,
+        "\n{} blocked ({}) in {}{runnable}, max {}, {}",
+        duration(stack.blocked_ns),
+        percent(stack.blocked_ns, profile.blocked_ns),
+        count(stack.count, "wait", "waits"),
+        duration(stack.max_ns),
+        stack.state.name(),
+    )?;
+    let frames: Vec<&Frame> = profile.tree.leaf_to_root(stack.node).collect();
+    let shown = frames.len().min(STACK_FRAMES);
+    for frame in &frames[..shown] {
+        let line = format!("    {}", stack_line(frame));
+        writeln!(out, "{}", cut(&line, text.width))?;
+    }
+    if shown < frames.len() {
+        let more = frames.len() - shown;
+        let root = frames.last().map_or("", |f| f.name.as_str());
+        writeln!(out, "    … {more} more, in {}", clean(root))?;
+    }
+    Ok(())
+}
+
+fn stack_line(frame: &Frame) -> String {
+    let name = clean(&frame.name);
+    match (&frame.module, frame.kind) {
+        (Some(module), FrameKind::Native | FrameKind::Go | FrameKind::GoRuntime) => {
+            format!("{name} ({})", file_name(module))
+        }
+        (_, FrameKind::Kernel) => format!("{name} (kernel)"),
+        (_, FrameKind::Thread) => format!("thread {name}"),
+        _ => name,
+    }
+}
+
+/// What the numbers above leave out.
+fn write_footers(run: &ProfileRun, out: &mut impl Write) -> io::Result<()> {
+    if run.lost > 0 {
+        let lost = count(run.lost, "record", "records");
+        writeln!(out, "{lost} lost: buffers were full")?;
+    }
+    if run.stacks_over_limit > 0 {
+        let left_out = count(run.stacks_over_limit, "stack", "stacks");
+        writeln!(out, "{left_out} left out: too many different ones")?;
+    }
+    if run.kernel_frames > 0 && run.unresolved_kernel_frames == run.kernel_frames {
+        writeln!(
+            out,
+            "no kernel function has a name: the kernel hides them (sysctl kernel.kptr_restrict)"
+        )?;
+    }
+    Ok(())
+}
+
+fn function_name(frame: &Frame) -> String {
+    let name = clean(&frame.name);
+    match frame.kind {
+        FrameKind::Kernel => format!("{name} [k]"),
+        _ => name,
+    }
+}
+
+/// Without characters that could drive the terminal.
+fn clean(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
+}
+
+fn file_name(module: &str) -> &str {
+    module.rsplit('/').next().unwrap_or(module)
+}
+
+/// The line, at most `width` characters long.
+fn cut(line: &str, width: usize) -> String {
+    if line.chars().count() <= width {
+        return line.to_owned();
+    }
+    let kept: String = line.chars().take(width.saturating_sub(1)).collect();
+    kept + "…"
+}
+
+/// The name, at most `width` characters long: its end tells more than the packages before it.
+fn tail(name: &str, width: usize) -> String {
+    let len = name.chars().count();
+    if len <= width {
+        return name.to_owned();
+    }
+    let kept = name.chars().skip(len + 1 - width);
+    std::iter::once('…').chain(kept).collect()
+}
+
+fn count(n: u64, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "0.0%".to_owned();
+    }
+    format!("{:.1}%", 100.0 * part as f64 / whole as f64)
+}
+
+fn seconds(ns: u64) -> String {
+    format!("{:.2} s", ns as f64 / 1e9)
+}
+
+/// Three digits or so with a unit.
+fn duration(ns: u64) -> String {
+    let value = ns as f64;
+    match ns {
+        0 => "0".to_owned(),
+        1..1_000 => format!("{ns} ns"),
+        1_000..1_000_000 => format!("{:.1} µs", value / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} ms", value / 1e6),
+        _ => format!("{:.2} s", value / 1e9),
+    }
+}

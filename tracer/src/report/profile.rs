@@ -1,0 +1,152 @@
+//! Profiles by stack: where CPU time goes and where threads wait.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Frame, StackTree};
+
+/// What a profile covers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileRun {
+    /// The pids asked for.
+    pub pids: Vec<u32>,
+    /// The launched command, if any.
+    pub command: Vec<String>,
+    /// Wall time covered, in ns.
+    pub duration_ns: u64,
+    /// Records that did not fit in a buffer or map.
+    pub lost: u64,
+    /// Addresses in stacks, and how many of them have no function name.
+    pub frames: u64,
+    pub unresolved_frames: u64,
+    /// As above, of the kernel alone.
+    pub kernel_frames: u64,
+    pub unresolved_kernel_frames: u64,
+    /// Stacks left out of the tree because there were too many different ones.
+    pub stacks_over_limit: u64,
+}
+
+/// Value of one function over all stacks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionTotal {
+    #[serde(flatten)]
+    pub frame: Frame,
+    /// Value of stacks that end in the function.
+    #[serde(rename = "self")]
+    pub own: u64,
+    /// Value of stacks that have the function in them, each counted once.
+    pub total: u64,
+}
+
+/// Value of one thread.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadTotal {
+    pub pid: u32,
+    pub tid: u32,
+    pub comm: String,
+    pub value: u64,
+}
+
+/// Where CPU time goes, by samples.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnCpuProfile {
+    pub run: ProfileRun,
+    pub samples: u64,
+    /// Samples per second and CPU asked for, 0 when unknown.
+    pub sample_hz: u32,
+    /// Samples whose stack was as long as the limit.
+    pub truncated: u64,
+    /// Samples without their user stack.
+    pub user_missing: u64,
+    /// Most samples first.
+    pub threads: Vec<ThreadTotal>,
+    /// Most own samples first.
+    pub functions: Vec<FunctionTotal>,
+    pub tree: StackTree,
+}
+
+/// Why a thread left the CPU (`task_struct.__state`, include/linux/sched.h).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitState {
+    /// It could have run on.
+    Preempted,
+    /// It waits and a signal can end that.
+    Interruptible,
+    /// It waits, usually for a device.
+    Uninterruptible,
+    /// Stopped by a signal or a debugger.
+    Stopped,
+    Other,
+}
+
+impl WaitState {
+    /// The state as the scheduler stored it at the switch.
+    #[must_use]
+    pub fn from_kernel(state: u32) -> Self {
+        match state & 0xff {
+            0 if state == 0 => Self::Preempted,
+            1 => Self::Interruptible,
+            2 => Self::Uninterruptible,
+            // __TASK_STOPPED and __TASK_TRACED.
+            4 | 8 => Self::Stopped,
+            _ => Self::Other,
+        }
+    }
+
+    /// As shown to users.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Preempted => "preempted",
+            Self::Interruptible => "interruptible",
+            Self::Uninterruptible => "uninterruptible",
+            Self::Stopped => "stopped",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// Time off the CPU with one stack in one state. Times in ns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackTimes {
+    /// Innermost node of the stack in the tree.
+    pub node: u32,
+    pub state: WaitState,
+    pub count: u64,
+    /// From leaving the CPU to being woken.
+    pub blocked_ns: u64,
+    /// From being woken or preempted to running.
+    pub runnable_ns: u64,
+    /// Longest single time off the CPU.
+    pub max_ns: u64,
+}
+
+/// Time off the CPU in one state over all stacks. Times in ns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateTimes {
+    pub state: WaitState,
+    pub count: u64,
+    pub blocked_ns: u64,
+    pub runnable_ns: u64,
+    pub max_ns: u64,
+}
+
+/// Where threads wait.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OffCpuProfile {
+    pub run: ProfileRun,
+    /// Times a thread left the CPU.
+    pub count: u64,
+    /// Over all threads: may exceed the duration.
+    pub blocked_ns: u64,
+    pub runnable_ns: u64,
+    /// Switches without their user stack.
+    pub user_missing: u64,
+    pub states: Vec<StateTimes>,
+    /// Most blocked time first.
+    pub threads: Vec<ThreadTotal>,
+    /// Most blocked time first, then most runnable time.
+    pub stacks: Vec<StackTimes>,
+    /// Values are blocked time; stacks of preempted threads have value 0.
+    pub tree: StackTree,
+}

@@ -1,0 +1,191 @@
+//! Stacks merged into a tree.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FrameKind {
+    /// Name of a thread, at the root of its stacks.
+    Thread,
+    Native,
+    Go,
+    /// The Go runtime's own code.
+    GoRuntime,
+    Kernel,
+    /// Only the mapped file is known, or nothing.
+    Unresolved,
+    /// Says that a part of the stack is missing.
+    Note,
+}
+
+/// One function in stacks; two frames that are equal are merged.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Frame {
+    pub name: String,
+    /// Path of the file, or name of the kernel module.
+    pub module: Option<String>,
+    pub kind: FrameKind,
+    /// Inlined into the frame below it.
+    pub inlined: bool,
+}
+
+/// What the values of a tree count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    Samples,
+    Nanoseconds,
+}
+
+/// A place in the tree: one path from a root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Index of the node this one was called from, smaller than its own; `None` for a root.
+    pub parent: Option<u32>,
+    /// Index into [`StackTree::frames`].
+    pub frame: u32,
+    /// Value of stacks that end here.
+    #[serde(rename = "self")]
+    pub own: u64,
+    /// Value of stacks that pass or end here.
+    pub total: u64,
+}
+
+/// Stacks with a common root share their nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackTree {
+    pub unit: Unit,
+    pub frames: Vec<Frame>,
+    pub nodes: Vec<Node>,
+}
+
+impl StackTree {
+    /// An empty tree.
+    #[must_use]
+    pub fn new(unit: Unit) -> Self {
+        Self {
+            unit,
+            frames: Vec::new(),
+            nodes: Vec::new(),
+        }
+    }
+
+    /// Value of all stacks.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.nodes.iter().map(|n| n.own).sum()
+    }
+
+    /// The frame of a node.
+    #[must_use]
+    pub fn frame(&self, node: u32) -> &Frame {
+        &self.frames[self.nodes[node as usize].frame as usize]
+    }
+
+    /// The frames from a node to its root.
+    pub fn leaf_to_root(&self, node: u32) -> impl Iterator<Item = &Frame> {
+        std::iter::successors(Some(node), |&n| self.nodes[n as usize].parent).map(|n| self.frame(n))
+    }
+}
+
+/// Merges stacks into a tree.
+#[derive(Debug)]
+pub struct StackTreeBuilder {
+    tree: StackTree,
+    frames: HashMap<Frame, u32>,
+    children: HashMap<(Option<u32>, u32), u32>,
+}
+
+impl StackTreeBuilder {
+    /// An empty tree whose values have the unit.
+    #[must_use]
+    pub fn new(unit: Unit) -> Self {
+        Self {
+            tree: StackTree::new(unit),
+            frames: HashMap::new(),
+            children: HashMap::new(),
+        }
+    }
+
+    /// Adds a stack, root first, and returns the node it ends at; `None` for an empty stack.
+    pub fn add<'a>(
+        &mut self,
+        stack: impl IntoIterator<Item = &'a Frame>,
+        value: u64,
+    ) -> Option<u32> {
+        let mut at = None;
+        for frame in stack {
+            let node = self.child(at, frame);
+            let total = &mut self.tree.nodes[node as usize].total;
+            *total = total.saturating_add(value);
+            at = Some(node);
+        }
+        let leaf = &mut self.tree.nodes[at? as usize].own;
+        *leaf = leaf.saturating_add(value);
+        at
+    }
+
+    fn child(&mut self, parent: Option<u32>, frame: &Frame) -> u32 {
+        let frame = self.frame(frame);
+        let nodes = &mut self.tree.nodes;
+        *self.children.entry((parent, frame)).or_insert_with(|| {
+            nodes.push(Node {
+                parent,
+                frame,
+                own: 0,
+                total: 0,
+            });
+            nodes.len() as u32 - 1
+        })
+    }
+
+    fn frame(&mut self, frame: &Frame) -> u32 {
+        if let Some(&known) = self.frames.get(frame) {
+            return known;
+        }
+        let new = self.tree.frames.len() as u32;
+        self.tree.frames.push(frame.clone());
+        self.frames.insert(frame.clone(), new);
+        new
+    }
+
+    /// The tree.
+    #[must_use]
+    pub fn finish(self) -> StackTree {
+        self.tree
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(name: &str) -> Frame {
+        Frame {
+            name: name.to_owned(),
+            module: None,
+            kind: FrameKind::Native,
+            inlined: false,
+        }
+    }
+
+    #[test]
+    fn common_roots_are_shared() {
+        let [a, b, c] = ["a", "b", "c"].map(frame);
+        let mut builder = StackTreeBuilder::new(Unit::Samples);
+        let ab = builder.add([&a, &b], 3);
+        builder.add([&a, &c], 2);
+        builder.add([&a], 1);
+        assert_eq!(builder.add([&a, &b], 4), ab);
+        assert_eq!(builder.add([], 9), None);
+        let tree = builder.finish();
+        assert_eq!(tree.total(), 10);
+        let values: Vec<_> = tree.nodes.iter().map(|n| (n.own, n.total)).collect();
+        assert_eq!(values, [(1, 10), (7, 7), (2, 2)]);
+        let leaf = ab.expect("not empty");
+        assert_eq!(tree.leaf_to_root(leaf).collect::<Vec<_>>(), [&b, &a]);
+    }
+}

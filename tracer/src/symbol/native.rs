@@ -1,0 +1,115 @@
+//! Names from DWARF and ELF symbols, by file and offset in it.
+
+use std::{fs::File, path::Path};
+
+use blazesym::symbolize::{
+    CodeInfo, Input, Sym, Symbolized, Symbolizer,
+    source::{Elf, Source},
+};
+use object::{Object, ReadCache};
+
+use crate::event::{FrameSymbol, SymbolOrigin};
+
+/// Largest file whose DWARF is read, in bytes. Reading it takes memory of two to three times its
+/// debug sections.
+const MAX_DWARF_FILE: u64 = 2 << 30;
+
+/// Longest function name kept, in bytes. Names of C++ templates can take megabytes.
+const MAX_NAME: usize = 4096;
+
+/// Symbolizes offsets in ELF files. Parsed files are kept.
+#[derive(Debug, Default)]
+pub(super) struct Native {
+    symbolizer: Symbolizer,
+}
+
+impl Native {
+    /// Names each offset in the file at `path`: innermost first, empty where nothing is known. The
+    /// result is as long as `offsets`. Files that cannot be read as ELF name nothing.
+    ///
+    /// A file made to harm may panic, exhaust memory or not return: only [`super::worker`] calls
+    /// this on files of a target.
+    pub(super) fn symbolize(
+        &self,
+        path: &Path,
+        offsets: &[u64],
+        dwarf: bool,
+    ) -> Vec<Vec<FrameSymbol>> {
+        let mut elf = Elf::new(path);
+        elf.debug_syms = dwarf && may_read_dwarf(path);
+        let source = Source::Elf(elf);
+        let found = match self
+            .symbolizer
+            .symbolize(&source, Input::FileOffset(offsets))
+        {
+            Ok(found) => found,
+            Err(error) => {
+                log::debug!("no symbols of {}: {error}", path.display());
+                Vec::new()
+            }
+        };
+        let mut frames: Vec<_> = found.iter().map(frames).collect();
+        frames.resize_with(offsets.len(), Vec::new);
+        frames
+    }
+}
+
+/// Whether following the file's references to other files is harmless: they must be plain names,
+/// which are looked up in the usual places, never paths of the target's choice.
+fn may_read_dwarf(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else {
+        return false;
+    };
+    if file.metadata().map_or(true, |m| m.len() > MAX_DWARF_FILE) {
+        return false;
+    }
+    let cache = ReadCache::new(file);
+    let Ok(elf) = object::File::parse(&cache) else {
+        return false;
+    };
+    let link = match elf.gnu_debuglink() {
+        Ok(Some((name, _))) => !name.contains(&b'/'),
+        Ok(None) => true,
+        Err(_) => false,
+    };
+    let supplementary = elf.section_by_name(".gnu_debugaltlink").is_some()
+        || elf.section_by_name(".debug_sup").is_some();
+    link && !supplementary
+}
+
+fn frames(found: &Symbolized<'_>) -> Vec<FrameSymbol> {
+    match found {
+        Symbolized::Sym(sym) => frames_of(sym),
+        Symbolized::Unknown(_) => Vec::new(),
+    }
+}
+
+/// Inlined calls are listed outermost first; each has the position reached in it.
+fn frames_of(sym: &Sym<'_>) -> Vec<FrameSymbol> {
+    let inlined = sym.inlined.iter().rev().map(|call| FrameSymbol {
+        inlined: true,
+        ..frame(&call.name, call.code_info.as_ref())
+    });
+    let function = FrameSymbol {
+        offset: sym.offset as u64,
+        ..frame(&sym.name, sym.code_info.as_deref())
+    };
+    inlined.chain([function]).collect()
+}
+
+/// The name, cut to what can be shown.
+fn bounded(name: &str) -> String {
+    let end = name.floor_char_boundary(MAX_NAME);
+    name[..end].to_owned()
+}
+
+fn frame(name: &str, code: Option<&CodeInfo<'_>>) -> FrameSymbol {
+    FrameSymbol {
+        function: bounded(name),
+        offset: 0,
+        file: code.map(|c| c.to_path().to_string_lossy().into_owned()),
+        line: code.and_then(|c| c.line),
+        inlined: false,
+        origin: SymbolOrigin::Native,
+    }
+}

@@ -1,0 +1,238 @@
+//! The life of address spaces and pending addresses over a run.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Address, Collector, Resolver};
+use crate::event::{Body, Event, Space, Symbols};
+use crate::process::{AddressSpace, MappedFiles};
+
+/// Names in one event at most, so that none grows beyond what a recording can hold.
+const MAX_NAMES_PER_EVENT: usize = 4096;
+
+/// Shortest time between two reads of a process's mappings for new addresses, in ns.
+const MIN_REFRESH_NS: u64 = 50_000_000;
+
+/// Longest such time. It doubles with each read that did not help, as in a process whose code
+/// never comes from a file.
+const MAX_REFRESH_NS: u64 = 10_000_000_000;
+
+/// Keeps what is needed to name the addresses of a run, and names them.
+///
+/// Hand it every event with [`Symbolizer::observe`] before sinks see it, and call
+/// [`Symbolizer::resolve_pending`] before each `Tick` and before `RunEnd`. The events both return
+/// go to the sinks first: they name addresses of events that passed already.
+#[derive(Debug, Default)]
+pub struct Symbolizer {
+    collector: Collector,
+    resolver: Resolver,
+    files: MappedFiles,
+    processes: HashMap<u32, Process>,
+    exited: HashSet<u32>,
+}
+
+#[derive(Debug)]
+struct Process {
+    /// `None` when it could not be read: the process was gone.
+    space: Option<AddressSpace>,
+    /// Mappings are not read again before this time.
+    next_refresh_ns: u64,
+    refresh_every_ns: u64,
+}
+
+/// What kept addresses from being named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SymbolStats {
+    /// The kernel hides its addresses (`kernel.kptr_restrict`).
+    pub kernel_hidden: bool,
+    /// Files that defeat the DWARF parser.
+    pub distrusted_files: usize,
+    /// Files not opened because too many were open.
+    pub unopened_files: u64,
+    /// Addresses left out because there were too many.
+    pub addresses_over_limit: u64,
+}
+
+impl Symbolizer {
+    /// Knows no process yet and has read nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads the mappings of a process before its first event, so that even a target that ends at
+    /// once has names. A process that is gone is no error.
+    pub fn attach(&mut self, pid: u32) {
+        self.processes
+            .entry(pid)
+            .or_insert_with(|| Process::snapshot(pid, &mut self.files));
+    }
+
+    /// Notes an event before sinks see it. Returns events that must reach them before it: names
+    /// of a program that is now replaced.
+    pub fn observe(&mut self, event: &Event) -> Vec<Event> {
+        match &event.body {
+            Body::Sample(_) | Body::OffCpuStack(_) => {
+                self.note_stack(event);
+                Vec::new()
+            }
+            Body::Exec(_) => {
+                let names = self.replace(event.pid, event.time_ns);
+                self.attach(event.pid);
+                names
+            }
+            Body::Fork(fork) if fork.child_pid != event.pid => {
+                let names = self.replace(fork.child_pid, event.time_ns);
+                self.fork(event.pid, fork.child_pid);
+                names
+            }
+            Body::Exit(exit) if exit.last_thread => {
+                self.exited.insert(event.pid);
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Names all addresses seen since the last call, as [`Body::Symbols`] events at `time_ns`:
+    /// with the process's pid for user space, pid 0 for the kernel. Processes that ended are
+    /// forgotten.
+    pub fn resolve_pending(&mut self, time_ns: u64) -> Vec<Event> {
+        let mut events = Vec::new();
+        for (pid, addresses) in self.collector.take_unresolved() {
+            self.resolve(pid, &addresses, time_ns, &mut events);
+        }
+        for pid in std::mem::take(&mut self.exited) {
+            self.processes.remove(&pid);
+            self.collector.forget(pid);
+        }
+        self.files.close_unused();
+        events
+    }
+
+    /// What kept addresses from being named until now.
+    #[must_use]
+    pub fn stats(&self) -> SymbolStats {
+        SymbolStats {
+            kernel_hidden: self.resolver.kernel_hidden(),
+            distrusted_files: self.resolver.distrusted_files(),
+            unopened_files: self.files.refused(),
+            addresses_over_limit: self.collector.overflowed(),
+        }
+    }
+
+    /// Names what is pending of a pid that is about to mean another program, and forgets it.
+    fn replace(&mut self, pid: u32, time_ns: u64) -> Vec<Event> {
+        let mut events = Vec::new();
+        let addresses = self.collector.take_unresolved_of(pid);
+        // The mappings now belong to the new program: use only what was read before.
+        if let Some(process) = self.processes.remove(&pid) {
+            let symbols = process.resolve(&mut self.resolver, &addresses);
+            push_events(&mut events, pid, time_ns, symbols);
+        }
+        self.collector.forget(pid);
+        self.exited.remove(&pid);
+        events
+    }
+
+    fn fork(&mut self, parent: u32, child: u32) {
+        let space = self.processes.get(&parent).and_then(|p| p.space.as_ref());
+        if let Some(space) = space {
+            let process = Process::new(Some(space.forked(child)));
+            self.processes.insert(child, process);
+        }
+    }
+
+    fn note_stack(&mut self, event: &Event) {
+        let new = self.collector.observe(event);
+        if new.is_empty() {
+            return;
+        }
+        let process = self
+            .processes
+            .entry(event.pid)
+            .or_insert_with(|| Process::snapshot(event.pid, &mut self.files));
+        if event.time_ns >= process.next_refresh_ns && !process.covers(new) {
+            process.refresh(event.pid, event.time_ns, new, &mut self.files);
+        }
+    }
+
+    fn resolve(&mut self, pid: u32, addresses: &[Address], time_ns: u64, events: &mut Vec<Event>) {
+        let (kernel, user): (Vec<_>, Vec<_>) =
+            addresses.iter().partition(|a| a.space == Space::Kernel);
+        if !kernel.is_empty() {
+            push_events(events, 0, time_ns, self.resolver.resolve_kernel(&kernel));
+        }
+        if user.is_empty() {
+            return;
+        }
+        self.attach(pid);
+        if let Some(process) = self.processes.get_mut(&pid) {
+            if !process.covers(&user) {
+                process.refresh(pid, time_ns, &user, &mut self.files);
+            }
+            let symbols = process.resolve(&mut self.resolver, &user);
+            push_events(events, pid, time_ns, symbols);
+        }
+    }
+}
+
+impl Process {
+    fn new(space: Option<AddressSpace>) -> Self {
+        Self {
+            space,
+            next_refresh_ns: 0,
+            refresh_every_ns: MIN_REFRESH_NS,
+        }
+    }
+
+    fn snapshot(pid: u32, files: &mut MappedFiles) -> Self {
+        let space = AddressSpace::snapshot(pid, files);
+        if let Err(error) = &space {
+            log::debug!("{error}");
+        }
+        Self::new(space.ok())
+    }
+
+    /// Whether all addresses lie in known mappings, or the process is known to be gone.
+    fn covers(&self, addresses: &[Address]) -> bool {
+        let Some(space) = &self.space else {
+            return true;
+        };
+        addresses.iter().all(|a| space.find(a.address).is_some())
+    }
+
+    fn refresh(&mut self, pid: u32, time_ns: u64, wanted: &[Address], files: &mut MappedFiles) {
+        if let Some(space) = &mut self.space
+            && let Err(error) = space.refresh(files)
+        {
+            log::debug!("pid {pid}: {error}");
+        }
+        self.refresh_every_ns = match self.covers(wanted) {
+            true => MIN_REFRESH_NS,
+            false => (self.refresh_every_ns * 2).min(MAX_REFRESH_NS),
+        };
+        self.next_refresh_ns = time_ns.saturating_add(self.refresh_every_ns);
+    }
+
+    fn resolve(&self, resolver: &mut Resolver, addresses: &[Address]) -> Symbols {
+        match &self.space {
+            Some(space) => resolver.resolve(space, addresses),
+            None => Symbols::default(),
+        }
+    }
+}
+
+fn push_events(events: &mut Vec<Event>, pid: u32, time_ns: u64, symbols: Symbols) {
+    let mut names = symbols.addresses.into_iter().peekable();
+    while names.peek().is_some() {
+        let addresses = names.by_ref().take(MAX_NAMES_PER_EVENT).collect();
+        events.push(Event {
+            time_ns,
+            pid,
+            tid: 0,
+            cpu: 0,
+            goid: None,
+            body: Body::Symbols(Box::new(Symbols { addresses })),
+        });
+    }
+}
