@@ -13,6 +13,8 @@ pub const MAX_SYSCALLS: u32 = 512;
 pub const MAX_CAPTURE: usize = 4096;
 /// Strings taken from one argument vector.
 pub const MAX_STRINGS: usize = 32;
+/// Pointers counted in one vector.
+pub const MAX_COUNT: usize = 512;
 /// Buffers followed from one `iovec` array.
 pub const MAX_IOVECS: usize = 8;
 /// Alignment of each capture in a record, in bytes.
@@ -34,6 +36,26 @@ pub mod kind {
     /// `char *[]` up to its NULL: one `STRING` capture a string, clipped to the string limit; a
     /// final capture with status `END` when the NULL was reached.
     pub const STRINGS: u8 = 5;
+    /// The number of pointers in a `char *[]` before its NULL: no bytes, `wanted` is the count. At
+    /// most [`super::MAX_COUNT`] are counted; then the status is `TRUNCATED`.
+    pub const COUNT: u8 = 6;
+    /// `struct msghdr`: several captures, told apart by `index`; see [`super::msghdr`]. At exit,
+    /// buffers are copied up to their length, whatever was returned.
+    pub const MSGHDR: u8 = 7;
+}
+
+/// `index` of the captures of a [`kind::MSGHDR`] rule.
+pub mod msghdr {
+    /// The structure itself, 56 bytes.
+    pub const HEADER: u8 = 0;
+    /// `msg_name`, `msg_namelen` bytes. Left out when the pointer is NULL.
+    pub const NAME: u8 = 1;
+    /// `msg_control`, `msg_controllen` bytes. Left out when the pointer is NULL or the length 0.
+    pub const CONTROL: u8 = 2;
+    /// `msg_iov`, `msg_iovlen` structures of 16 bytes, at most [`super::MAX_IOVECS`].
+    pub const IOVEC: u8 = 3;
+    /// The first buffer, clipped to the string limit; the next ones have the next numbers.
+    pub const BUFFERS: u8 = 4;
 }
 
 /// When to copy; a bit set.

@@ -1,1 +1,18 @@
+//! Syscalls: what they are called, what they take, how they print.
+//!
+//! One row per syscall in [`table`] drives everything: the filter language ([`filter`]), what the
+//! kernel side copies ([`capture`]) and the text ([`print`]).
 
+pub mod arg;
+pub mod capture;
+pub mod class;
+pub mod errno;
+pub mod filter;
+pub mod flags;
+pub mod print;
+pub mod signal;
+pub mod table;
+mod table_x86_64;
+
+#[cfg(test)]
+mod golden;

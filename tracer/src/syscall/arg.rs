@@ -1,0 +1,197 @@
+//! What a row of the syscall table says: name, classes, arguments, result.
+
+use super::class::Class;
+use super::flags::Names;
+use super::print::Printer;
+use tracer_common::capture::CaptureRule;
+
+/// One syscall.
+#[derive(Debug)]
+pub struct Syscall {
+    pub nr: u32,
+    pub name: &'static str,
+    pub classes: Class,
+    /// At most six.
+    pub args: &'static [Arg],
+    pub ret: Ret,
+}
+
+/// Name and kind of an argument.
+pub type Arg = (&'static str, Kind);
+
+/// Arguments of a call, as the kernel got them.
+pub type Registers = [u64; 6];
+
+/// What an argument is: this decides what is captured and how it is printed.
+///
+/// A number in a variant is the index of another argument.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// `int`.
+    Int,
+    /// `unsigned int`.
+    UInt,
+    /// `long`.
+    Long,
+    /// `unsigned long`.
+    ULong,
+    /// 64 bits in hexadecimal.
+    Hex,
+    /// 32 bits in hexadecimal.
+    Hex32,
+    /// An address that is not followed.
+    Ptr,
+    /// Permission bits in octal.
+    Mode,
+    /// File type and permission bits.
+    FileMode,
+    Fd,
+    /// A descriptor or `AT_FDCWD`.
+    DirFd,
+    /// Signal number.
+    Signal,
+    /// Pathname: never shortened.
+    Path,
+    /// NUL-terminated text, shortened to the string limit.
+    Text,
+    /// Bytes the caller passes, of the length in another argument.
+    BytesIn(u8),
+    /// Bytes the kernel stores, as many as it returns.
+    BytesOut,
+    /// 32 bits of flags.
+    Flags(&'static Names),
+    /// 64 bits of flags.
+    Flags64(&'static Names),
+    /// One of several values.
+    Enum(&'static Names),
+    /// A structure the caller passes.
+    In(&'static Layout),
+    /// A structure the kernel stores.
+    Out(&'static Layout),
+    /// An array the caller passes, its count in another argument.
+    ArrayIn(&'static Layout, u8),
+    /// An array the kernel stores, as many elements as it returns.
+    ArrayOut(&'static Layout),
+    /// A socket address the caller passes, its length in another argument.
+    SockaddrIn(u8),
+    /// A socket address the kernel stores, its length behind another argument.
+    SockaddrOut(u8),
+    /// `socklen_t *` that the kernel updates.
+    LenPtr,
+    /// `struct iovec[]` with data to write, its count in another argument.
+    IovecIn(u8),
+    /// `struct iovec[]` that is filled, its count in another argument.
+    IovecOut(u8),
+    /// `struct msghdr` with data to send.
+    MsgIn,
+    /// `struct msghdr` that is filled.
+    MsgOut,
+    /// Argument vector.
+    Argv,
+    /// Environment, of which only the number of entries is shown.
+    Envp,
+    /// Anything with a shape of its own.
+    Custom(&'static Custom),
+}
+
+/// A structure of fixed size.
+pub struct Layout {
+    /// Bytes.
+    pub size: u16,
+    /// Prints a value; gets at least `size` bytes.
+    pub print: fn(&mut Printer<'_>, &[u8]),
+}
+
+impl std::fmt::Debug for Layout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Layout({} bytes)", self.size)
+    }
+}
+
+/// An argument whose shape depends on other arguments.
+pub struct Custom {
+    /// What to copy; the argument index is filled in.
+    pub rules: &'static [CaptureRule],
+    /// Whether the argument can only be printed after the call.
+    pub at_exit: fn(&Registers) -> bool,
+    /// Whether the argument is printed at all.
+    pub shown: fn(&Registers) -> bool,
+    /// Whether strace prints the comma before it only after the call.
+    pub late_comma: bool,
+    /// Prints argument number `index`.
+    pub print: fn(&mut Printer<'_>, index: usize),
+}
+
+impl Custom {
+    /// Printed at entry, always shown, nothing captured.
+    pub const PLAIN: Self = Self {
+        rules: &[],
+        at_exit: |_| false,
+        shown: |_| true,
+        late_comma: false,
+        print: |_, _| (),
+    };
+}
+
+impl std::fmt::Debug for Custom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Custom")
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a result that is no error is printed.
+#[derive(Clone, Copy)]
+pub enum Ret {
+    Dec,
+    Hex,
+    /// The call does not return.
+    Never,
+    /// Prints the result and what strace adds to it.
+    Custom(fn(&mut Printer<'_>, i64)),
+}
+
+impl std::fmt::Debug for Ret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Dec => "Dec",
+            Self::Hex => "Hex",
+            Self::Never => "Never",
+            Self::Custom(_) => "Custom",
+        })
+    }
+}
+
+impl Kind {
+    /// Whether the argument can only be printed after the call.
+    #[must_use]
+    pub fn at_exit(&self, args: &Registers) -> bool {
+        match self {
+            Self::BytesOut
+            | Self::Out(_)
+            | Self::ArrayOut(_)
+            | Self::SockaddrOut(_)
+            | Self::LenPtr
+            | Self::IovecOut(_)
+            | Self::MsgOut => true,
+            Self::Custom(custom) => (custom.at_exit)(args),
+            _ => false,
+        }
+    }
+
+    /// Whether the argument is printed at all.
+    #[must_use]
+    pub fn shown(&self, args: &Registers) -> bool {
+        match self {
+            Self::Custom(custom) => (custom.shown)(args),
+            _ => true,
+        }
+    }
+
+    /// Whether the comma before the argument waits for the end of the call.
+    #[must_use]
+    pub fn late_comma(&self) -> bool {
+        matches!(self, Self::Custom(custom) if custom.late_comma)
+    }
+}

@@ -1,0 +1,153 @@
+//! From rows of the table to the rules that the BPF side interprets.
+
+use tracer_common::capture::{CaptureRule, CaptureRules, MAX_SYSCALLS, kind, len, phase};
+
+use super::arg::{Kind, Syscall};
+use super::table;
+
+/// Rules for every number below [`MAX_SYSCALLS`], for the map that the BPF side reads; the index is
+/// the number. Numbers without a row get no rules.
+#[must_use]
+pub fn all_rules() -> Vec<CaptureRules> {
+    (0..MAX_SYSCALLS)
+        .map(|nr| table::lookup(nr).map_or_else(CaptureRules::default, rules))
+        .collect()
+}
+
+/// Rules of one syscall.
+#[must_use]
+pub fn rules(row: &Syscall) -> CaptureRules {
+    let mut compiled = CaptureRules::default();
+    let wanted = row
+        .args
+        .iter()
+        .enumerate()
+        .flat_map(|(index, (_, kind))| argument_rules(kind, index as u8));
+    for (slot, rule) in compiled.rules.iter_mut().zip(wanted) {
+        *slot = rule;
+    }
+    compiled
+}
+
+fn argument_rules(argument: &Kind, index: u8) -> Vec<CaptureRule> {
+    let rule = match *argument {
+        Kind::Path | Kind::Text => simple(kind::STRING, phase::ENTER),
+        Kind::BytesIn(n) => by_arg(kind::BUFFER, phase::ENTER, n, 1),
+        Kind::BytesOut => by_ret(kind::BUFFER, 1),
+        Kind::In(layout) => fixed(phase::ENTER, layout.size),
+        Kind::Out(layout) => fixed(phase::EXIT, layout.size),
+        Kind::ArrayIn(layout, n) => by_arg(kind::STRUCT, phase::ENTER, n, layout.size),
+        Kind::ArrayOut(layout) => by_ret(kind::STRUCT, layout.size),
+        Kind::SockaddrIn(n) => by_arg(kind::STRUCT, phase::ENTER, n, 1),
+        Kind::SockaddrOut(n) => CaptureRule {
+            len_from: len::DEREF,
+            ..by_arg(kind::STRUCT, phase::EXIT, n, 1)
+        },
+        Kind::LenPtr => fixed(phase::ENTER | phase::EXIT, 4),
+        Kind::IovecIn(n) => by_arg(kind::IOVEC, phase::ENTER, n, 16),
+        Kind::IovecOut(n) => by_arg(kind::IOVEC, phase::EXIT, n, 16),
+        Kind::MsgIn => simple(kind::MSGHDR, phase::ENTER),
+        Kind::MsgOut => simple(kind::MSGHDR, phase::ENTER | phase::EXIT),
+        Kind::Argv => simple(kind::STRINGS, phase::ENTER),
+        Kind::Envp => simple(kind::COUNT, phase::ENTER),
+        Kind::Custom(custom) => {
+            return custom
+                .rules
+                .iter()
+                .map(|&rule| CaptureRule { arg: index, ..rule })
+                .collect();
+        }
+        _ => return Vec::new(),
+    };
+    vec![CaptureRule { arg: index, ..rule }]
+}
+
+fn simple(kind: u8, phase: u8) -> CaptureRule {
+    CaptureRule {
+        kind,
+        phase,
+        ..CaptureRule::default()
+    }
+}
+
+fn fixed(phase: u8, size: u16) -> CaptureRule {
+    CaptureRule {
+        size,
+        len_from: len::FIXED,
+        ..simple(kind::STRUCT, phase)
+    }
+}
+
+fn by_arg(kind: u8, phase: u8, len_arg: u8, size: u16) -> CaptureRule {
+    CaptureRule {
+        size,
+        len_from: len::ARG,
+        len_arg,
+        ..simple(kind, phase)
+    }
+}
+
+fn by_ret(kind: u8, size: u16) -> CaptureRule {
+    CaptureRule {
+        size,
+        len_from: len::RET,
+        ..simple(kind, phase::EXIT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracer_common::capture::MAX_RULES;
+
+    #[test]
+    fn no_row_needs_more_rules_than_there_are() {
+        for row in table::SYSCALLS {
+            let wanted: usize = row
+                .args
+                .iter()
+                .enumerate()
+                .map(|(i, (_, kind))| argument_rules(kind, i as u8).len())
+                .sum();
+            assert!(wanted <= MAX_RULES, "{} wants {wanted}", row.name);
+        }
+    }
+
+    #[test]
+    fn rules_are_well_formed() {
+        let all = all_rules();
+        assert_eq!(all.len(), MAX_SYSCALLS as usize);
+        for (nr, rules) in all.iter().enumerate() {
+            for rule in rules.rules.iter().filter(|r| r.kind != kind::NONE) {
+                assert!(rule.arg < 6 && rule.len_arg < 6, "{nr}");
+                assert!(
+                    rule.phase & !(phase::ENTER | phase::EXIT) == 0 && rule.phase != 0,
+                    "{nr}"
+                );
+                if rule.len_from == len::RET {
+                    assert_eq!(rule.phase, phase::EXIT, "{nr}: no result at entry");
+                }
+                if rule.kind == kind::STRUCT {
+                    assert!(rule.size > 0, "{nr}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn read_and_connect_have_the_rules_one_expects() {
+        let all = all_rules();
+        let read = all[0].rules[0];
+        assert_eq!(
+            (read.kind, read.arg, read.phase, read.len_from, read.size),
+            (kind::BUFFER, 1, phase::EXIT, len::RET, 1)
+        );
+        assert_eq!(all[0].rules[1], CaptureRule::default());
+        let connect = all[42].rules[0];
+        assert_eq!(
+            (connect.kind, connect.arg, connect.len_from, connect.len_arg),
+            (kind::STRUCT, 1, len::ARG, 2)
+        );
+        assert_eq!(all[511], CaptureRules::default());
+    }
+}

@@ -1,0 +1,234 @@
+//! What the rules of the table copy from a piece of memory.
+
+use tracer_common::capture::{
+    CaptureRule, MAX_CAPTURE, MAX_COUNT, MAX_IOVECS, MAX_STRINGS, kind, len, msghdr, phase,
+};
+
+use crate::event::{Capture, CaptureStatus};
+use crate::syscall::{capture, table};
+
+const BASE: u64 = 0x1000_0000;
+const SIZE: usize = 8192;
+
+/// Bytes at [`BASE`]; nothing else is mapped.
+pub(super) struct Memory {
+    bytes: Vec<u8>,
+}
+
+impl Memory {
+    pub(super) fn new() -> Self {
+        Self {
+            bytes: vec![0; SIZE],
+        }
+    }
+
+    /// Sets bytes given in hexadecimal.
+    pub(super) fn set(&mut self, offset: usize, digits: &str) {
+        for (i, pair) in digits.as_bytes().chunks(2).enumerate() {
+            let pair = std::str::from_utf8(pair).expect("ASCII");
+            self.bytes[offset + i] = u8::from_str_radix(pair, 16).expect("hexadecimal");
+        }
+    }
+
+    fn read(&self, address: u64, len: usize) -> Option<&[u8]> {
+        let start = usize::try_from(address.checked_sub(BASE)?).ok()?;
+        self.bytes.get(start..start.checked_add(len)?)
+    }
+
+    fn word(&self, address: u64) -> Option<u64> {
+        let bytes = self.read(address, 8)?;
+        Some(u64::from_le_bytes(bytes.try_into().expect("8 bytes")))
+    }
+
+    /// Captures at entry and at exit.
+    pub(super) fn captures(
+        &self,
+        nr: u32,
+        args: &[u64; 6],
+        ret: i64,
+        limit: usize,
+    ) -> (Vec<Capture>, Vec<Capture>) {
+        let Some(row) = table::lookup(nr) else {
+            return (Vec::new(), Vec::new());
+        };
+        let rules = capture::rules(row).rules;
+        let of = |when: u8| {
+            let mut copy = Copy {
+                memory: self,
+                args,
+                ret,
+                limit,
+                out: Vec::new(),
+            };
+            for rule in rules
+                .iter()
+                .filter(|r| r.kind != kind::NONE && r.phase & when != 0)
+            {
+                copy.run(rule);
+            }
+            copy.out
+        };
+        let exit = if (-4095..0).contains(&ret) {
+            Vec::new()
+        } else {
+            of(phase::EXIT)
+        };
+        (of(phase::ENTER), exit)
+    }
+}
+
+struct Copy<'a> {
+    memory: &'a Memory,
+    args: &'a [u64; 6],
+    ret: i64,
+    limit: usize,
+    out: Vec<Capture>,
+}
+
+impl Copy<'_> {
+    fn run(&mut self, rule: &CaptureRule) {
+        let address = self.args[usize::from(rule.arg)];
+        if address < 4096 {
+            return;
+        }
+        let base = Capture {
+            arg: rule.arg,
+            kind: rule.kind,
+            ..Capture::default()
+        };
+        let wanted = self.len(rule);
+        match rule.kind {
+            kind::STRING => self.string(base, address, MAX_CAPTURE),
+            kind::BUFFER => self.bytes(base, address, wanted, self.limit),
+            kind::STRUCT => self.bytes(base, address, wanted, MAX_CAPTURE),
+            kind::IOVEC => self.iovec(&base, address, wanted, 0),
+            kind::STRINGS => self.strings(&base, address),
+            kind::COUNT => self.count(base, address),
+            kind::MSGHDR => self.message(&base, address),
+            other => panic!("no such rule: {other}"),
+        }
+    }
+
+    fn len(&self, rule: &CaptureRule) -> u64 {
+        let size = u64::from(rule.size);
+        let other = self.args[usize::from(rule.len_arg)];
+        match rule.len_from {
+            len::FIXED => size,
+            len::ARG => (other & 0xffff_ffff).saturating_mul(size),
+            len::RET => self.ret.cast_unsigned().saturating_mul(size),
+            len::DEREF => self.memory.read(other, 4).map_or(0, |b| {
+                u64::from(u32::from_le_bytes(b.try_into().expect("4 bytes")))
+            }),
+            other => panic!("no such length: {other}"),
+        }
+    }
+
+    fn bytes(&mut self, base: Capture, address: u64, wanted: u64, limit: usize) {
+        let len = usize::try_from(wanted).unwrap_or(usize::MAX).min(limit);
+        let (status, data) = match self.memory.read(address, len) {
+            Some(data) if (data.len() as u64) < wanted => (CaptureStatus::Truncated, data.to_vec()),
+            Some(data) => (CaptureStatus::Ok, data.to_vec()),
+            None => (CaptureStatus::Fault, Vec::new()),
+        };
+        self.out.push(Capture {
+            status,
+            wanted,
+            data,
+            ..base
+        });
+    }
+
+    fn string(&mut self, base: Capture, address: u64, limit: usize) {
+        let mut data = Vec::new();
+        let mut status = CaptureStatus::Truncated;
+        while data.len() < limit {
+            match self.memory.read(address + data.len() as u64, 1) {
+                Some([0]) => {
+                    status = CaptureStatus::Ok;
+                    break;
+                }
+                Some(byte) => data.push(byte[0]),
+                None => {
+                    status = CaptureStatus::Fault;
+                    break;
+                }
+            }
+        }
+        self.out.push(Capture {
+            status,
+            wanted: data.len() as u64,
+            data,
+            ..base
+        });
+    }
+
+    fn iovec(&mut self, base: &Capture, address: u64, wanted: u64, index: u8) {
+        let head = Capture {
+            index,
+            ..base.clone()
+        };
+        self.bytes(head, address, wanted, MAX_CAPTURE);
+        for i in 0..(wanted / 16).min(MAX_IOVECS as u64) {
+            let at = address + i * 16;
+            let (Some(buffer), Some(len)) = (self.memory.word(at), self.memory.word(at + 8)) else {
+                return;
+            };
+            let place = Capture {
+                index: index + 1 + i as u8,
+                ..base.clone()
+            };
+            self.bytes(place, buffer, len, self.limit);
+        }
+    }
+
+    fn strings(&mut self, base: &Capture, address: u64) {
+        for i in 0..MAX_STRINGS as u64 {
+            let item = Capture {
+                index: i as u8,
+                ..base.clone()
+            };
+            match self.memory.word(address + i * 8) {
+                Some(0) => {
+                    return self.out.push(Capture {
+                        status: CaptureStatus::End,
+                        ..item
+                    });
+                }
+                Some(pointer) => self.string(item, pointer, self.limit),
+                None => return,
+            }
+        }
+    }
+
+    fn count(&mut self, base: Capture, address: u64) {
+        let pointers = (0..MAX_COUNT as u64)
+            .take_while(|i| self.memory.word(address + i * 8).is_some_and(|p| p != 0))
+            .count();
+        self.out.push(Capture {
+            wanted: pointers as u64,
+            ..base
+        });
+    }
+
+    fn message(&mut self, base: &Capture, address: u64) {
+        let part = |index| Capture {
+            index,
+            ..base.clone()
+        };
+        self.bytes(part(msghdr::HEADER), address, 56, MAX_CAPTURE);
+        let field = |at: u64| self.memory.word(address + at).unwrap_or(0);
+        let (name, name_len) = (field(0), field(8) & 0xffff_ffff);
+        let (iov, iov_len) = (field(16), field(24));
+        let (control, control_len) = (field(32), field(40));
+        if name != 0 {
+            self.bytes(part(msghdr::NAME), name, name_len, MAX_CAPTURE);
+        }
+        if control != 0 && control_len != 0 {
+            self.bytes(part(msghdr::CONTROL), control, control_len, MAX_CAPTURE);
+        }
+        if iov != 0 {
+            let wanted = iov_len.min(MAX_IOVECS as u64) * 16;
+            self.iovec(base, iov, wanted, msghdr::IOVEC);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The printers against lines that strace printed for the same calls on the same memory.
+//!
+//! The captures are made from the memory by [`memory::Memory`], which does what the BPF side is to
+//! do with the rules of the table, so rules and printers are tested together.
+
+mod memory;
+
+use std::fmt::Write;
+
+use super::errno;
+use super::print::Decoder;
+use crate::event::{SyscallEnter, SyscallExit};
+use memory::Memory;
+
+const LINES: &str = include_str!("strace-6.1.txt");
+const STRING_LIMIT: usize = 32;
+
+struct Case {
+    nr: u32,
+    args: [u64; 6],
+    ret: i64,
+    line: &'static str,
+}
+
+fn load() -> (Memory, Vec<Case>) {
+    let mut memory = Memory::new();
+    let mut cases = Vec::new();
+    let mut call = "";
+    for line in LINES.lines() {
+        if let Some(text) = line.strip_prefix('@') {
+            let (offset, bytes) = text.split_once(' ').expect("offset and bytes");
+            memory.set(hex(offset) as usize, bytes);
+        } else if let Some(text) = line.strip_prefix("= ") {
+            call = text;
+        } else if let Some(text) = line.strip_prefix("> ") {
+            cases.push(case(call, text));
+        } else if let Some(text) = line.strip_prefix("< ") {
+            cases.last_mut().expect("a call").line = text;
+        }
+    }
+    (memory, cases)
+}
+
+fn case(text: &str, line: &'static str) -> Case {
+    let words: Vec<_> = text.split(' ').collect();
+    let mut args = [0; 6];
+    for (arg, word) in args.iter_mut().zip(&words[1..7]) {
+        *arg = hex(word);
+    }
+    Case {
+        nr: words[0].parse().expect("a number"),
+        args,
+        ret: words[7].parse().unwrap_or_else(|_| -error(words[7])),
+        line,
+    }
+}
+
+fn hex(text: &str) -> u64 {
+    u64::from_str_radix(text.strip_prefix("0x").unwrap_or(text), 16).expect("hexadecimal")
+}
+
+fn error(name: &str) -> i64 {
+    let is = |&number: &u32| errno::errno(number).is_some_and(|e| e.0 == name);
+    (1..600).find(is).expect("an error name").into()
+}
+
+/// The whole line, padded as strace does.
+fn line(memory: &Memory, case: &Case) -> String {
+    let captures = memory.captures(case.nr, &case.args, case.ret, STRING_LIMIT);
+    let enter = SyscallEnter {
+        nr: case.nr,
+        args: case.args,
+        captures: captures.0,
+        ..SyscallEnter::default()
+    };
+    let exit = SyscallExit {
+        nr: case.nr,
+        ret: case.ret,
+        captures: captures.1,
+        ..SyscallExit::default()
+    };
+    let mut decoder = Decoder::new(STRING_LIMIT);
+    let mut line = decoder.begin(&enter);
+    line += &decoder.rest(Some(&enter), &exit);
+    line.push_str(") ");
+    let result = decoder.result(Some(&enter), &exit);
+    let _ = write!(
+        line,
+        "{:pad$}= {result}",
+        "",
+        pad = 40_usize.saturating_sub(line.len())
+    );
+    line
+}
+
+#[test]
+fn calls_print_as_strace_prints_them() {
+    let (memory, cases) = load();
+    let mut wrong = String::new();
+    let mut count = 0;
+    for case in &cases {
+        let expected = case.line;
+        let got = line(&memory, case);
+        if got != expected {
+            count += 1;
+            let _ = writeln!(wrong, "want {expected}\n got {got}");
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{count} of {} lines differ:\n{wrong}",
+        cases.len()
+    );
+    assert!(cases.len() > 300);
+}

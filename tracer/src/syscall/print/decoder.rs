@@ -1,0 +1,163 @@
+//! From the two halves of a call to the pieces of a line.
+
+use std::fmt::Write;
+
+use crate::event::{SyscallEnter, SyscallExit};
+use crate::syscall::arg::{Registers, Ret, Syscall};
+use crate::syscall::errno::{errno, restarts};
+use crate::syscall::table;
+
+use super::printer::{Printer, put};
+
+/// Formats calls. Keeps count of what could not be shown.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    string_limit: usize,
+    faults: u64,
+}
+
+impl Decoder {
+    /// `string_limit` is the number of bytes of a string, and of elements of an array, to show.
+    #[must_use]
+    pub fn new(string_limit: usize) -> Self {
+        Self {
+            string_limit,
+            faults: 0,
+        }
+    }
+
+    /// Arguments printed as addresses so far because their memory could not be read.
+    #[must_use]
+    pub fn faults(&self) -> u64 {
+        self.faults
+    }
+
+    /// The name, or `syscall_0x1c3` for numbers without one.
+    #[must_use]
+    pub fn name(nr: u32, compat: bool) -> String {
+        match row(nr, compat) {
+            Some(row) => row.name.to_owned(),
+            None => format!("syscall_{nr:#x}"),
+        }
+    }
+
+    /// What is known at entry: `read(3, `.
+    pub fn begin(&mut self, enter: &SyscallEnter) -> String {
+        let mut p = Printer::new(Some(enter), None, self.string_limit);
+        match row(enter.nr, enter.compat) {
+            Some(row) => {
+                put!(p, "{}(", row.name);
+                first_arguments(&mut p, row);
+            }
+            None => {
+                put!(p, "{}(", Self::name(enter.nr, enter.compat));
+                raw_arguments(&mut p);
+            }
+        }
+        self.take(p)
+    }
+
+    /// The rest of the arguments, without the closing parenthesis. Empty when the entry was not
+    /// seen.
+    pub fn rest(&mut self, enter: Option<&SyscallEnter>, exit: &SyscallExit) -> String {
+        let (Some(enter), Some(row)) = (enter, row(exit.nr, exit.compat)) else {
+            return String::new();
+        };
+        let mut p = Printer::new(Some(enter), Some(exit), self.string_limit);
+        last_arguments(&mut p, row);
+        self.take(p)
+    }
+
+    /// The result: `3`, `-1 ENOENT (No such file or directory)`, `? ERESTARTSYS (To be
+    /// restarted if SA_RESTART is set)`.
+    pub fn result(&mut self, enter: Option<&SyscallEnter>, exit: &SyscallExit) -> String {
+        let mut p = Printer::new(enter, Some(exit), self.string_limit);
+        if p.failed() {
+            push_error(&mut p.out, exit.ret.unsigned_abs());
+        } else {
+            success(&mut p, row(exit.nr, exit.compat), enter.is_some(), exit.ret);
+        }
+        self.take(p)
+    }
+
+    fn take(&mut self, printer: Printer<'_>) -> String {
+        let (text, faults) = printer.finish();
+        self.faults += faults;
+        text
+    }
+}
+
+/// The 32-bit ABI has other numbers: its calls are shown by number.
+fn row(nr: u32, compat: bool) -> Option<&'static Syscall> {
+    if compat { None } else { table::lookup(nr) }
+}
+
+/// Index of the first argument that waits for the end of the call.
+fn split(row: &Syscall, args: &Registers) -> usize {
+    row.args
+        .iter()
+        .position(|(_, kind)| kind.shown(args) && kind.at_exit(args))
+        .unwrap_or(row.args.len())
+}
+
+fn first_arguments(p: &mut Printer<'_>, row: &'static Syscall) {
+    let args = p.args;
+    let split = split(row, &args);
+    let mut separator = "";
+    for (index, (_, kind)) in row.args[..split].iter().enumerate() {
+        if kind.shown(&args) {
+            p.text(separator);
+            kind.print(p, index);
+            separator = ", ";
+        }
+    }
+    if row
+        .args
+        .get(split)
+        .is_some_and(|(_, kind)| !kind.late_comma())
+    {
+        p.text(separator);
+    }
+}
+
+fn last_arguments(p: &mut Printer<'_>, row: &'static Syscall) {
+    let args = p.args;
+    let split = split(row, &args);
+    let mut separator = match row.args.get(split) {
+        Some((_, kind)) if kind.late_comma() => ", ",
+        _ => "",
+    };
+    for (index, (_, kind)) in row.args.iter().enumerate().skip(split) {
+        if kind.shown(&args) {
+            p.text(separator);
+            kind.print(p, index);
+            separator = ", ";
+        }
+    }
+}
+
+fn raw_arguments(p: &mut Printer<'_>) {
+    for (i, value) in p.args.into_iter().enumerate() {
+        p.text(if i > 0 { ", " } else { "" });
+        p.hex(value);
+    }
+}
+
+fn success(p: &mut Printer<'_>, row: Option<&'static Syscall>, entered: bool, ret: i64) {
+    match row.map_or(Ret::Dec, |row| row.ret) {
+        Ret::Hex => p.hex(ret.cast_unsigned()),
+        // What is added to the result depends on the arguments.
+        Ret::Custom(print) if entered => print(p, ret),
+        Ret::Dec | Ret::Custom(_) => put!(p, "{ret}"),
+        Ret::Never => p.text("?"),
+    }
+}
+
+fn push_error(out: &mut String, number: u64) {
+    let number = u32::try_from(number).unwrap_or(u32::MAX);
+    let sign = if restarts(number) { "?" } else { "-1" };
+    let _ = match errno(number) {
+        Some((name, text)) => write!(out, "{sign} {name} ({text})"),
+        None => write!(out, "-1 (errno {number})"),
+    };
+}

@@ -1,0 +1,444 @@
+//! Files: `open` and its modes, `stat` and relatives, `fcntl`, directories.
+
+use tracer_common::capture::{self, CaptureRule};
+
+use crate::syscall::arg::{Custom, Layout};
+use crate::syscall::flags::{file, mount};
+use crate::syscall::signal::push_signal;
+
+use super::printer::{Phase, Printer, put};
+use super::struct_bytes::StructBytes;
+use super::text::push_quoted;
+
+const O_CREAT: u64 = 0o100;
+/// `__O_TMPFILE` of `asm-generic/fcntl.h`.
+const O_TMPFILE: u64 = 0o20_000_000;
+const S_IFMT: u32 = 0o170_000;
+
+/// Flags of `open`: the access mode comes first.
+pub static OPEN_FLAGS: Custom = Custom {
+    print: |p, index| p.open_flags(p.arg(index) & 0xffff_ffff),
+    ..Custom::PLAIN
+};
+
+/// Mode of `open`, when the flags (the argument before it) create a file.
+pub static OPEN_MODE: Custom = Custom {
+    shown: |args| args[1] & (O_CREAT | O_TMPFILE) != 0,
+    print: |p, index| p.octal(p.arg(index) as u32 & 0xffff),
+    ..Custom::PLAIN
+};
+
+/// Mode of `openat`.
+pub static OPENAT_MODE: Custom = Custom {
+    shown: |args| args[2] & (O_CREAT | O_TMPFILE) != 0,
+    ..OPEN_MODE_TEMPLATE
+};
+
+const OPEN_MODE_TEMPLATE: Custom = Custom {
+    print: |p, index| p.octal(p.arg(index) as u32 & 0xffff),
+    ..Custom::PLAIN
+};
+
+/// Attributes of `mq_open`, when the flags create a queue.
+pub static MQ_ATTR: Custom = Custom {
+    shown: |args| args[1] & O_CREAT != 0,
+    print: |p, index| p.address_of(index),
+    ..Custom::PLAIN
+};
+
+/// Device number of `mknod`, when the mode makes a device.
+pub static MKNOD_DEV: Custom = Custom {
+    shown: |args| is_device(args[1] as u32),
+    print: |p, index| p.device(p.arg(index)),
+    ..Custom::PLAIN
+};
+
+/// Device number of `mknodat`.
+pub static MKNODAT_DEV: Custom = Custom {
+    shown: |args| is_device(args[2] as u32),
+    print: |p, index| p.device(p.arg(index)),
+    ..Custom::PLAIN
+};
+
+/// Device number of `ustat`.
+pub static DEVICE: Custom = Custom {
+    print: |p, index| p.device(p.arg(index) & 0xffff_ffff),
+    ..Custom::PLAIN
+};
+
+/// `struct open_how` of `openat2`.
+pub static OPEN_HOW: Layout = Layout {
+    size: 24,
+    print: |p, b| {
+        let (flags, mode, resolve) = (b.u64_at(0), b.u64_at(8), b.u64_at(16));
+        p.text("{flags=");
+        p.open_flags(flags);
+        if flags & (O_CREAT | O_TMPFILE) != 0 || mode != 0 {
+            p.text(", mode=");
+            p.octal(mode as u32);
+        }
+        p.text(", resolve=");
+        p.flags(&file::RESOLVE, resolve);
+        p.text("}");
+    },
+};
+
+/// `struct stat` (`asm/stat.h`).
+pub static STAT: Layout = Layout {
+    size: 144,
+    print: |p, b| {
+        let mode = b.u32_at(24);
+        p.text("{st_mode=");
+        p.file_mode(mode);
+        if is_device(mode) {
+            p.text(", st_rdev=");
+            p.device(b.u64_at(40));
+        } else {
+            put!(p, ", st_size={}", b.i64_at(48));
+        }
+        p.text(", ...}");
+    },
+};
+
+/// `struct statx` (`linux/stat.h`).
+pub static STATX: Layout = Layout {
+    size: 256,
+    print: |p, b| {
+        p.text("{stx_mask=");
+        p.flags(&file::STATX_MASK, b.u32_at(0).into());
+        p.text(", stx_attributes=");
+        p.flags(&file::STATX_ATTR, b.u64_at(8));
+        p.text(", stx_mode=");
+        p.file_mode(b.u16_at(28).into());
+        put!(p, ", stx_size={}, ...}}", b.u64_at(40));
+    },
+};
+
+/// Flags of `statx`: how to synchronize comes first.
+pub static STATX_FLAGS: Custom = Custom {
+    print: |p, index| {
+        const SYNC: u64 = 0x6000;
+        let flags = p.arg(index) & 0xffff_ffff;
+        p.name(&file::AT_STATX_SYNC, flags & SYNC);
+        if flags & !SYNC != 0 {
+            p.text("|");
+            p.flags(&file::AT, flags & !SYNC);
+        }
+    },
+    ..Custom::PLAIN
+};
+
+/// `struct statfs` (`asm-generic/statfs.h`).
+pub static STATFS: Layout = Layout {
+    size: 120,
+    print: |p, b| {
+        p.text("{f_type=");
+        p.name(&mount::FILE_SYSTEM, b.u64_at(0));
+        let names = [
+            "f_bsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree",
+        ];
+        for (i, name) in names.into_iter().enumerate() {
+            put!(p, ", {name}={}", b.u64_at(8 + i * 8));
+        }
+        p.text(", f_fsid={val=[");
+        p.hex(b.u32_at(56).into());
+        p.text(", ");
+        p.hex(b.u32_at(60).into());
+        put!(
+            p,
+            "]}}, f_namelen={}, f_frsize={}, f_flags=",
+            b.u64_at(64),
+            b.u64_at(72)
+        );
+        p.flags(&file::ST, b.u64_at(80));
+        p.text("}");
+    },
+};
+
+/// Entries of `getdents64`: only their number is shown, so they are counted from the sizes.
+pub static DENTS64: Custom = Custom {
+    rules: &[CaptureRule {
+        kind: capture::kind::STRUCT,
+        phase: capture::phase::EXIT,
+        len_from: capture::len::RET,
+        size: 1,
+        arg: 0,
+        len_arg: 0,
+        reserved: 0,
+    }],
+    at_exit: |_| true,
+    print: print_dents,
+    ..Custom::PLAIN
+};
+
+fn print_dents(p: &mut Printer<'_>, index: usize) {
+    p.address_of(index);
+    if p.failed() || p.arg(index) == 0 {
+        return;
+    }
+    let len = usize::try_from(p.ret()).unwrap_or(0);
+    if len == 0 {
+        return p.text(" /* 0 entries */");
+    }
+    let Some(capture) = p.capture(Phase::Exit, index, 0) else {
+        return;
+    };
+    let (count, seen) = count_dents(&capture.data);
+    let sign = if seen < len { "+" } else { "" };
+    put!(p, " /* {count}{sign} entries */");
+}
+
+/// Entries in the bytes of a directory, and the bytes they take (`struct linux_dirent64`).
+fn count_dents(bytes: &[u8]) -> (usize, usize) {
+    const HEADER: usize = 19;
+    let (mut count, mut at) = (0, 0);
+    while at + HEADER <= bytes.len() {
+        let len = usize::from(bytes.u16_at(at + 16));
+        if len < HEADER {
+            break;
+        }
+        count += 1;
+        at += len;
+    }
+    (count, at)
+}
+
+/// The third argument of `fcntl`.
+pub static FCNTL_ARG: Custom = Custom {
+    rules: &[CaptureRule {
+        kind: capture::kind::STRUCT,
+        phase: capture::phase::ENTER | capture::phase::EXIT,
+        len_from: capture::len::FIXED,
+        size: 32,
+        arg: 0,
+        len_arg: 0,
+        reserved: 0,
+    }],
+    at_exit: |args| matches!(args[1] as u32, F_GETLK | F_OFD_GETLK | F_GETOWN_EX),
+    shown: |args| {
+        !matches!(
+            args[1] as u32,
+            F_GETFD | F_GETFL | F_GETOWN | F_GETSIG | F_GETLEASE | F_GETPIPE_SZ | F_GET_SEALS
+        )
+    },
+    late_comma: false,
+    print: print_fcntl_arg,
+};
+
+const F_DUPFD: u32 = 0;
+const F_GETFD: u32 = 1;
+const F_SETFD: u32 = 2;
+const F_GETFL: u32 = 3;
+const F_SETFL: u32 = 4;
+const F_GETLK: u32 = 5;
+const F_SETLK: u32 = 6;
+const F_SETLKW: u32 = 7;
+const F_SETOWN: u32 = 8;
+const F_GETOWN: u32 = 9;
+const F_SETSIG: u32 = 10;
+const F_GETSIG: u32 = 11;
+const F_SETOWN_EX: u32 = 15;
+const F_GETOWN_EX: u32 = 16;
+const F_OFD_GETLK: u32 = 36;
+const F_OFD_SETLK: u32 = 37;
+const F_OFD_SETLKW: u32 = 38;
+const F_SETLEASE: u32 = 1024;
+const F_GETLEASE: u32 = 1025;
+const F_DUPFD_CLOEXEC: u32 = 1030;
+const F_SETPIPE_SZ: u32 = 1031;
+const F_GETPIPE_SZ: u32 = 1032;
+const F_ADD_SEALS: u32 = 1033;
+const F_GET_SEALS: u32 = 1034;
+
+fn print_fcntl_arg(p: &mut Printer<'_>, index: usize) {
+    let value = p.arg(index);
+    match p.arg(1) as u32 {
+        F_DUPFD | F_DUPFD_CLOEXEC | F_SETPIPE_SZ | F_SETOWN => put!(p, "{}", value as i32),
+        F_SETFD => p.flags(&file::FD, value),
+        F_SETFL => p.open_flags(value & 0xffff_ffff),
+        F_SETSIG => push_signal(&mut p.out, value as u32),
+        F_SETLEASE => p.name(&file::LOCK_TYPE, value),
+        F_ADD_SEALS => p.flags(&file::SEALS, value),
+        F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW => p.flock(Phase::Enter, index, false),
+        F_GETLK | F_OFD_GETLK => p.flock(Phase::Exit, index, true),
+        F_SETOWN_EX => p.owner(Phase::Enter, index),
+        F_GETOWN_EX => p.owner(Phase::Exit, index),
+        _ => p.hex(value),
+    }
+}
+
+/// Result of `fcntl`.
+pub fn fcntl_result(p: &mut Printer<'_>, ret: i64) {
+    let value = ret.cast_unsigned();
+    match p.arg(1) as u32 {
+        F_GETFD | F_GETFL | F_GET_SEALS | F_GETLEASE => {
+            p.hex(value);
+            match p.arg(1) as u32 {
+                F_GETFD if value != 0 => p.note("flags ", |p| p.flags(&file::FD, value)),
+                F_GETFL => p.note("flags ", |p| p.open_flags(value)),
+                F_GET_SEALS if value != 0 => p.note("seals ", |p| p.flags(&file::SEALS, value)),
+                F_GETLEASE => p.note("", |p| p.name(&file::LOCK_TYPE, value)),
+                _ => {}
+            }
+        }
+        F_GETSIG => {
+            put!(p, "{ret}");
+            if value != 0 {
+                p.note("", |p| push_signal(&mut p.out, value as u32));
+            }
+        }
+        _ => put!(p, "{ret}"),
+    }
+}
+
+/// The path that `getcwd` stores; the result counts its NUL.
+pub static CWD: Custom = Custom {
+    rules: &[CaptureRule {
+        kind: capture::kind::STRING,
+        phase: capture::phase::EXIT,
+        len_from: 0,
+        size: 0,
+        arg: 0,
+        len_arg: 0,
+        reserved: 0,
+    }],
+    at_exit: |_| true,
+    print: |p, index| match p.capture(Phase::Exit, index, 0) {
+        Some(capture) => push_quoted(&mut p.out, &capture.data),
+        None => p.address_of(index),
+    },
+    ..Custom::PLAIN
+};
+
+/// File system type and options of `mount`, which a remount, bind or move ignores.
+pub static MOUNT_TEXT: Custom = Custom {
+    rules: &[CaptureRule {
+        kind: capture::kind::STRING,
+        phase: capture::phase::ENTER,
+        len_from: 0,
+        size: 0,
+        arg: 0,
+        len_arg: 0,
+        reserved: 0,
+    }],
+    print: |p, index| {
+        const MS_BIND: u64 = 0x1000;
+        const MS_MOVE: u64 = 0x2000;
+        const MS_REMOUNT: u64 = 0x20;
+        let ignored = match index {
+            2 => MS_BIND | MS_MOVE | MS_REMOUNT,
+            _ => MS_BIND | MS_MOVE,
+        };
+        match p.arg(3) & ignored {
+            0 => p.text_arg(index),
+            _ => p.address_of(index),
+        }
+    },
+    ..Custom::PLAIN
+};
+
+/// Result of `umask`.
+pub fn octal_result(p: &mut Printer<'_>, ret: i64) {
+    p.octal(ret as u32 & 0xffff);
+}
+
+fn is_device(mode: u32) -> bool {
+    matches!(mode & S_IFMT, 0o020_000 | 0o060_000)
+}
+
+impl Printer<'_> {
+    /// ` (PREFIX…)` after a result.
+    pub(super) fn note(&mut self, prefix: &str, print: impl FnOnce(&mut Self)) {
+        put!(self, " ({prefix}");
+        print(self);
+        self.text(")");
+    }
+
+    pub(super) fn open_flags(&mut self, flags: u64) {
+        self.name(&file::O_ACCMODE, flags & 3);
+        let rest = flags & !3;
+        if rest == 0 {
+            return;
+        }
+        self.text("|");
+        self.flags(&file::OPEN, rest);
+    }
+
+    /// `S_IFREG|0644`.
+    pub(super) fn file_mode(&mut self, mode: u32) {
+        let kind = match mode & S_IFMT {
+            0o010_000 => "S_IFIFO|",
+            0o020_000 => "S_IFCHR|",
+            0o040_000 => "S_IFDIR|",
+            0o060_000 => "S_IFBLK|",
+            0o100_000 => "S_IFREG|",
+            0o120_000 => "S_IFLNK|",
+            0o140_000 => "S_IFSOCK|",
+            _ => return self.octal(mode),
+        };
+        self.text(kind);
+        for (bit, name) in [
+            (0o4000, "S_ISUID|"),
+            (0o2000, "S_ISGID|"),
+            (0o1000, "S_ISVTX|"),
+        ] {
+            if mode & bit != 0 {
+                self.text(name);
+            }
+        }
+        self.octal(mode & 0o777);
+    }
+
+    /// `makedev(0x88, 0x1)`, from the encoding of `linux/kdev_t.h`.
+    pub(super) fn device(&mut self, device: u64) {
+        let major = (device >> 8) & 0xfff | (device >> 32) & 0xffff_f000;
+        let minor = device & 0xff | (device >> 12) & 0xffff_ff00;
+        self.text("makedev(");
+        self.hex(major);
+        self.text(", ");
+        self.hex(minor);
+        self.text(")");
+    }
+
+    fn flock(&mut self, phase: Phase, index: usize, with_pid: bool) {
+        let Some(b) = self.bytes(phase, index, 32) else {
+            return self.address_of(index);
+        };
+        self.text("{l_type=");
+        self.name(&file::LOCK_TYPE, b.u16_at(0).into());
+        self.text(", l_whence=");
+        self.name(&file::SEEK, b.u16_at(2).into());
+        put!(self, ", l_start={}, l_len={}", b.i64_at(8), b.i64_at(16));
+        if with_pid {
+            put!(self, ", l_pid={}", b.i32_at(24));
+        }
+        self.text("}");
+    }
+
+    fn owner(&mut self, phase: Phase, index: usize) {
+        let Some(b) = self.bytes(phase, index, 8) else {
+            return self.address_of(index);
+        };
+        self.text("{type=");
+        self.name(&file::F_OWNER, b.u32_at(0).into());
+        put!(self, ", pid={}}}", b.i32_at(4));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directory_entries_are_counted_within_the_bytes() {
+        let entry = |len: u16| {
+            let mut bytes = vec![0; usize::from(len)];
+            bytes[16..18].copy_from_slice(&len.to_le_bytes());
+            bytes
+        };
+        let two = [entry(24), entry(32)].concat();
+        assert_eq!(count_dents(&two), (2, 56));
+        assert_eq!(count_dents(&two[..30]), (1, 24));
+        assert_eq!(count_dents(&[0; 64]), (0, 0), "a length of 0 ends the list");
+    }
+}

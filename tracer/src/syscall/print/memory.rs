@@ -1,0 +1,120 @@
+//! Memory mappings.
+
+use crate::syscall::arg::Custom;
+use crate::syscall::flags::memory;
+
+use super::printer::{Printer, put};
+
+/// Shift of the huge page size in `mmap` and `memfd_create` flags (`asm-generic/hugetlb_encode.h`).
+const HUGE_SHIFT: u32 = 26;
+const HUGE_MASK: u64 = 0x3f;
+
+/// Flags of `mmap`: type, bits, huge page size.
+pub static MMAP_FLAGS: Custom = Custom {
+    print: |p, index| {
+        const MAP_TYPE: u64 = 0xf;
+        let flags = p.arg(index) & 0xffff_ffff;
+        p.name(&memory::MMAP_TYPE, flags & MAP_TYPE);
+        let bits = flags & !MAP_TYPE & !(HUGE_MASK << HUGE_SHIFT);
+        p.more_flags(|out| memory::MMAP.named_bits(out, bits));
+        p.huge(flags, "MAP_HUGE_SHIFT");
+    },
+    ..Custom::PLAIN
+};
+
+/// Flags of `memfd_create`.
+pub static MEMFD_FLAGS: Custom = Custom {
+    print: |p, index| {
+        let flags = p.arg(index) & 0xffff_ffff;
+        p.flags(&memory::MEMFD, flags & !(HUGE_MASK << HUGE_SHIFT));
+        p.huge(flags, "MFD_HUGE_SHIFT");
+    },
+    ..Custom::PLAIN
+};
+
+/// New address of `mremap`, when the flags use it.
+pub static MREMAP_ADDRESS: Custom = Custom {
+    shown: |args| args[3] & (2 | 4) != 0,
+    print: |p, index| p.address_of(index),
+    ..Custom::PLAIN
+};
+
+/// Offset of `mmap`.
+pub static OFFSET: Custom = Custom {
+    print: |p, index| p.hex(p.arg(index)),
+    ..Custom::PLAIN
+};
+
+/// The upper half of an offset: `preadv2` has one, which 64-bit systems ignore.
+pub static OFFSET_HIGH: Custom = Custom {
+    shown: |_| false,
+    ..Custom::PLAIN
+};
+
+/// Type of `syslog`.
+pub static SYSLOG_TYPE: Custom = Custom {
+    print: |p, index| {
+        let value = p.arg(index) & 0xffff_ffff;
+        let name = crate::syscall::flags::process::SYSLOG
+            .get(value)
+            .unwrap_or("???");
+        put!(p, "{} /* SYSLOG_ACTION_{name} */", value as i32);
+    },
+    ..Custom::PLAIN
+};
+
+/// Key of `shmget` and relatives.
+pub static IPC_KEY: Custom = Custom {
+    print: |p, index| match p.arg(index) as u32 {
+        0 => p.text("IPC_PRIVATE"),
+        key => put!(p, "{key:#x}"),
+    },
+    ..Custom::PLAIN
+};
+
+/// Flags and permissions of `shmget`.
+pub static SHMGET_FLAGS: Custom = Custom {
+    print: |p, index| p.ipc_flags(index, &crate::syscall::flags::ipc::SHMGET),
+    ..Custom::PLAIN
+};
+
+/// Flags and permissions of `semget` and `msgget`.
+pub static IPCGET_FLAGS: Custom = Custom {
+    print: |p, index| p.ipc_flags(index, &crate::syscall::flags::ipc::IPCGET),
+    ..Custom::PLAIN
+};
+
+impl Printer<'_> {
+    /// `|A|B|0x4` after what is already there.
+    fn more_flags(&mut self, print: impl FnOnce(&mut String) -> u64) {
+        let mut names = String::new();
+        let rest = print(&mut names);
+        if !names.is_empty() {
+            put!(self, "|{names}");
+        }
+        if rest != 0 {
+            put!(self, "|{rest:#x}");
+        }
+    }
+
+    fn huge(&mut self, flags: u64, shift: &str) {
+        let size = flags >> HUGE_SHIFT & HUGE_MASK;
+        if size != 0 {
+            put!(self, "|{size}<<{shift}");
+        }
+    }
+
+    fn ipc_flags(&mut self, index: usize, names: &crate::syscall::flags::Names) {
+        let flags = p_low32(self.arg(index));
+        let bits = flags & !0o777;
+        if bits != 0 {
+            self.flags(names, bits);
+            self.text("|");
+        }
+        self.octal((flags & 0o777) as u32);
+    }
+}
+
+fn p_low32(value: u64) -> u64 {
+    value & 0xffff_ffff
+}

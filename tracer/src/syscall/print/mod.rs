@@ -1,0 +1,36 @@
+//! Syscalls as text, in the format of strace 6.1.
+//!
+//! [`Decoder`] turns the entry and the exit of a call into the pieces of a line. [`Printer`] is
+//! what the functions for single arguments write to; there is one file of those per family.
+
+mod decoder;
+mod file;
+mod futex;
+mod ioctl;
+mod memory;
+mod msg;
+mod net;
+mod poll;
+mod printer;
+mod process;
+mod signal;
+mod sockopt;
+mod struct_bytes;
+mod termios;
+mod text;
+mod time;
+mod value;
+
+pub use decoder::Decoder;
+pub use file::*;
+pub use futex::*;
+pub use ioctl::*;
+pub use memory::*;
+pub use net::*;
+pub use poll::*;
+pub use printer::Printer;
+pub use process::*;
+pub use signal::*;
+pub use sockopt::*;
+pub use text::push_quoted;
+pub use time::*;

@@ -1,0 +1,172 @@
+//! Sockets: addresses, types, protocols.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use tracer_common::capture::{self, CaptureRule};
+
+use crate::syscall::arg::Custom;
+use crate::syscall::flags::net;
+
+use super::printer::{Phase, Printer, put};
+use super::struct_bytes::StructBytes;
+use super::text::push_quoted;
+
+const AF_UNIX: u16 = 1;
+const AF_INET: u16 = 2;
+const AF_INET6: u16 = 10;
+const AF_NETLINK: u16 = 16;
+const AF_PACKET: u16 = 17;
+
+/// Type of `socket`, with `SOCK_CLOEXEC` and `SOCK_NONBLOCK`.
+pub static SOCKET_TYPE: Custom = Custom {
+    print: |p, index| {
+        const TYPE: u64 = 0xf;
+        let value = p.arg(index) & 0xffff_ffff;
+        p.name(&net::SOCK_TYPE, value & TYPE);
+        if value & !TYPE != 0 {
+            p.text("|");
+            p.flags(&net::SOCK_FLAGS, value & !TYPE);
+        }
+    },
+    ..Custom::PLAIN
+};
+
+/// Protocol of `socket`, which depends on the family.
+pub static SOCKET_PROTOCOL: Custom = Custom {
+    print: |p, index| {
+        let value = p.arg(index) & 0xffff_ffff;
+        match p.arg(0) as u16 {
+            AF_INET | AF_INET6 => p.name(&net::IPPROTO, value),
+            AF_NETLINK => p.name(&net::NETLINK, value),
+            AF_PACKET => p.ether_type((value as u16).swap_bytes()),
+            _ => put!(p, "{}", value as u32),
+        }
+    },
+    ..Custom::PLAIN
+};
+
+/// Length of a socket address that the kernel stores; ignored when there is no room for one.
+pub static SOCKADDR_LEN: Custom = Custom {
+    rules: &[CaptureRule {
+        kind: capture::kind::STRUCT,
+        phase: capture::phase::ENTER | capture::phase::EXIT,
+        len_from: capture::len::FIXED,
+        size: 4,
+        arg: 0,
+        len_arg: 0,
+        reserved: 0,
+    }],
+    at_exit: |_| true,
+    print: |p, index| match p.arg(index.saturating_sub(1)) {
+        0 => p.address_of(index),
+        _ => p.len_ptr(index),
+    },
+    ..Custom::PLAIN
+};
+
+/// Prints the address of `len` bytes behind an argument.
+pub(super) fn print_sockaddr(p: &mut Printer<'_>, phase: Phase, index: usize, len: u64) {
+    let wanted = usize::try_from(len).unwrap_or(usize::MAX);
+    match p.bytes(phase, index, 2).filter(|_| wanted >= 2) {
+        Some(b) => sockaddr(p, &b[..b.len().min(wanted)]),
+        None => p.address_of(index),
+    }
+}
+
+/// Prints `struct sockaddr` of some family.
+pub(super) fn sockaddr(p: &mut Printer<'_>, b: &[u8]) {
+    let family = b.u16_at(0);
+    p.text("{sa_family=");
+    p.name(&net::AF, family.into());
+    match family {
+        AF_UNIX if b.len() > 2 => p.unix(&b[2..]),
+        AF_INET if b.len() >= 16 => {
+            let address = Ipv4Addr::from(b.be32_at(4));
+            put!(
+                p,
+                ", sin_port=htons({}), sin_addr=inet_addr(\"{address}\")",
+                b.be16_at(2)
+            );
+        }
+        AF_INET6 if b.len() >= 24 => p.inet6(b),
+        AF_NETLINK if b.len() >= 12 => {
+            put!(
+                p,
+                ", nl_pid={}, nl_groups={:#08x}",
+                b.i32_at(4),
+                b.u32_at(8)
+            );
+        }
+        AF_PACKET if b.len() >= 12 => p.packet(b),
+        _ if b.len() > 2 => {
+            p.text(", sa_data=");
+            push_quoted(&mut p.out, &b[2..b.len().min(128)]);
+        }
+        _ => {}
+    }
+    p.text("}");
+}
+
+impl Printer<'_> {
+    /// A path, or a name in the abstract space, which begins with NUL.
+    fn unix(&mut self, path: &[u8]) {
+        self.text(", sun_path=");
+        let path = &path[..path.len().min(108)];
+        match path {
+            [0, name @ ..] if !name.is_empty() => {
+                self.text("@");
+                push_quoted(&mut self.out, name);
+            }
+            _ => {
+                let len = path.iter().position(|&c| c == 0).unwrap_or(path.len());
+                push_quoted(&mut self.out, &path[..len]);
+            }
+        }
+    }
+
+    fn inet6(&mut self, b: &[u8]) {
+        let address = Ipv6Addr::from(b.array::<16>(8));
+        put!(
+            self,
+            ", sin6_port=htons({}), sin6_flowinfo=htonl({}), inet_pton(AF_INET6, \"{address}\", \
+             &sin6_addr)",
+            b.be16_at(2),
+            b.be32_at(4)
+        );
+        if b.len() >= 28 {
+            put!(self, ", sin6_scope_id={}", b.u32_at(24));
+        }
+    }
+
+    fn packet(&mut self, b: &[u8]) {
+        self.text(", sll_protocol=");
+        self.ether_type(b.be16_at(2));
+        put!(
+            self,
+            ", sll_ifindex={}, sll_hatype={:#x}, sll_pkttype={:#x}, sll_halen={}",
+            b.i32_at(4),
+            b.u16_at(8),
+            b.u8_at(10),
+            b.u8_at(11)
+        );
+        let len = usize::from(b.u8_at(11)).min(8);
+        if len > 0 && b.len() >= 12 + len {
+            self.text(", sll_addr=[");
+            for i in 0..len {
+                put!(
+                    self,
+                    "{}{:#04x}",
+                    if i > 0 { ", " } else { "" },
+                    b.u8_at(12 + i)
+                );
+            }
+            self.text("]");
+        }
+    }
+
+    fn ether_type(&mut self, value: u16) {
+        self.text("htons(");
+        self.name(&net::ETH_P, value.into());
+        self.text(")");
+    }
+}

@@ -1,0 +1,599 @@
+//! Processes: creation, `execve`, waiting, limits, `prctl`.
+
+use tracer_common::capture::{self, CaptureRule};
+
+use crate::event::CaptureStatus;
+use crate::syscall::arg::{Custom, Layout};
+use crate::syscall::flags::process;
+use crate::syscall::signal::push_signal;
+
+use super::printer::{Phase, Printer, put};
+use super::struct_bytes::StructBytes;
+
+const fn rule(kind: u8, phase: u8, size: u16) -> [CaptureRule; 1] {
+    [CaptureRule {
+        kind,
+        phase,
+        len_from: capture::len::FIXED,
+        size,
+        arg: 0,
+        len_arg: 1,
+        reserved: 0,
+    }]
+}
+
+const STRUCT: u8 = capture::kind::STRUCT;
+const ENTER: u8 = capture::phase::ENTER;
+const EXIT: u8 = capture::phase::EXIT;
+
+/// `["echo", "hi"]`; a vector that was not read to its end ends in `...`.
+pub(super) fn print_argv(p: &mut Printer<'_>, index: usize) {
+    let mut shown = 0;
+    let mut complete = false;
+    for c in p.captures(Phase::Enter) {
+        if usize::from(c.arg) != index {
+            continue;
+        }
+        match c.status {
+            CaptureStatus::End => complete = true,
+            CaptureStatus::Fault => {}
+            CaptureStatus::Ok | CaptureStatus::Truncated if shown < p.limit => {
+                p.text(if shown == 0 { "[" } else { ", " });
+                let len = (c.data.len() as u64).max(c.wanted);
+                p.string(&c.data, len);
+                shown += 1;
+            }
+            CaptureStatus::Ok | CaptureStatus::Truncated => {
+                complete = false;
+                break;
+            }
+        }
+    }
+    match (shown, complete) {
+        (0, true) => p.text("[]"),
+        (0, false) => p.vector_missing(index),
+        (_, true) => p.text("]"),
+        (_, false) => p.text(", ...]"),
+    }
+}
+
+/// `0x7ffd… /* 39 vars */`.
+pub(super) fn print_envp(p: &mut Printer<'_>, index: usize) {
+    p.address_of(index);
+    let Some(capture) = p.capture(Phase::Enter, index, 0) else {
+        return;
+    };
+    let more = if capture.status == CaptureStatus::Truncated {
+        "+"
+    } else {
+        ""
+    };
+    let plural = if capture.wanted == 1 { "" } else { "s" };
+    put!(p, " /* {}{more} var{plural} */", capture.wanted);
+}
+
+impl Printer<'_> {
+    /// Prints the address of a vector of which nothing was captured, and counts that.
+    fn vector_missing(&mut self, index: usize) {
+        self.capture(Phase::Enter, index, u8::MAX);
+        self.address_of(index);
+    }
+
+    fn clone_flags(&mut self, flags: u64) {
+        self.flags(&process::CLONE, flags);
+    }
+}
+
+const CLONE_PIDFD: u64 = 0x1000;
+const CLONE_SETTLS: u64 = 0x0008_0000;
+const CLONE_PARENT_SETTID: u64 = 0x0010_0000;
+const CLONE_CHILD: u64 = 0x0020_0000 | 0x0100_0000;
+
+/// The stack of `clone`: printed first, though it is the second argument.
+pub static CLONE_STACK: Custom = Custom {
+    print: |p, _| {
+        p.text("child_stack=");
+        p.address_of(1);
+    },
+    ..Custom::PLAIN
+};
+
+/// Flags and exit signal of `clone`: printed second.
+pub static CLONE_FLAGS: Custom = Custom {
+    print: |p, _| {
+        const CSIGNAL: u64 = 0xff;
+        let flags = p.arg(0);
+        p.text("flags=");
+        if flags & !CSIGNAL != 0 {
+            p.clone_flags(flags & !CSIGNAL);
+            p.text(if flags & CSIGNAL != 0 { "|" } else { "" });
+        }
+        match flags & CSIGNAL {
+            0 if flags != 0 => {}
+            signal => push_signal(&mut p.out, signal as u32),
+        }
+    },
+    ..Custom::PLAIN
+};
+
+/// Where `clone` stores the thread id or the pid descriptor.
+pub static CLONE_PARENT_TID: Custom = Custom {
+    rules: &rule(STRUCT, EXIT, 4),
+    at_exit: |_| true,
+    shown: |args| args[0] & (CLONE_PARENT_SETTID | CLONE_PIDFD) != 0,
+    late_comma: true,
+    print: |p, index| {
+        p.text("parent_tid=");
+        p.structure(Phase::Exit, index, &INT);
+    },
+};
+
+/// Thread-local storage of `clone`: printed fourth, though it is the fifth argument.
+pub static CLONE_TLS: Custom = Custom {
+    at_exit: |_| true,
+    shown: |args| args[0] & CLONE_SETTLS != 0,
+    late_comma: true,
+    print: |p, _| {
+        p.text("tls=");
+        p.hex(p.arg(4));
+    },
+    ..Custom::PLAIN
+};
+
+/// Where `clone` stores or clears the child's thread id.
+pub static CLONE_CHILD_TID: Custom = Custom {
+    at_exit: |_| true,
+    shown: |args| args[0] & CLONE_CHILD != 0,
+    late_comma: true,
+    print: |p, _| {
+        p.text("child_tidptr=");
+        p.address_of(3);
+    },
+    ..Custom::PLAIN
+};
+
+/// `struct clone_args` of `clone3` (`linux/sched.h`), its size in argument 1.
+pub static CLONE_ARGS: Custom = Custom {
+    rules: &[CaptureRule {
+        kind: STRUCT,
+        phase: ENTER,
+        len_from: capture::len::ARG,
+        size: 1,
+        arg: 0,
+        len_arg: 1,
+        reserved: 0,
+    }],
+    print: |p, index| match p.bytes(Phase::Enter, index, 64) {
+        Some(b) => p.clone_args(b),
+        None => p.address_of(index),
+    },
+    ..Custom::PLAIN
+};
+
+impl Printer<'_> {
+    fn clone_args(&mut self, b: &[u8]) {
+        const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+        let flags = b.u64_at(0);
+        self.text("{flags=");
+        self.clone_flags(flags);
+        for (bit, name, at) in [
+            (CLONE_PIDFD, "pidfd", 8),
+            (CLONE_CHILD, "child_tid", 16),
+            (CLONE_PARENT_SETTID, "parent_tid", 24),
+        ] {
+            if flags & bit != 0 {
+                put!(self, ", {name}=");
+                self.pointer(b.u64_at(at));
+            }
+        }
+        self.text(", exit_signal=");
+        match b.u64_at(32) {
+            signal @ 1..=64 => push_signal(&mut self.out, signal as u32),
+            other => put!(self, "{other}"),
+        }
+        self.text(", stack=");
+        self.pointer(b.u64_at(40));
+        self.text(", stack_size=");
+        self.hex(b.u64_at(48));
+        if flags & CLONE_SETTLS != 0 {
+            self.text(", tls=");
+            self.hex(b.u64_at(56));
+        }
+        if b.u64_at(64) != 0 || b.u64_at(72) != 0 {
+            self.text(", set_tid=");
+            self.pointer(b.u64_at(64));
+            put!(self, ", set_tid_size={}", b.u64_at(72));
+        }
+        if flags & CLONE_INTO_CGROUP != 0 {
+            put!(self, ", cgroup={}", b.u64_at(80));
+        }
+        self.text("}");
+    }
+}
+
+/// Wait status of `wait4`: shown when a child was found.
+pub static WAIT_STATUS: Custom = Custom {
+    rules: &rule(STRUCT, EXIT, 4),
+    at_exit: |_| true,
+    print: |p, index| match p.bytes(Phase::Exit, index, 4).filter(|_| p.ret() != 0) {
+        Some(b) => {
+            p.text("[");
+            p.wait_status(b.u32_at(0));
+            p.text("]");
+        }
+        None => p.address_of(index),
+    },
+    ..Custom::PLAIN
+};
+
+/// Resource usage of `wait4`: shown when a child was found.
+pub static WAIT_RUSAGE: Custom = Custom {
+    rules: &rule(STRUCT, EXIT, 144),
+    at_exit: |_| true,
+    print: |p, index| match p.ret() {
+        0 => p.address_of(index),
+        _ => p.structure(Phase::Exit, index, &RUSAGE),
+    },
+    ..Custom::PLAIN
+};
+
+impl Printer<'_> {
+    /// `{WIFEXITED(s) && WEXITSTATUS(s) == 0}` (`wait.h`).
+    fn wait_status(&mut self, status: u32) {
+        const CONTINUED: u32 = 0xffff;
+        let (signal, high) = (status & 0x7f, status >> 8 & 0xff);
+        match (status, signal) {
+            (CONTINUED, _) => self.text("{WIFCONTINUED(s)}"),
+            (_, 0) => put!(self, "{{WIFEXITED(s) && WEXITSTATUS(s) == {high}}}"),
+            (_, 0x7f) => {
+                self.text("{WIFSTOPPED(s) && WSTOPSIG(s) == ");
+                // With `PTRACE_O_TRACESYSGOOD` bit 7 marks a syscall stop.
+                push_signal(&mut self.out, high & 0x7f);
+                self.text(if high & 0x80 != 0 { " | 0x80}" } else { "}" });
+            }
+            _ => {
+                self.text("{WIFSIGNALED(s) && WTERMSIG(s) == ");
+                push_signal(&mut self.out, signal);
+                self.text(if status & 0x80 != 0 {
+                    " && WCOREDUMP(s)}"
+                } else {
+                    "}"
+                });
+            }
+        }
+    }
+}
+
+/// `int *`.
+pub static INT: Layout = Layout {
+    size: 4,
+    print: |p, b| put!(p, "[{}]", b.i32_at(0)),
+};
+
+/// `int` in an array.
+pub static INT_ELEMENT: Layout = Layout {
+    size: 4,
+    print: |p, b| put!(p, "{}", b.i32_at(0)),
+};
+
+/// `off_t *`.
+pub static LONG: Layout = Layout {
+    size: 8,
+    print: |p, b| put!(p, "[{}]", b.i64_at(0)),
+};
+
+/// A 64-bit word in hexadecimal.
+pub static WORD: Layout = Layout {
+    size: 8,
+    print: |p, b| {
+        p.text("[");
+        p.hex(b.u64_at(0));
+        p.text("]");
+    },
+};
+
+/// `unsigned long` in decimal.
+pub static SIZE: Layout = Layout {
+    size: 8,
+    print: |p, b| put!(p, "[{}]", b.u64_at(0)),
+};
+
+/// A pointer to a pointer.
+pub static POINTER: Layout = Layout {
+    size: 8,
+    print: |p, b| {
+        p.text("[");
+        p.pointer(b.u64_at(0));
+        p.text("]");
+    },
+};
+
+/// `int[2]` of `pipe` and `socketpair`.
+pub static INT_PAIR: Layout = Layout {
+    size: 8,
+    print: |p, b| put!(p, "[{}, {}]", b.i32_at(0), b.i32_at(4)),
+};
+
+/// A user or group id in a list.
+pub static ID_ELEMENT: Layout = Layout {
+    size: 4,
+    print: |p, b| p.id(b.u32_at(0)),
+};
+
+/// A user or group id behind a pointer.
+pub static ID: Layout = Layout {
+    size: 4,
+    print: |p, b| {
+        p.text("[");
+        p.id(b.u32_at(0));
+        p.text("]");
+    },
+};
+
+/// A user or group id, -1 for "unchanged".
+pub static ID_ARG: Custom = Custom {
+    print: |p, index| p.id(p.arg(index) as u32),
+    ..Custom::PLAIN
+};
+
+/// Offset that `sendfile` reads and updates: `[77] => [80]`.
+pub static OFFSET_IN_OUT: Custom = Custom {
+    rules: &rule(STRUCT, ENTER | EXIT, 8),
+    at_exit: |_| true,
+    print: |p, index| {
+        p.structure(Phase::Enter, index, &LONG);
+        if p.arg(index) != 0 && !p.failed() {
+            p.text(" => ");
+            p.structure(Phase::Exit, index, &LONG);
+        }
+    },
+    ..Custom::PLAIN
+};
+
+/// `struct rusage`, of which strace shows the CPU times.
+pub static RUSAGE: Layout = Layout {
+    size: 144,
+    print: |p, b| {
+        p.text("{ru_utime=");
+        p.seconds(b, "usec");
+        p.text(", ru_stime=");
+        p.seconds(&b[16..], "usec");
+        p.text(", ...}");
+    },
+};
+
+/// `struct rlimit`.
+pub static RLIMIT: Layout = Layout {
+    size: 16,
+    print: |p, b| {
+        p.text("{rlim_cur=");
+        p.limit_value(b.u64_at(0));
+        p.text(", rlim_max=");
+        p.limit_value(b.u64_at(8));
+        p.text("}");
+    },
+};
+
+impl Printer<'_> {
+    fn limit_value(&mut self, value: u64) {
+        match value {
+            u64::MAX => self.text("RLIM64_INFINITY"),
+            _ if value > 1024 && value % 1024 == 0 => put!(self, "{}*1024", value / 1024),
+            _ => put!(self, "{value}"),
+        }
+    }
+}
+
+/// `struct new_utsname`.
+pub static UTSNAME: Layout = Layout {
+    size: 390,
+    print: |p, b| {
+        p.text("{sysname=");
+        p.c_string(&b[..65]);
+        p.text(", nodename=");
+        p.c_string(&b[65..130]);
+        p.text(", ...}");
+    },
+};
+
+/// `struct sysinfo`.
+pub static SYSINFO: Layout = Layout {
+    size: 112,
+    print: |p, b| {
+        put!(
+            p,
+            "{{uptime={}, loads=[{}, {}, {}]",
+            b.i64_at(0),
+            b.u64_at(8),
+            b.u64_at(16),
+            b.u64_at(24)
+        );
+        let names = [
+            "totalram",
+            "freeram",
+            "sharedram",
+            "bufferram",
+            "totalswap",
+            "freeswap",
+        ];
+        for (i, name) in names.into_iter().enumerate() {
+            put!(p, ", {name}={}", b.u64_at(32 + i * 8));
+        }
+        put!(
+            p,
+            ", procs={}, totalhigh={}, freehigh={}, mem_unit={}}}",
+            b.u16_at(80),
+            b.u64_at(88),
+            b.u64_at(96),
+            b.u32_at(104)
+        );
+    },
+};
+
+/// Result of `personality`: the old one.
+pub fn personality_result(p: &mut Printer<'_>, ret: i64) {
+    let value = ret.cast_unsigned();
+    p.hex(value);
+    p.note("", |p| p.personality(value));
+}
+
+/// Argument of `personality`.
+pub static PERSONALITY: Custom = Custom {
+    print: |p, index| match p.arg(index) & 0xffff_ffff {
+        0xffff_ffff => p.text("0xffffffff"),
+        value => p.personality(value),
+    },
+    ..Custom::PLAIN
+};
+
+impl Printer<'_> {
+    fn personality(&mut self, value: u64) {
+        const PER_MASK: u64 = 0xff;
+        self.name(&process::PER, value & PER_MASK);
+        if value & !PER_MASK != 0 {
+            self.text("|");
+            self.flags(&process::PERSONALITY, value & !PER_MASK);
+        }
+    }
+}
+
+const PR_SET_PDEATHSIG: u32 = 1;
+const PR_GET_PDEATHSIG: u32 = 2;
+const PR_GET_DUMPABLE: u32 = 3;
+const PR_SET_DUMPABLE: u32 = 4;
+const PR_SET_NAME: u32 = 15;
+const PR_GET_NAME: u32 = 16;
+const PR_GET_CHILD_SUBREAPER: u32 = 37;
+
+/// First value of `prctl`.
+pub static PRCTL_1: Custom = Custom {
+    rules: &[CaptureRule {
+        kind: capture::kind::STRING,
+        phase: ENTER | EXIT,
+        len_from: 0,
+        size: 0,
+        arg: 0,
+        len_arg: 0,
+        reserved: 0,
+    }],
+    shown: |args| prctl_values(args[0] as u32) >= 1,
+    ..PRCTL_TEMPLATE
+};
+
+/// Second value of `prctl`.
+pub static PRCTL_2: Custom = Custom {
+    shown: |args| prctl_values(args[0] as u32) >= 2,
+    ..PRCTL_TEMPLATE
+};
+
+/// Third and fourth value of `prctl`, always together.
+pub static PRCTL_4: Custom = Custom {
+    shown: |args| prctl_values(args[0] as u32) >= 4,
+    ..PRCTL_TEMPLATE
+};
+
+const PRCTL_TEMPLATE: Custom = Custom {
+    rules: &[],
+    at_exit: |args| {
+        matches!(
+            args[0] as u32,
+            PR_GET_PDEATHSIG | PR_GET_NAME | PR_GET_CHILD_SUBREAPER
+        )
+    },
+    shown: |_| true,
+    late_comma: false,
+    print: print_prctl_arg,
+};
+
+/// How many values strace shows for an option.
+fn prctl_values(option: u32) -> usize {
+    match option {
+        // Those that only return something.
+        3 | 5 | 7 | 9 | 11 | 13 | 19 | 21 | 27 | 30 | 31 | 32 | 34 => 0,
+        1 | 2 | 4 | 6 | 8 | 10 | 12 | 14 | 15 | 16 | 20 | 23 | 24 | 25 | 26 | 28 | 29 | 36 | 37 => {
+            1
+        }
+        22 => 2,
+        _ => 4,
+    }
+}
+
+fn print_prctl_arg(p: &mut Printer<'_>, index: usize) {
+    let value = p.arg(index);
+    match (p.arg(0) as u32, index) {
+        (PR_SET_NAME, 1) => p.text_arg(index),
+        (PR_GET_NAME, 1) => match p.capture(Phase::Exit, index, 0) {
+            Some(c) => p.c_string(&c.data),
+            None => p.address_of(index),
+        },
+        (PR_SET_PDEATHSIG, 1) => push_signal(&mut p.out, value as u32),
+        (PR_SET_DUMPABLE, 1) => p.name(&process::PR_DUMPABLE, value),
+        (PR_GET_PDEATHSIG | PR_GET_CHILD_SUBREAPER, 1) => p.address_of(index),
+        // `PR_CAPBSET_READ` and `PR_CAPBSET_DROP`.
+        (23 | 24, 1) => p.name(&process::CAP, value),
+        // `PR_SET_SECCOMP`.
+        (22, 1) => p.name(&process::SECCOMP_MODE, value),
+        (22, 2) => p.pointer(value),
+        // Numbers: `PR_SET_KEEPCAPS`, `PR_SET_TIMERSLACK`, `PR_SET_CHILD_SUBREAPER`,
+        // `PR_SET_NO_NEW_PRIVS` and `PR_GET_NO_NEW_PRIVS`, `PR_SET_THP_DISABLE` and its getter.
+        (8 | 29 | 36 | 38 | 39 | 41 | 42, _) => put!(p, "{value}"),
+        _ => p.hex(value),
+    }
+}
+
+/// Flags of `seccomp`, which only installing a filter has.
+pub static SECCOMP_FLAGS: Custom = Custom {
+    print: |p, index| {
+        const SECCOMP_SET_MODE_FILTER: u64 = 1;
+        let flags = p.arg(index) & 0xffff_ffff;
+        match p.arg(0) & 0xffff_ffff {
+            SECCOMP_SET_MODE_FILTER => p.flags(&process::SECCOMP_FILTER, flags),
+            _ => p.hex(flags),
+        }
+    },
+    ..Custom::PLAIN
+};
+
+/// Result of `prctl`.
+pub fn prctl_result(p: &mut Printer<'_>, ret: i64) {
+    put!(p, "{ret}");
+    if p.arg(0) as u32 == PR_GET_DUMPABLE {
+        p.note("", |p| p.name(&process::PR_DUMPABLE, ret.cast_unsigned()));
+    }
+}
+
+/// Address of `arch_prctl`: a result for the getters.
+pub static ARCH_PRCTL_ADDRESS: Custom = Custom {
+    rules: &rule(STRUCT, EXIT, 8),
+    at_exit: |args| matches!(args[0] as u32, 0x1003 | 0x1004),
+    print: |p, index| match p.arg(0) as u32 {
+        0x1003 | 0x1004 => p.structure(Phase::Exit, index, &WORD),
+        _ => p.hex(p.arg(index)),
+    },
+    ..Custom::PLAIN
+};
+
+/// Data of `getrandom`: strace shows all of it in hexadecimal.
+pub static RANDOM_BYTES: Custom = Custom {
+    rules: &[CaptureRule {
+        kind: capture::kind::BUFFER,
+        phase: EXIT,
+        len_from: capture::len::RET,
+        size: 1,
+        arg: 0,
+        len_arg: 0,
+        reserved: 0,
+    }],
+    at_exit: |_| true,
+    print: |p, index| match p.capture(Phase::Exit, index, 0) {
+        Some(c) => {
+            let shown = c.data.len().min(p.limit);
+            super::text::push_hex_quoted(&mut p.out, &c.data[..shown]);
+            if p.ret().cast_unsigned() > shown as u64 {
+                p.text("...");
+            }
+        }
+        None => p.address_of(index),
+    },
+    ..Custom::PLAIN
+};
