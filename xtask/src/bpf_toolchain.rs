@@ -38,13 +38,16 @@ pub(crate) struct Toolchain {
 /// Cache directory: `$TRACER_CACHE`, `$XDG_CACHE_HOME/tracer` or `~/.cache/tracer`.
 ///
 /// # Errors
-/// None of the three variables gives an absolute path.
+/// `TRACER_CACHE` is a relative path, or none of the three variables gives an absolute one.
 pub(crate) fn cache_dir() -> Result<PathBuf, String> {
     let absolute = |name: &str| {
         env::var_os(name)
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
     };
+    if env::var_os("TRACER_CACHE").is_some() && absolute("TRACER_CACHE").is_none() {
+        return Err("TRACER_CACHE is no absolute path: set it to one, or unset it".to_owned());
+    }
     absolute("TRACER_CACHE")
         .or_else(|| Some(absolute("XDG_CACHE_HOME")?.join("tracer")))
         .or_else(|| Some(absolute("HOME")?.join(".cache/tracer")))

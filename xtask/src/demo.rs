@@ -1,0 +1,164 @@
+//! `cargo xtask demo`: a Go service under load, and three looks at it.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{fixtures, host, pins, privilege, setup, step, workspace};
+
+/// Set by Ctrl-C. The tracer gets the signal as well, ends its run and prints its result.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// The fixture `server` with its own load generator. It is killed when this is dropped, and ends
+/// by itself when its stdin closes: it does not outlive xtask whatever happens to that.
+struct Service {
+    child: Child,
+    pid: String,
+    _stdin: Option<ChildStdin>,
+}
+
+impl Service {
+    fn start(program: &Path) -> Result<Self> {
+        let mut child = Command::new(program)
+            .args(["-load", "4", "-d", "120s"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot run {}", program.display()))?;
+        let stdin = child.stdin.take();
+        let stdout = child.stdout.take();
+        let mut service = Self {
+            child,
+            pid: String::new(),
+            _stdin: stdin,
+        };
+        let mut lines = BufReader::new(stdout.context("the service has no stdout")?).lines();
+        while let Some(Ok(line)) = lines.next() {
+            if let Some(pid) = line.strip_prefix("ready ") {
+                service.pid = pid.to_owned();
+                // Whatever it says later must not fill the pipe.
+                std::thread::spawn(move || lines.for_each(drop));
+                return Ok(service);
+            }
+        }
+        bail!("{} ended before it was ready", program.display())
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // Both fail only if it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Builds what is needed, traces the service for ten seconds and says where the results are.
+///
+/// # Errors
+/// Something does not build, or a tracer command fails.
+pub(crate) fn demo() -> Result<()> {
+    setup::ensure()?;
+    let tracer = host::build_tracer(false)?;
+    step::note(&format!(
+        "building a small Go service with Go {}",
+        pins::GO_DEMO
+    ));
+    let program = fixtures::go_program(pins::GO_DEMO, "server")?;
+    let out = workspace::target().join("demo");
+    fs::create_dir_all(&out)?;
+    catch_interrupts();
+    let service = Service::start(&program)?;
+    step::note(&format!(
+        "the service runs under its own load: pid {}",
+        service.pid
+    ));
+    show(&tracer, &service.pid, &out)
+}
+
+fn show(tracer: &Path, pid: &str, out: &Path) -> Result<()> {
+    step::note("its system calls and its garbage collections, 5 s, both at once:");
+    let calls = Look::start(
+        tracer,
+        &["strace", "-c", "-d", "5s", "-p", pid],
+        &out.join("strace.txt"),
+    )?;
+    let cycles = Look::start(tracer, &["gc", "-p", pid, "-d", "5s"], &out.join("gc.txt"))?;
+    // Both are waited for before either may fail: none is left behind.
+    let (calls, cycles) = (calls.finish(), cycles.finish());
+    calls?;
+    cycles?;
+    stop_if_interrupted()?;
+    let flame = out.join("flame.svg");
+    if flame.exists() {
+        fs::remove_file(&flame).with_context(|| format!("cannot replace {}", flame.display()))?;
+    }
+    step::note("where its CPU time goes, 5 s:");
+    let path = flame.to_string_lossy();
+    let args = ["profile", "-p", pid, "-d", "5s", "-o", &path];
+    Look::start(tracer, &args, &out.join("profile.txt"))?.finish()?;
+    stop_if_interrupted()?;
+    println!("flame graph: {}", flame.display());
+    println!("try next: cargo xtask run -- offcpu -d 5s -p PID   (PID: any process of yours)");
+    Ok(())
+}
+
+/// One tracer command whose stdout is shown when it has ended, so that two at a time do not mix.
+struct Look {
+    line: String,
+    child: Child,
+    result: std::path::PathBuf,
+}
+
+impl Look {
+    fn start(tracer: &Path, args: &[&str], result: &Path) -> Result<Self> {
+        let line = format!("tracer {}", args.join(" "));
+        let file =
+            File::create(result).with_context(|| format!("cannot write {}", result.display()))?;
+        let mut command = privilege::as_root(tracer.as_os_str());
+        let child = command
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(file)
+            .spawn()
+            .with_context(|| format!("cannot run {line}"))?;
+        Ok(Self {
+            line,
+            child,
+            result: result.to_owned(),
+        })
+    }
+
+    fn finish(mut self) -> Result<()> {
+        let status = self.child.wait()?;
+        println!("\n$ {}", self.line);
+        print!("{}", fs::read_to_string(&self.result)?);
+        if !status.success() {
+            bail!("{} ended with {status}", self.line);
+        }
+        Ok(())
+    }
+}
+
+fn stop_if_interrupted() -> Result<()> {
+    if INTERRUPTED.load(Ordering::Relaxed) {
+        bail!("interrupted; the service is stopped");
+    }
+    Ok(())
+}
+
+extern "C" fn on_interrupt(_: libc::c_int) {
+    INTERRUPTED.store(true, Ordering::Relaxed);
+}
+
+fn catch_interrupts() {
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        let handler = on_interrupt as extern "C" fn(libc::c_int);
+        // SAFETY: the handler only stores to an atomic, which is async-signal-safe.
+        unsafe { libc::signal(signal, handler as libc::sighandler_t) };
+    }
+}
