@@ -1,6 +1,5 @@
 //! Folds of the event stream into reports. No I/O.
 
-<<<<<<< HEAD
 mod gc;
 mod run_queue;
 
@@ -10,7 +9,6 @@ pub use gc::{Gc, GcRecord, GcTotals, GcTriggers};
 pub use run_queue::{
     GoSchedules, Octave, RunQueue, RunQueueProcess, RunQueueReport, RunQueueRow, RunQueueThreadRow,
 };
-=======
 mod off_cpu;
 mod on_cpu;
 mod run_interval;
@@ -19,4 +17,3 @@ mod stack_fold;
 pub use off_cpu::OffCpu;
 pub use on_cpu::OnCpu;
 pub use stack_fold::{FoldedStack, FoldedStacks, StackFold, Weight};
->>>>>>> symbol

@@ -1,6 +1,5 @@
 //! Text, graphics and data formats of what was found.
 
-<<<<<<< HEAD
 mod gc_line;
 mod histogram;
 mod run_queue;
@@ -8,7 +7,6 @@ mod run_queue;
 pub use gc_line::{GcFormat, GcSink, GcSummarySink, gc_summary};
 pub use histogram::log2_histogram;
 pub use run_queue::{RunQueueFormat, RunQueueSink, run_queue_text};
-=======
 mod flame_graph;
 mod folded;
 mod stack_sink;
@@ -20,4 +18,3 @@ pub use flame_graph::{FlameGraph, write_flame_graph};
 pub use folded::write_folded;
 pub use stack_sink::{OffCpuSink, OnCpuSink, StackFormat, StackOutput};
 pub use stack_text::{StackText, write_off_cpu, write_on_cpu};
->>>>>>> symbol
