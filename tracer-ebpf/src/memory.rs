@@ -11,8 +11,8 @@ use aya_ebpf::helpers::{
 };
 use tracer_common::{
     capture::{
-        CAPTURE_ALIGN, CaptureHeader, CaptureRule, MAX_CAPTURE, MAX_IOVECS, MAX_RULES, MAX_STRINGS,
-        MAX_SYSCALLS, kind, len, phase, status,
+        CAPTURE_ALIGN, CaptureHeader, CaptureRule, MAX_CAPTURE, MAX_COUNT, MAX_IOVECS, MAX_RULES,
+        MAX_STRINGS, MAX_SYSCALLS, kind, len, msghdr, phase, status,
     },
     probe::ProbeId,
 };
@@ -152,6 +152,8 @@ extern "C" fn capture_rule(nr: u64, index: u64) -> u64 {
         kind::STRUCT => capture_bytes(id, address, length(rule, progress), MAX_CAPTURE as u64),
         kind::IOVEC => capture_iovec(id, address, arg(progress, rule.len_arg)),
         kind::STRINGS => capture_strings(id, address),
+        kind::COUNT => capture_count(id, address),
+        kind::MSGHDR => capture_msghdr(id, address),
         _ => 1,
     }
 }
@@ -340,6 +342,82 @@ extern "C" fn capture_strings(id: u64, address: u64) -> u64 {
         }
         if capture_string(id, pointer, limit) == 0 {
             return 0;
+        }
+    }
+    1
+}
+
+/// Counts the pointers of a vector.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn capture_count(id: u64, address: u64) -> u64 {
+    let Some(captures) = Captures::current() else { return 0 };
+    let Some(at) = captures.room() else { return 0 };
+    let mut header = CaptureHeader { status: status::TRUNCATED, ..header_of(id) };
+    for i in 0..MAX_COUNT as u64 {
+        header.wanted = opaque(i);
+        match user_word(address + i * 8) {
+            Some(0) => {
+                header.status = status::OK;
+                break;
+            }
+            Some(_) => {}
+            None => {
+                header.status = status::FAULT;
+                break;
+            }
+        }
+    }
+    captures.push(at, header)
+}
+
+/// Copies a `struct msghdr` (include/linux/socket.h, `user_msghdr`): words 0 name, 1 name length
+/// (32 bits), 2 iov, 3 iov length, 4 control, 5 control length, 6 flags.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn capture_msghdr(id: u64, address: u64) -> u64 {
+    if capture_bytes(with_index(id, u64::from(msghdr::HEADER)), address, 56, 56) == 0 {
+        return 0;
+    }
+    let (Some(name), Some(name_len)) = (user_word(address), user_word(address + 8)) else {
+        return 1;
+    };
+    let limit = MAX_CAPTURE as u64;
+    if name != 0
+        && capture_bytes(with_index(id, u64::from(msghdr::NAME)), name, name_len as u32 as u64, limit) == 0
+    {
+        return 0;
+    }
+    let (Some(control), Some(control_len)) = (user_word(address + 32), user_word(address + 40)) else {
+        return 1;
+    };
+    if control != 0
+        && control_len != 0
+        && capture_bytes(with_index(id, u64::from(msghdr::CONTROL)), control, control_len, limit) == 0
+    {
+        return 0;
+    }
+    capture_msghdr_buffers(id, address)
+}
+
+/// Copies what a `struct msghdr` points to through its `iovec` array.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn capture_msghdr_buffers(id: u64, address: u64) -> u64 {
+    let Some(captures) = Captures::current() else { return 0 };
+    let (Some(iov), Some(count)) = (user_word(address + 16), user_word(address + 24)) else {
+        return 1;
+    };
+    let array = with_index(id, u64::from(msghdr::IOVEC));
+    if capture_bytes(array, iov, count.wrapping_mul(16), MAX_IOVECS as u64 * 16) == 0 {
+        return 0;
+    }
+    captures.progress().left = u64::MAX;
+    for i in 0..MAX_IOVECS as u64 {
+        let i = opaque(i);
+        let id = with_index(id, u64::from(msghdr::BUFFERS) + i);
+        if i >= count || capture_buffer(id, iov + i * 16) == 0 {
+            break;
         }
     }
     1
