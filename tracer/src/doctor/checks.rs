@@ -380,7 +380,7 @@ fn jit(c: &Context<'_>) -> Verdict {
     }
 }
 
-/// Linux 5.11 charges maps to the memory cgroup instead ("bpf: Memcg-based memory accounting").
+/// Linux 5.11 charges maps to the memory cgroup instead (kernel/bpf/syscall.c).
 fn memlock(c: &Context<'_>) -> Verdict {
     const ENOUGH: u64 = 64 << 20;
     let release = c

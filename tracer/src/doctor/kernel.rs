@@ -58,8 +58,8 @@ impl Kernel for RunningKernel {
             Feature::GetStack => try_get_stack(),
             Feature::StackMap => try_stack_map(),
             Feature::UprobeMulti => try_uprobe_multi(0, libc::EBADF),
-            // Kernels that mistake the process for one thread do not look at the pid before the
-            // path (fixed by "uprobe_multi: handle pid < 0 and filter by process", Linux 6.10).
+            // Only a kernel that filters by process refuses a negative pid before it looks at the
+            // path: commit 46ba0e49b642 of Linux 6.10, also in 6.6.35 and 6.9.5.
             Feature::UprobeMultiProcess => try_uprobe_multi(u32::MAX, libc::EINVAL),
             Feature::CpuClock => try_cpu_clock(),
         }
