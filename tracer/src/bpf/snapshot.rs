@@ -3,6 +3,7 @@
 use aya::maps::{HashMap, PerCpuArray, StackTraceMap};
 use tracer_common::capture::MAX_SYSCALLS;
 use tracer_common::histogram::BUCKETS;
+use tracer_common::probe::ProbeId;
 use tracer_common::stats::{LatencyStats, OffCpuKey, OffCpuTime, RunQueueStats};
 
 use super::kernel::{BpfError, Kernel, Wire, map_error, missing};
@@ -47,6 +48,14 @@ impl Kernel {
             }
         }
         Ok(all)
+    }
+
+    /// Hits of `runtime.schedule`.
+    ///
+    /// # Errors
+    /// When the map is not readable.
+    pub fn schedules(&self) -> Result<u64, BpfError> {
+        Ok(self.counters()?[ProbeId::GoSchedule as usize].hits)
     }
 
     /// Time off the CPU by thread and stack.

@@ -243,7 +243,8 @@ fn sample(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
 }
 
 fn gc_trigger(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
-    Ok(Body::GcTrigger(match reader.u64()? {
+    // The kind is 32 bits wide; the rest of its register is unspecified.
+    Ok(Body::GcTrigger(match reader.u64()? & 0xffff_ffff {
         0 => GcTrigger::Heap,
         1 => GcTrigger::Time,
         2 => GcTrigger::Forced,

@@ -243,6 +243,7 @@ fn symbols_larger_than_a_frame_are_split() {
     let address = |address| SymbolizedAddress {
         space: Space::User,
         address,
+        caller: false,
         frames: vec![FrameSymbol {
             function: "f".repeat(4000),
             ..FrameSymbol::default()

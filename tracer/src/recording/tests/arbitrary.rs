@@ -277,10 +277,12 @@ fn run_start() -> impl Strategy<Value = RunStart> {
 fn symbolized() -> impl Strategy<Value = SymbolizedAddress> {
     let space = prop_oneof![Just(Space::Kernel), Just(Space::User)];
     let module = (option::of(text()), any::<u64>());
-    (space, any::<u64>(), vec(frame(), 0..4), module).prop_map(
-        |(space, address, frames, (module, module_offset))| SymbolizedAddress {
+    let place = (space, any::<u64>(), any::<bool>());
+    (place, vec(frame(), 0..4), module).prop_map(
+        |((space, address, caller), frames, (module, module_offset))| SymbolizedAddress {
             space,
             address,
+            caller,
             frames,
             module,
             module_offset,

@@ -1,0 +1,256 @@
+//! What the programs and the decoder must know of one Go process.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use tracer_common::config::{GoOffsets, Range, ReadPlan};
+use tracer_common::event::MAX_RANGES;
+
+use crate::bpf::{Attach, Group, PROBES, Probe};
+use crate::go::gc::{GcCycle, GcReadPlan};
+use crate::go::layout::Layout;
+use crate::go::probe_site::ProbeSite;
+use crate::go::{Arch, Binary, CurrentG, Globals, ProcessMemory};
+use crate::process::Maps;
+
+/// A Go process whose runtime is understood.
+#[derive(Debug)]
+pub(super) struct GoTarget {
+    pub(super) pid: u32,
+    file: PathBuf,
+    binary: Binary,
+    /// Why the runtime's variables are not readable, if so.
+    runtime: Result<GoRuntime, String>,
+}
+
+#[derive(Debug)]
+struct GoRuntime {
+    layout: &'static Layout,
+    globals: Globals,
+}
+
+/// A place to attach a user probe.
+#[derive(Debug)]
+pub(super) struct Site {
+    pub(super) probe: &'static Probe,
+    pub(super) offset: u64,
+    /// The kernel cannot emulate the instruction and single-steps it: several times the cost.
+    pub(super) single_stepped: bool,
+}
+
+impl GoTarget {
+    /// Reads the executable of a running process. A runtime that has only just begun to run shows
+    /// no live values yet: it is then trusted as far as its code proves the layout.
+    ///
+    /// # Errors
+    /// One line that says why it is no Go program that can be read.
+    pub(super) fn open(pid: u32, just_started: bool) -> Result<Self, String> {
+        let file = PathBuf::from(format!("/proc/{pid}/exe"));
+        let binary = Binary::open(&file).map_err(|e| e.to_string())?;
+        let runtime = load_bias(pid, &binary).and_then(|bias| {
+            let live = (!just_started).then(|| Live::of(pid));
+            runtime(&binary, bias, live.as_ref())
+        });
+        Ok(Self {
+            pid,
+            file,
+            binary,
+            runtime,
+        })
+    }
+
+    /// Reads an executable that a process is about to run. Where it will lie is known only when it
+    /// is not position-independent.
+    ///
+    /// # Errors
+    /// As [`GoTarget::open`].
+    pub(super) fn prepare(pid: u32, file: &Path) -> Result<Self, String> {
+        let binary = Binary::open(file).map_err(|e| e.to_string())?;
+        let runtime = if binary.is_pie() {
+            Err("its addresses are not known before it runs".to_owned())
+        } else {
+            runtime(&binary, 0, None)
+        };
+        Ok(Self {
+            pid,
+            file: file.to_owned(),
+            binary,
+            runtime,
+        })
+    }
+
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// For instance `go1.24.11`.
+    pub(super) fn version(&self) -> Option<String> {
+        self.binary.build_info().map(|info| info.version.clone())
+    }
+
+    /// Where goroutines are found, for threads in any state.
+    ///
+    /// # Errors
+    /// One line that says why not.
+    pub(super) fn offsets(&self) -> Result<GoOffsets, String> {
+        let runtime = self.runtime.as_ref().map_err(Clone::clone)?;
+        let CurrentG::FsBase { offset } =
+            CurrentG::locate(&self.binary).map_err(|e| e.to_string())?
+        else {
+            return Err("goroutine ids are read on amd64 only".to_owned());
+        };
+        let (g, m) = (&runtime.layout.g, &runtime.layout.m);
+        Ok(GoOffsets {
+            tls_g: i64::from(offset),
+            g_m: g.m,
+            g_goid: g.goid,
+            m_g0: m.g0,
+            m_gsignal: m.gsignal,
+            m_curg: m.curg,
+            m_procid: m.procid,
+        })
+    }
+
+    /// What the end-of-cycle probe copies.
+    ///
+    /// # Errors
+    /// One line that says why not.
+    pub(super) fn gc_plan(&self) -> Result<ReadPlan, String> {
+        let runtime = self.runtime.as_ref().map_err(Clone::clone)?;
+        let ranges = GcReadPlan::new(runtime.layout, &runtime.globals).ranges;
+        let mut plan = ReadPlan {
+            ranges: [Range::default(); MAX_RANGES],
+            count: ranges.len() as u64,
+        };
+        for (to, from) in plan.ranges.iter_mut().zip(ranges) {
+            to.addr = from.addr;
+            to.len = from.len;
+        }
+        Ok(plan)
+    }
+
+    /// Gives the bytes that the probe copied their meaning.
+    pub(super) fn gc_cycle(&self, ranges: &[Option<Vec<u8>>]) -> Option<GcCycle> {
+        let runtime = self.runtime.as_ref().ok()?;
+        let ranges: Option<Vec<&[u8]>> = ranges.iter().map(Option::as_deref).collect();
+        GcCycle::decode(runtime.layout, &ranges?).ok()
+    }
+
+    /// Where the probes of a group attach, or why one cannot.
+    pub(super) fn sites(&self, group: Group) -> Vec<Result<Site, String>> {
+        let probes = || PROBES.iter().filter(move |p| p.group == group);
+        let names: Vec<&str> = probes().filter_map(function).collect();
+        let found = self
+            .binary
+            .pclntab()
+            .map(|table| table.find_functions(&names));
+        probes()
+            .map(|probe| {
+                let name = function(probe).unwrap_or_default();
+                let functions = match &found {
+                    Ok(Ok(found)) => found.get(name),
+                    Ok(Err(error)) => return Err(format!("{name}: {error}")),
+                    Err(error) => return Err(format!("{name}: {error}")),
+                };
+                let function = functions
+                    .and_then(|f| f.first())
+                    .ok_or_else(|| format!("this executable has no function {name}"))?;
+                let (site, offset) = ProbeSite::locate(&self.binary, function)
+                    .map_err(|e| format!("{name}: {e}"))?;
+                Ok(Site {
+                    probe,
+                    offset,
+                    single_stepped: site.single_stepped,
+                })
+            })
+            .collect()
+    }
+}
+
+fn function(probe: &Probe) -> Option<&'static str> {
+    match probe.attach {
+        Attach::GoFunction(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// What the layout is checked against.
+struct Live {
+    memory: ProcessMemory,
+    threads: Vec<u32>,
+}
+
+impl Live {
+    fn of(pid: u32) -> Self {
+        Self {
+            memory: ProcessMemory::new(pid),
+            threads: threads_inside(pid),
+        }
+    }
+}
+
+/// Finds the variables and checks the layout, against the live process if there is one.
+fn runtime(binary: &Binary, bias: u64, live: Option<&Live>) -> Result<GoRuntime, String> {
+    let info = binary
+        .build_info()
+        .ok_or("the executable does not record its Go release")?;
+    let rows = Layout::candidates(info, host_arch()).map_err(|e| e.to_string())?;
+    let mut why = None;
+    for row in &rows {
+        match check(binary, row.layout, bias, live) {
+            Ok(runtime) => return Ok(runtime),
+            Err(error) => why = why.or(Some(error)),
+        }
+    }
+    Err(why.unwrap_or_else(|| "no layout is known for its Go release".to_owned()))
+}
+
+fn check(
+    binary: &Binary,
+    layout: &'static Layout,
+    bias: u64,
+    live: Option<&Live>,
+) -> Result<GoRuntime, String> {
+    let globals = Globals::locate(binary, layout)
+        .map_err(|e| e.to_string())?
+        .rebased(bias);
+    if let Some(live) = live {
+        layout
+            .verify(&live.memory, &globals, &live.threads)
+            .map_err(|e| e.to_string())?;
+    }
+    Ok(GoRuntime { layout, globals })
+}
+
+const fn host_arch() -> Arch {
+    if cfg!(target_arch = "aarch64") {
+        Arch::Arm64
+    } else {
+        Arch::Amd64
+    }
+}
+
+fn load_bias(pid: u32, binary: &Binary) -> Result<u64, String> {
+    let exe = std::fs::metadata(format!("/proc/{pid}/exe")).map_err(|e| e.to_string())?;
+    let text = std::fs::read(format!("/proc/{pid}/maps")).map_err(|e| e.to_string())?;
+    Maps::parse(&text, |m| m.inode == exe.ino())
+        .mappings
+        .iter()
+        .find_map(|m| binary.load_bias(m.start, m.offset))
+        .ok_or_else(|| format!("process {pid} has not mapped its executable"))
+}
+
+/// Thread ids as the process itself sees them: the last `NSpid` of each.
+fn threads_inside(pid: u32) -> Vec<u32> {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    tasks
+        .flatten()
+        .filter_map(|task| {
+            let status = std::fs::read_to_string(task.path().join("status")).ok()?;
+            let line = status.lines().find(|l| l.starts_with("NSpid:"))?;
+            line.split_whitespace().last()?.parse().ok()
+        })
+        .collect()
+}

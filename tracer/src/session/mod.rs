@@ -1,0 +1,15 @@
+//! One run: what to capture, from whom, for how long, and the life cycle from attaching to the
+//! last event. No command has an event loop of its own.
+
+mod aggregates;
+mod go_target;
+mod launch;
+mod losses;
+mod plan;
+mod pump;
+mod run;
+mod target;
+mod watch;
+
+pub use plan::{Capture, Plan, TargetSpec};
+pub use run::{Outcome, run};

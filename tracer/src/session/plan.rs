@@ -1,0 +1,131 @@
+//! What a run captures.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::bpf::Group;
+use crate::syscall::filter::SyscallSet;
+
+/// Whom to trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetSpec {
+    /// Running processes, with all their threads.
+    Pids(Vec<u32>),
+    /// A command to launch: an executable file and its arguments, the first of which is its name.
+    Launch { file: PathBuf, args: Vec<String> },
+    /// Every process but the tracer.
+    All,
+}
+
+/// One kind of measurement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Capture {
+    /// Every syscall as events.
+    SyscallStream {
+        syscalls: SyscallSet,
+        /// Bytes copied of strings and buffers.
+        string_limit: u32,
+        /// Put goroutine ids on events of Go processes.
+        goroutines: bool,
+    },
+    /// Syscall latencies, summed in the kernel.
+    SyscallStats { syscalls: SyscallSet },
+    /// On-CPU samples.
+    Samples {
+        /// Per second and CPU.
+        hz: u32,
+        kernel: bool,
+        user: bool,
+    },
+    /// Time off the CPU by stack, summed in the kernel.
+    OffCpu { kernel: bool, user: bool },
+    /// Scheduling by thread, summed in the kernel.
+    RunQueue,
+    /// Rounds of Go's scheduler, counted in the kernel.
+    GoSchedule,
+    /// Go garbage collection cycles.
+    GoGc,
+}
+
+impl Capture {
+    /// The probes it needs.
+    #[must_use]
+    pub const fn group(&self) -> Group {
+        match self {
+            Self::SyscallStream { .. } => Group::SyscallStream,
+            Self::SyscallStats { .. } => Group::SyscallStats,
+            Self::Samples { .. } => Group::Samples,
+            Self::OffCpu { .. } => Group::OffCpu,
+            Self::RunQueue => Group::RunQueue,
+            Self::GoSchedule => Group::GoSchedule,
+            Self::GoGc => Group::GoGc,
+        }
+    }
+
+    /// Whether it is about Go's runtime and makes no sense without one.
+    #[must_use]
+    pub const fn needs_go(&self) -> bool {
+        matches!(self, Self::GoSchedule | Self::GoGc)
+    }
+}
+
+/// A run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub target: TargetSpec,
+    /// Children too.
+    pub follow: bool,
+    /// At most one of each kind.
+    pub captures: Vec<Capture>,
+    /// Names of the commands that show the captures, for the recording.
+    pub kinds: Vec<String>,
+    pub duration: Option<Duration>,
+    pub interval: Option<Duration>,
+    /// Size of the ring buffer in bytes; by default one that suits the captures.
+    pub ring_bytes: Option<u32>,
+    /// Go captures are left out, with a notice, when the target is no Go program; otherwise that
+    /// is an error.
+    pub go_optional: bool,
+    /// Tell on stderr what happens.
+    pub notices: bool,
+    /// `strace`'s notices for attached processes.
+    pub attach_notices: bool,
+}
+
+impl Plan {
+    /// Captures with nothing to attach them to yet.
+    #[must_use]
+    pub const fn new(target: TargetSpec, captures: Vec<Capture>) -> Self {
+        Self {
+            target,
+            follow: false,
+            captures,
+            kinds: Vec::new(),
+            duration: None,
+            interval: None,
+            ring_bytes: None,
+            go_optional: false,
+            notices: true,
+            attach_notices: false,
+        }
+    }
+
+    /// Size of the ring buffer in bytes. Streams of syscalls fill at up to some 100 MB/s, and the
+    /// reader must survive not being scheduled for a while.
+    pub(super) fn ring_size(&self) -> u32 {
+        self.ring_bytes.unwrap_or_else(|| {
+            let streams = self
+                .captures
+                .iter()
+                .any(|c| matches!(c, Capture::SyscallStream { .. }));
+            if streams { 32 << 20 } else { 4 << 20 }
+        })
+    }
+
+    /// Whether names of addresses are needed.
+    pub(super) fn has_stacks(&self) -> bool {
+        self.captures
+            .iter()
+            .any(|c| matches!(c, Capture::Samples { .. } | Capture::OffCpu { .. }))
+    }
+}

@@ -1,0 +1,171 @@
+//! Orders events by time, adds what they lack, and hands them to the sinks.
+
+use std::collections::{HashMap, HashSet};
+
+use super::go_target::GoTarget;
+use crate::decode::{Decoded, GcRanges, decode};
+use crate::event::{Body, Event};
+use crate::sink::{Sink, SinkError};
+use crate::symbol::Symbolizer;
+
+/// Events younger than this wait, since another CPU may still be writing one with an earlier
+/// time, in ns.
+pub(super) const ORDER_WINDOW_NS: u64 = 1_000_000;
+
+pub(super) struct Pump<'a> {
+    sinks: &'a mut [Box<dyn Sink>],
+    /// Decoded, not yet handed on.
+    pending: Vec<Event>,
+    symbolizer: Option<Symbolizer>,
+    pub(super) go: HashMap<u32, GoTarget>,
+    /// Processes known to live, when children are followed.
+    pub(super) live: HashSet<u32>,
+    /// Processes that replaced their program since this was last taken.
+    pub(super) replaced: Vec<u32>,
+    pub(super) undecodable: u64,
+    pub(super) delivered: u64,
+}
+
+impl<'a> Pump<'a> {
+    pub(super) fn new(sinks: &'a mut [Box<dyn Sink>], stacks: bool) -> Self {
+        Self {
+            sinks,
+            pending: Vec::new(),
+            symbolizer: stacks.then(Symbolizer::new),
+            go: HashMap::new(),
+            live: HashSet::new(),
+            replaced: Vec::new(),
+            undecodable: 0,
+            delivered: 0,
+        }
+    }
+
+    /// Prepares for the addresses of a process.
+    pub(super) fn attach_symbols(&mut self, pid: u32) {
+        if let Some(symbolizer) = &mut self.symbolizer {
+            symbolizer.attach(pid);
+        }
+    }
+
+    /// Takes one record from the ring buffer.
+    pub(super) fn record(&mut self, bytes: &[u8]) {
+        match decode(bytes) {
+            Ok(Decoded::Event(event)) => self.pending.push(event),
+            Ok(Decoded::GcRanges(ranges)) => match self.gc_cycle(ranges) {
+                Some(event) => self.pending.push(event),
+                None => self.undecodable += 1,
+            },
+            Err(_) => self.undecodable += 1,
+        }
+    }
+
+    fn gc_cycle(&self, ranges: GcRanges) -> Option<Event> {
+        let cycle = self.go.get(&ranges.pid)?.gc_cycle(&ranges.ranges)?;
+        Some(Event {
+            time_ns: ranges.time_ns,
+            pid: ranges.pid,
+            tid: ranges.tid,
+            cpu: ranges.cpu,
+            goid: None,
+            body: Body::GcCycle(Box::new(cycle)),
+        })
+    }
+
+    /// Hands on, in order of time, the events up to `until_ns`. Those of one thread are in order
+    /// already, and the sort is stable.
+    ///
+    /// # Errors
+    /// The first sink's that takes no more.
+    pub(super) fn release(&mut self, until_ns: u64) -> Result<(), SinkError> {
+        self.pending.sort_by_key(|e| e.time_ns);
+        let ready = self.pending.partition_point(|e| e.time_ns <= until_ns);
+        let rest = self.pending.split_off(ready);
+        let ready = std::mem::replace(&mut self.pending, rest);
+        for event in &ready {
+            self.deliver(event)?;
+        }
+        Ok(())
+    }
+
+    /// Hands one event to the sinks, after what must precede it.
+    ///
+    /// # Errors
+    /// The first sink's that takes no more.
+    pub(super) fn deliver(&mut self, event: &Event) -> Result<(), SinkError> {
+        self.delivered += 1;
+        self.note(event);
+        if let Some(symbolizer) = &mut self.symbolizer {
+            for names in symbolizer.observe(event) {
+                send(self.sinks, &names)?;
+            }
+        }
+        send(self.sinks, event)
+    }
+
+    fn note(&mut self, event: &Event) {
+        match &event.body {
+            Body::Fork(fork) if fork.child_pid != event.pid => {
+                self.live.insert(fork.child_pid);
+            }
+            Body::Exec(_) => self.replaced.push(event.pid),
+            Body::Exit(exit) if exit.last_thread => {
+                self.live.remove(&event.pid);
+            }
+            _ => {}
+        }
+    }
+
+    /// Sends the names of all addresses seen so far.
+    ///
+    /// # Errors
+    /// The first sink's that takes no more.
+    pub(super) fn resolve(&mut self, time_ns: u64) -> Result<(), SinkError> {
+        let Some(symbolizer) = &mut self.symbolizer else {
+            return Ok(());
+        };
+        for names in symbolizer.resolve_pending(time_ns) {
+            send(self.sinks, &names)?;
+        }
+        Ok(())
+    }
+
+    /// What kept addresses from being named, one line each.
+    pub(super) fn symbol_notices(&self) -> Vec<String> {
+        let Some(stats) = self.symbolizer.as_ref().map(Symbolizer::stats) else {
+            return Vec::new();
+        };
+        let mut notices = Vec::new();
+        if stats.kernel_hidden {
+            notices.push(
+                "kernel addresses are hidden (kernel.kptr_restrict): kernel frames have no names"
+                    .to_owned(),
+            );
+        }
+        if stats.distrusted_files != 0 {
+            notices.push(format!(
+                "the debug information of {} files could not be read: functions are named from \
+                 their symbol tables",
+                stats.distrusted_files
+            ));
+        }
+        if stats.unopened_files != 0 || stats.addresses_over_limit != 0 {
+            notices.push(format!(
+                "not named: {} files too many, {} addresses too many",
+                stats.unopened_files, stats.addresses_over_limit
+            ));
+        }
+        notices
+    }
+
+    /// Lets the sinks show what they have.
+    ///
+    /// # Errors
+    /// The first sink's that takes no more.
+    pub(super) fn flush(&mut self) -> Result<(), SinkError> {
+        self.sinks.iter_mut().try_for_each(|s| s.flush())
+    }
+}
+
+fn send(sinks: &mut [Box<dyn Sink>], event: &Event) -> Result<(), SinkError> {
+    sinks.iter_mut().try_for_each(|s| s.event(event))
+}

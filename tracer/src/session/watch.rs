@@ -1,0 +1,65 @@
+//! Learns that processes end, and with what status, without stopping or polling them.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// A process, held by a descriptor that cannot come to mean another one.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) pid: u32,
+    fd: AsyncFd<PidFd>,
+}
+
+#[derive(Debug)]
+struct PidFd(OwnedFd);
+
+impl AsRawFd for PidFd {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl Watched {
+    /// Opens the process.
+    ///
+    /// # Errors
+    /// `ESRCH` when it does not exist, `EINVAL` when `pid` is a thread that leads no process.
+    pub(super) fn open(pid: u32) -> io::Result<Self> {
+        // SAFETY: no pointers are passed.
+        let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let fd = RawFd::try_from(fd).map_err(io::Error::other)?;
+        // SAFETY: the descriptor is new and ours; the kernel made it close on exec.
+        let fd = PidFd(unsafe { OwnedFd::from_raw_fd(fd) });
+        Ok(Self {
+            pid,
+            fd: AsyncFd::with_interest(fd, Interest::READABLE)?,
+        })
+    }
+
+    /// Resolves when the process has ended.
+    pub(super) async fn ended(&self) {
+        // An error means that readiness cannot be awaited, which ends the wait as well.
+        let _ = self.fd.readable().await;
+    }
+}
+
+/// Resolves when all have ended.
+pub(super) async fn all_ended(watched: &[Watched]) {
+    for process in watched {
+        process.ended().await;
+    }
+}
+
+/// Collects the status of our own child, as `wait4` reports it.
+pub(super) fn reap(pid: u32) -> Option<u32> {
+    let mut status = 0;
+    // SAFETY: `status` is valid; the child is ours.
+    let got = unsafe { libc::waitpid(pid.cast_signed(), &raw mut status, libc::WNOHANG) };
+    (got == pid.cast_signed()).then(|| status.cast_unsigned())
+}
