@@ -98,7 +98,7 @@ impl Toolchain {
             })
     }
 
-    /// Parses the text that [`Toolchain::to_text`] made.
+    /// Parses the text of a stamp.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let value = |key: &str| {
             text.lines()
