@@ -370,6 +370,16 @@ fn a_file_made_to_harm_costs_its_own_names_only() {
     let found = worker.symbolize((1, 2), &exe, &[offset.expect("mapped")]);
     let function = found[0].last().expect("a new child answers");
     assert!(function.function.ends_with("tests::landmark"));
+    let exe_id = (1, 2);
+    let third = dir.path().join("third");
+    std::fs::write(&third, inflating_elf()).expect("writable");
+    assert_eq!(worker.symbolize((1, 3), &third, &offsets), [[], []]);
+    let again = worker.symbolize(exe_id, &exe, &[offset.expect("mapped")]);
+    assert_eq!(
+        again, found,
+        "another file's harm is not held against this one"
+    );
+    assert_eq!(worker.distrusted(), 2);
 }
 
 proptest! {

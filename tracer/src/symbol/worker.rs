@@ -6,7 +6,7 @@
 //! and after a failure the file is read again without DWARF, then not at all.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::{self, Read, Write},
     os::{
         fd::{AsRawFd, FromRawFd},
@@ -29,6 +29,9 @@ const CHUNK: usize = 4096;
 
 /// Largest message in bytes.
 const MAX_MESSAGE: usize = 256 << 20;
+
+/// Files one child reads.
+const MAX_FILES: usize = 64;
 
 /// Private memory the child may have, at most.
 const MAX_MEMORY: u64 = 4 << 30;
@@ -84,24 +87,33 @@ impl Worker {
                 offsets: offsets.to_vec(),
                 dwarf: trust == Trust::Dwarf,
             };
-            match self.ask(&request) {
+            match self.ask(id, &request) {
                 Ok(reply) if reply.len() == offsets.len() => return reply,
-                outcome => self.distrust(id, path, trust, outcome.err()),
+                outcome => self.failed(id, path, trust, outcome.err()),
             }
         }
     }
 
-    fn ask(&mut self, request: &Request) -> io::Result<Reply> {
+    fn ask(&mut self, id: (u64, u64), request: &Request) -> io::Result<Reply> {
+        if self.child.as_ref().is_some_and(Child::is_worn) {
+            self.child = None;
+        }
         let child = match &mut self.child {
             Some(child) => child,
             none => none.insert(Child::start()?),
         };
+        child.files.insert(id);
         send(&mut child.stream, request)?;
         receive(&mut child.stream, Some(Instant::now() + DEADLINE))
     }
 
-    fn distrust(&mut self, id: (u64, u64), path: &Path, trust: Trust, error: Option<io::Error>) {
-        self.child = None;
+    /// Ends the child and trusts the file less, if no other can be the reason: what was read of
+    /// other files still takes memory.
+    fn failed(&mut self, id: (u64, u64), path: &Path, trust: Trust, error: Option<io::Error>) {
+        let child = self.child.take();
+        if child.is_some_and(|c| c.files.len() > 1) {
+            return;
+        }
         let less = match trust {
             Trust::Dwarf => Trust::SymbolsOnly,
             _ => Trust::Nothing,
@@ -120,6 +132,8 @@ impl Worker {
 struct Child {
     pid: libc::pid_t,
     stream: UnixStream,
+    /// Files it was asked about. It keeps what it parsed.
+    files: HashSet<(u64, u64)>,
 }
 
 impl Child {
@@ -131,8 +145,17 @@ impl Child {
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
             0 => serve(&theirs),
-            pid => Ok(Self { pid, stream: ours }),
+            pid => Ok(Self {
+                pid,
+                stream: ours,
+                files: HashSet::new(),
+            }),
         }
+    }
+
+    /// Whether it holds so much that a new one should take its place.
+    fn is_worn(&self) -> bool {
+        self.files.len() > MAX_FILES
     }
 }
 
