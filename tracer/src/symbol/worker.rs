@@ -49,8 +49,10 @@ enum Trust {
 
 /// Symbolizes offsets in files out of process. The child starts with the first request and ends
 /// when this is dropped.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Worker {
+    /// Time for one request.
+    deadline: Duration,
     child: Option<Child>,
     /// Files that made the child fail, by the caller's id.
     distrusted: HashMap<(u64, u64), Trust>,
@@ -65,7 +67,28 @@ struct Request {
 
 type Reply = Vec<Vec<FrameSymbol>>;
 
+impl Default for Worker {
+    fn default() -> Self {
+        Self::with_deadline(DEADLINE)
+    }
+}
+
 impl Worker {
+    /// A worker that gives up on a request after the given time.
+    pub(super) fn with_deadline(deadline: Duration) -> Self {
+        Self {
+            deadline,
+            child: None,
+            distrusted: HashMap::new(),
+        }
+    }
+
+    /// Process id of the child, when it runs.
+    #[cfg(test)]
+    pub(super) fn child_pid(&self) -> Option<libc::pid_t> {
+        self.child.as_ref().map(|child| child.pid)
+    }
+
     /// Names each offset in the file at `path` as `Native::symbolize` does; all empty when the
     /// file defeats the parser. `id` tells files apart across calls.
     pub(super) fn symbolize(&mut self, id: (u64, u64), path: &Path, offsets: &[u64]) -> Reply {
@@ -104,7 +127,7 @@ impl Worker {
         };
         child.files.insert(id);
         send(&mut child.stream, request)?;
-        receive(&mut child.stream, Some(Instant::now() + DEADLINE))
+        receive(&mut child.stream, Some(Instant::now() + self.deadline))
     }
 
     /// Ends the child and trusts the file less, if no other can be the reason: what was read of
