@@ -1,7 +1,7 @@
 //! Files that targets have mapped, held open.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::File,
     io,
     os::{
@@ -102,6 +102,12 @@ impl MappedFiles {
     /// Closes files that no address space maps any more.
     pub fn close_unused(&mut self) {
         self.open.retain(|_, file| Arc::strong_count(file) > 1);
+    }
+
+    /// The open files, as [`MappedFile::id`].
+    #[must_use]
+    pub fn ids(&self) -> HashSet<(u64, u64)> {
+        self.open.values().map(|file| file.id()).collect()
     }
 
     /// Files that were not opened because too many were open.

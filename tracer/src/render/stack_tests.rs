@@ -191,7 +191,7 @@ fn on_cpu_text() {
 
 3 threads: app/43 62.5%, app/42 25.0%, kworker 0/44 12.5%
 3 records lost: buffers were full
-user stack missing in 1 samples (12.5%)
+user stack missing in 1 sample (12.5%)
 ";
     assert_eq!(on_cpu(StackFormat::Text, false, &whole_run()), want);
 }
@@ -413,7 +413,7 @@ fn off_cpu_text() {
     thread app
 
 1 more stack with 0.0% of blocked time
-user stack missing in 1 switches (7.1%)
+user stack missing in 1 switch (7.1%)
 ";
     assert_eq!(off_cpu(StackFormat::Text, text), want);
 }

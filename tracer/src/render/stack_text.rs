@@ -62,9 +62,9 @@ pub fn write_on_cpu(
     write_threads(profile, text, out)?;
     write_footers(run, out)?;
     if profile.user_missing > 0 {
+        let missing = count(profile.user_missing, "sample", "samples");
         let share = percent(profile.user_missing, profile.samples);
-        let missing = profile.user_missing;
-        writeln!(out, "user stack missing in {missing} samples ({share})")?;
+        writeln!(out, "user stack missing in {missing} ({share})")?;
     }
     Ok(())
 }
@@ -163,9 +163,9 @@ pub fn write_off_cpu(
     }
     write_footers(run, out)?;
     if profile.user_missing > 0 {
-        let missing = profile.user_missing;
-        let share = percent(missing, profile.count);
-        writeln!(out, "user stack missing in {missing} switches ({share})")?;
+        let missing = count(profile.user_missing, "switch", "switches");
+        let share = percent(profile.user_missing, profile.count);
+        writeln!(out, "user stack missing in {missing} ({share})")?;
     }
     Ok(())
 }

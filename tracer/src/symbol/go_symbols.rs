@@ -1,36 +1,37 @@
 //! Names from the function table of Go executables.
 
-use super::resolver::GoSymbols;
 use crate::event::{FrameSymbol, SymbolOrigin};
 use crate::go::{Binary, BinaryError, pclntab::Frame, pclntab::Pclntab};
 use crate::process::MappedFile;
 
 /// The function table of one executable and what relates its addresses to the file.
 #[derive(Debug)]
-struct GoFile {
+pub(super) struct GoFile {
     binary: Binary,
     table: Pclntab,
 }
 
-/// Opens the function table of a file; `None` when it is no Go executable or its table is of a
-/// kind not known.
-pub(super) fn open(file: &MappedFile) -> Option<Box<dyn GoSymbols>> {
-    let opened = Binary::open(&file.proc_path()).and_then(|binary| {
-        let table = binary.pclntab()?;
-        Ok(GoFile { binary, table })
-    });
-    match opened {
-        Ok(file) => Some(Box::new(file)),
-        Err(BinaryError::NotGo) => None,
-        Err(error) => {
-            log::debug!("Go functions of {}: {error}", file.path);
-            None
+impl GoFile {
+    /// Opens the function table of a file; `None` when it is no Go executable or its table is of
+    /// a kind not known.
+    pub(super) fn open(file: &MappedFile) -> Option<Self> {
+        let opened = Binary::open(&file.proc_path()).and_then(|binary| {
+            let table = binary.pclntab()?;
+            Ok(Self { binary, table })
+        });
+        match opened {
+            Ok(file) => Some(file),
+            Err(BinaryError::NotGo) => None,
+            Err(error) => {
+                log::debug!("Go functions of {}: {error}", file.path);
+                None
+            }
         }
     }
-}
 
-impl GoSymbols for GoFile {
-    fn symbolize(&self, file_offset: u64) -> Vec<FrameSymbol> {
+    /// Names an address given as an offset in the file, innermost first; empty when the table
+    /// does not cover it.
+    pub(super) fn symbolize(&self, file_offset: u64) -> Vec<FrameSymbol> {
         let Some(pc) = self.binary.elf().offset_to_vaddr(file_offset) else {
             return Vec::new();
         };

@@ -6,8 +6,8 @@
 //! recordings need nothing of this module.
 //!
 //! A frame is looked up in Go's function table, then in DWARF and ELF symbols, and is otherwise
-//! left with its module and offset. DWARF of a target is read by [`worker`]: a child process
-//! whose memory and time are limited, since a file made to harm can defeat its parser.
+//! left with its module and offset. ELF symbols and DWARF are read by a child
+//! process (`worker`) whose memory and time are limited, since a file made to harm can defeat its parser.
 
 mod collector;
 mod go_symbols;
@@ -20,6 +20,6 @@ mod tests;
 mod worker;
 
 pub use collector::{Address, Collector};
-pub use kallsyms::Kallsyms;
+pub use kallsyms::{Kallsyms, KernelFunction};
 pub use resolver::Resolver;
 pub use symbolizer::{SymbolStats, Symbolizer};

@@ -1,23 +1,16 @@
 //! From addresses to names, through mappings and the files behind them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Address, Kallsyms, go_symbols, worker::Worker};
+use super::{Address, Kallsyms, go_symbols::GoFile, worker::Worker};
 use crate::event::{FrameSymbol, Space, SymbolOrigin, SymbolizedAddress, Symbols};
 use crate::process::{AddressSpace, MappedFile};
-
-/// The function table of one Go executable.
-pub(super) trait GoSymbols: std::fmt::Debug {
-    /// Names an address given as an offset in the executable file, innermost first; empty when the
-    /// table does not cover it. Offsets of functions are from the given address.
-    fn symbolize(&self, file_offset: u64) -> Vec<FrameSymbol>;
-}
 
 /// Names addresses. Parsed files are kept for the next call.
 #[derive(Debug, Default)]
 pub struct Resolver {
-    go: HashMap<(u64, u64), Option<Box<dyn GoSymbols>>>,
+    go: HashMap<(u64, u64), Option<GoFile>>,
     worker: Worker,
     /// `None` until first needed.
     kernel: Option<Kallsyms>,
@@ -71,7 +64,7 @@ impl Resolver {
         let go = self
             .go
             .entry(file.id())
-            .or_insert_with(|| go_symbols::open(file));
+            .or_insert_with(|| GoFile::open(file));
         let mut rest = Vec::new();
         for place in places {
             let frames = go
@@ -114,6 +107,11 @@ impl Resolver {
                 Kallsyms::default()
             })
         })
+    }
+
+    /// Closes the files that are not among the given ones.
+    pub fn retain_files(&mut self, open: &HashSet<(u64, u64)>) {
+        self.go.retain(|id, _| open.contains(id));
     }
 
     /// Whether kernel addresses were asked for and the kernel hid its symbols.

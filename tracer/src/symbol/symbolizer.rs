@@ -106,6 +106,7 @@ impl Symbolizer {
             self.collector.forget(pid);
         }
         self.files.close_unused();
+        self.resolver.retain_files(&self.files.ids());
         events
     }
 

@@ -370,6 +370,36 @@ fn a_file_made_to_harm_costs_its_own_names_only() {
     let found = worker.symbolize((1, 2), &exe, &[offset.expect("mapped")]);
     let function = found[0].last().expect("a new child answers");
     assert!(function.function.ends_with("tests::landmark"));
+    let exe_id = (1, 2);
+    let third = dir.path().join("third");
+    std::fs::write(&third, inflating_elf()).expect("writable");
+    assert_eq!(worker.symbolize((1, 3), &third, &offsets), [[], []]);
+    let again = worker.symbolize(exe_id, &exe, &[offset.expect("mapped")]);
+    assert_eq!(
+        again, found,
+        "another file's harm is not held against this one"
+    );
+    assert_eq!(worker.distrusted(), 2);
+}
+
+#[test]
+fn a_child_that_hangs_or_dies_is_replaced() {
+    let exe = std::env::current_exe().expect("has a path");
+    let mut worker = Worker::with_deadline(std::time::Duration::from_secs(3));
+    let offsets: Vec<u64> = (0x1000..0x200_000).step_by(4096).collect();
+    let named = |found: &[Vec<FrameSymbol>]| found.iter().filter(|f| !f.is_empty()).count();
+    let all = named(&worker.symbolize((1, 1), &exe, &offsets));
+    assert!(all > 0);
+    for signal in [libc::SIGKILL, libc::SIGSTOP] {
+        // Another file was read too, so this one is not to blame.
+        worker.symbolize((1, 2), Path::new("/bin/sleep"), &[0]);
+        let pid = worker.child_pid().expect("runs");
+        // SAFETY: the pid is that of a child of this process that was not waited for.
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+        assert_eq!(named(&worker.symbolize((1, 1), &exe, &offsets)), all);
+        assert_ne!(worker.child_pid(), Some(pid));
+    }
+    assert_eq!(worker.distrusted(), 0);
 }
 
 proptest! {

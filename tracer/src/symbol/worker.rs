@@ -6,7 +6,7 @@
 //! and after a failure the file is read again without DWARF, then not at all.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::{self, Read, Write},
     os::{
         fd::{AsRawFd, FromRawFd},
@@ -30,6 +30,9 @@ const CHUNK: usize = 4096;
 /// Largest message in bytes.
 const MAX_MESSAGE: usize = 256 << 20;
 
+/// Files one child reads.
+const MAX_FILES: usize = 64;
+
 /// Private memory the child may have, at most.
 const MAX_MEMORY: u64 = 4 << 30;
 
@@ -46,8 +49,10 @@ enum Trust {
 
 /// Symbolizes offsets in files out of process. The child starts with the first request and ends
 /// when this is dropped.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Worker {
+    /// Time for one request.
+    deadline: Duration,
     child: Option<Child>,
     /// Files that made the child fail, by the caller's id.
     distrusted: HashMap<(u64, u64), Trust>,
@@ -62,7 +67,28 @@ struct Request {
 
 type Reply = Vec<Vec<FrameSymbol>>;
 
+impl Default for Worker {
+    fn default() -> Self {
+        Self::with_deadline(DEADLINE)
+    }
+}
+
 impl Worker {
+    /// A worker that gives up on a request after the given time.
+    pub(super) fn with_deadline(deadline: Duration) -> Self {
+        Self {
+            deadline,
+            child: None,
+            distrusted: HashMap::new(),
+        }
+    }
+
+    /// Process id of the child, when it runs.
+    #[cfg(test)]
+    pub(super) fn child_pid(&self) -> Option<libc::pid_t> {
+        self.child.as_ref().map(|child| child.pid)
+    }
+
     /// Names each offset in the file at `path` as `Native::symbolize` does; all empty when the
     /// file defeats the parser. `id` tells files apart across calls.
     pub(super) fn symbolize(&mut self, id: (u64, u64), path: &Path, offsets: &[u64]) -> Reply {
@@ -84,24 +110,33 @@ impl Worker {
                 offsets: offsets.to_vec(),
                 dwarf: trust == Trust::Dwarf,
             };
-            match self.ask(&request) {
+            match self.ask(id, &request) {
                 Ok(reply) if reply.len() == offsets.len() => return reply,
-                outcome => self.distrust(id, path, trust, outcome.err()),
+                outcome => self.failed(id, path, trust, outcome.err()),
             }
         }
     }
 
-    fn ask(&mut self, request: &Request) -> io::Result<Reply> {
+    fn ask(&mut self, id: (u64, u64), request: &Request) -> io::Result<Reply> {
+        if self.child.as_ref().is_some_and(Child::is_worn) {
+            self.child = None;
+        }
         let child = match &mut self.child {
             Some(child) => child,
             none => none.insert(Child::start()?),
         };
+        child.files.insert(id);
         send(&mut child.stream, request)?;
-        receive(&mut child.stream, Some(Instant::now() + DEADLINE))
+        receive(&mut child.stream, Some(Instant::now() + self.deadline))
     }
 
-    fn distrust(&mut self, id: (u64, u64), path: &Path, trust: Trust, error: Option<io::Error>) {
-        self.child = None;
+    /// Ends the child and trusts the file less, if no other can be the reason: what was read of
+    /// other files still takes memory.
+    fn failed(&mut self, id: (u64, u64), path: &Path, trust: Trust, error: Option<io::Error>) {
+        let child = self.child.take();
+        if child.is_some_and(|c| c.files.len() > 1) {
+            return;
+        }
         let less = match trust {
             Trust::Dwarf => Trust::SymbolsOnly,
             _ => Trust::Nothing,
@@ -120,6 +155,8 @@ impl Worker {
 struct Child {
     pid: libc::pid_t,
     stream: UnixStream,
+    /// Files it was asked about. It keeps what it parsed.
+    files: HashSet<(u64, u64)>,
 }
 
 impl Child {
@@ -131,8 +168,17 @@ impl Child {
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
             0 => serve(&theirs),
-            pid => Ok(Self { pid, stream: ours }),
+            pid => Ok(Self {
+                pid,
+                stream: ours,
+                files: HashSet::new(),
+            }),
         }
+    }
+
+    /// Whether it holds so much that a new one should take its place.
+    fn is_worn(&self) -> bool {
+        self.files.len() > MAX_FILES
     }
 }
 
