@@ -351,9 +351,14 @@ extern "C" fn capture_strings(id: u64, address: u64) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn capture_count(id: u64, address: u64) -> u64 {
-    let Some(captures) = Captures::current() else { return 0 };
+    let Some(captures) = Captures::current() else {
+        return 0;
+    };
     let Some(at) = captures.room() else { return 0 };
-    let mut header = CaptureHeader { status: status::TRUNCATED, ..header_of(id) };
+    let mut header = CaptureHeader {
+        status: status::TRUNCATED,
+        ..header_of(id)
+    };
     for i in 0..MAX_COUNT as u64 {
         header.wanted = opaque(i);
         match user_word(address + i * 8) {
@@ -384,16 +389,27 @@ extern "C" fn capture_msghdr(id: u64, address: u64) -> u64 {
     };
     let limit = MAX_CAPTURE as u64;
     if name != 0
-        && capture_bytes(with_index(id, u64::from(msghdr::NAME)), name, name_len as u32 as u64, limit) == 0
+        && capture_bytes(
+            with_index(id, u64::from(msghdr::NAME)),
+            name,
+            name_len as u32 as u64,
+            limit,
+        ) == 0
     {
         return 0;
     }
-    let (Some(control), Some(control_len)) = (user_word(address + 32), user_word(address + 40)) else {
+    let (Some(control), Some(control_len)) = (user_word(address + 32), user_word(address + 40))
+    else {
         return 1;
     };
     if control != 0
         && control_len != 0
-        && capture_bytes(with_index(id, u64::from(msghdr::CONTROL)), control, control_len, limit) == 0
+        && capture_bytes(
+            with_index(id, u64::from(msghdr::CONTROL)),
+            control,
+            control_len,
+            limit,
+        ) == 0
     {
         return 0;
     }
@@ -404,7 +420,9 @@ extern "C" fn capture_msghdr(id: u64, address: u64) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn capture_msghdr_buffers(id: u64, address: u64) -> u64 {
-    let Some(captures) = Captures::current() else { return 0 };
+    let Some(captures) = Captures::current() else {
+        return 0;
+    };
     let (Some(iov), Some(count)) = (user_word(address + 16), user_word(address + 24)) else {
         return 1;
     };

@@ -11,6 +11,7 @@ pub mod process;
 pub mod recording;
 pub mod render;
 pub mod report;
+pub mod session;
 pub mod sink;
 pub mod symbol;
 pub mod syscall;

@@ -13,7 +13,13 @@ pub(super) fn losses(now: &[ProbeCounters], before: &[ProbeCounters], undecodabl
         .zip(now)
         .enumerate()
         .map(|(i, (&id, now))| loss(id, now, before.get(i).unwrap_or(&zero)))
-        .filter(|loss| *loss != ProbeLoss { probe: loss.probe.clone(), ..ProbeLoss::default() })
+        .filter(|loss| {
+            *loss
+                != ProbeLoss {
+                    probe: loss.probe.clone(),
+                    ..ProbeLoss::default()
+                }
+        })
         .collect();
     Losses {
         probes,

@@ -38,7 +38,7 @@ impl Watched {
         let fd = PidFd(unsafe { OwnedFd::from_raw_fd(fd) });
         Ok(Self {
             pid,
-            fd: AsyncFd::with_interest(fd, Interest::READABLE)?,
+            fd: AsyncFd::register_with_interest(fd, Interest::READABLE)?,
         })
     }
 

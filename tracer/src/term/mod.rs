@@ -5,11 +5,13 @@
 mod columns;
 mod duration;
 mod human;
+mod notice;
 mod printable;
 mod terminal;
 
 pub use columns::{Align, Columns};
 pub use duration::{DurationError, parse_duration};
 pub use human::{bytes, ns, percent, plural, rate};
+pub use notice::notice;
 pub use printable::printable;
 pub use terminal::{Color, Terminal, clip};

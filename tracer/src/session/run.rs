@@ -1,0 +1,718 @@
+//! The life cycle: open the target, load, attach, pump until something ends it, detach, read what
+//! was summed, and end the stream of events.
+
+use std::collections::HashSet;
+use std::future::pending;
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracer_common::capture::MAX_SYSCALLS;
+use tracer_common::config::target as flag;
+use tracer_common::probe::ProbeCounters;
+
+use super::aggregates::Aggregates;
+use super::go_target::GoTarget;
+use super::losses::{describe, losses, missing_events};
+use super::plan::{Capture, Plan, TargetSpec};
+use super::pump::{ORDER_WINDOW_NS, Pump};
+use super::target::{Target, comm};
+use super::watch::{all_ended, reap};
+use crate::bpf::{BpfError, Constants, Group, Kernel, PROBES, Sizes, VMLINUX_BTF};
+use crate::error::ExpectedError;
+use crate::event::{Body, Event, ProcessInfo, RunEnd, RunStart, StopReason};
+use crate::sink::{Sink, SinkError};
+use crate::syscall::{capture, filter};
+use crate::term;
+
+/// Time between two looks at the ring buffer.
+const POLL: Duration = Duration::from_millis(5);
+/// Records taken in one go before signals and deadlines are looked at.
+const BATCH: usize = 100_000;
+/// Looks at the ring buffer between two looks at the loss counters.
+const POLLS_PER_LOSS_CHECK: u32 = 20;
+
+/// How a run went.
+#[derive(Debug)]
+pub struct Outcome {
+    pub end: RunEnd,
+    /// The output that could not be written, if any; what was gathered was still printed elsewhere.
+    pub output_error: Option<SinkError>,
+}
+
+/// Runs a plan to its end, feeding `sinks`.
+///
+/// # Errors
+/// When nothing could be captured: no target, no rights, a kernel that refuses. Later faults end
+/// the run and are part of the [`Outcome`].
+pub async fn run(plan: &Plan, sinks: &mut [Box<dyn Sink>]) -> Result<Outcome, ExpectedError> {
+    let mut signals = Signals::new()?;
+    let mut target = Target::open(&plan.target)?;
+    let mut session = Session::open(plan, &target, sinks)?;
+    session.attach(&target)?;
+    let started = session.begin(&target);
+    target.start(&plan.target)?;
+    let (reason, output_error) = match started {
+        Ok(()) => session.pump(&target, &mut signals).await,
+        Err(error) => (closed(&error), Some(error)),
+    };
+    Ok(session.finish(&target, reason, output_error))
+}
+
+const fn closed(error: &SinkError) -> StopReason {
+    match error {
+        SinkError::Closed => StopReason::OutputClosed,
+        SinkError::Write { .. } => StopReason::OutputFailed,
+    }
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, ExpectedError> {
+        let failed = |e: std::io::Error| ExpectedError::KernelRefuses {
+            what: "signal handlers".to_owned(),
+            why: e.to_string(),
+        };
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+        })
+    }
+
+    /// Resolves at the first SIGINT or SIGTERM; the second one then kills the tracer at once.
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        for number in [libc::SIGINT, libc::SIGTERM] {
+            // SAFETY: restoring the default action is always allowed.
+            unsafe { libc::signal(number, libc::SIG_DFL) };
+        }
+    }
+}
+
+struct Session<'a> {
+    plan: &'a Plan,
+    kernel: Kernel,
+    pump: Pump<'a>,
+    aggregates: Aggregates,
+    counters: Vec<ProbeCounters>,
+    started: Instant,
+    own_cpu_start_ns: u64,
+}
+
+impl<'a> Session<'a> {
+    fn open(
+        plan: &'a Plan,
+        target: &Target,
+        sinks: &'a mut [Box<dyn Sink>],
+    ) -> Result<Self, ExpectedError> {
+        let kernel = Kernel::load(&constants(plan, target), sizes(plan)).map_err(refused)?;
+        Ok(Self {
+            plan,
+            kernel,
+            pump: Pump::new(sinks, plan.has_stacks()),
+            aggregates: Aggregates::default(),
+            counters: Vec::new(),
+            started: Instant::now(),
+            own_cpu_start_ns: own_cpu_ns(),
+        })
+    }
+
+    fn notice(&self, text: &str) {
+        if self.plan.notices {
+            term::notice(text);
+        }
+    }
+
+    fn has(&self, group: Group) -> bool {
+        self.plan.captures.iter().any(|c| c.group() == group)
+    }
+
+    fn hz(&self) -> u32 {
+        self.plan
+            .captures
+            .iter()
+            .find_map(|c| match c {
+                Capture::Samples { hz, .. } => Some(*hz),
+                _ => None,
+            })
+            .unwrap_or(0)
+    }
+
+    /// Tells the programs whom and what, then attaches them.
+    fn attach(&mut self, target: &Target) -> Result<(), ExpectedError> {
+        if self.has(Group::SyscallStream) {
+            let rules: Vec<_> = (0..).zip(capture::all_rules()).collect();
+            self.kernel.set_capture_rules(&rules).map_err(refused)?;
+        }
+        let launched = target.launched();
+        for pid in target.pids() {
+            let mut flags = flag::TRACE;
+            if self.plan.follow {
+                flags |= flag::FOLLOW;
+            }
+            if launched.is_some() {
+                flags |= flag::AWAIT_EXEC;
+            }
+            self.kernel.set_target(pid, flags).map_err(refused)?;
+            self.pump.live.insert(pid);
+        }
+        self.attach_go(target)?;
+        for probe in PROBES {
+            let wanted = probe.group == Group::Process || self.has(probe.group);
+            if wanted && !matches!(probe.group, Group::GoGc | Group::GoSchedule) {
+                self.kernel
+                    .attach(probe, u64::from(self.hz()))
+                    .map_err(refused)?;
+            }
+        }
+        if launched.is_none() {
+            for pid in target.pids() {
+                self.pump.attach_symbols(pid);
+            }
+        }
+        Ok(())
+    }
+
+    fn wants_goroutines(&self) -> bool {
+        self.plan.captures.iter().any(|c| {
+            matches!(
+                c,
+                Capture::SyscallStream {
+                    goroutines: true,
+                    ..
+                }
+            )
+        })
+    }
+
+    fn attach_go(&mut self, target: &Target) -> Result<(), ExpectedError> {
+        let needed = self.plan.captures.iter().any(Capture::needs_go);
+        if !needed && !self.wants_goroutines() {
+            return Ok(());
+        }
+        if matches!(target, Target::All) {
+            return Err(ExpectedError::Usage(
+                "Go's runtime is read in chosen processes: give -p PID".to_owned(),
+            ));
+        }
+        for pid in target.pids() {
+            let opened = match &self.plan.target {
+                TargetSpec::Launch { file, .. } => GoTarget::prepare(pid, file),
+                _ => GoTarget::open(pid, false),
+            };
+            if let Err(why) = opened.and_then(|go| self.add_go(go, target.launched().is_some())) {
+                if needed && !self.plan.go_optional {
+                    return Err(not_go(pid, &self.plan.target, why));
+                }
+                self.notice(&format!("process {pid}: no Go runtime data: {why}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the programs about a Go process. What does not work while the rest does is told once.
+    fn add_go(&mut self, go: GoTarget, launched: bool) -> Result<(), String> {
+        let pid = go.pid;
+        if self.wants_goroutines() {
+            match go.offsets() {
+                Ok(offsets) => self
+                    .kernel
+                    .set_go_offsets(pid, offsets)
+                    .map_err(|e| e.to_string())?,
+                // Known once it runs.
+                Err(_) if launched => {}
+                Err(why) => self.notice(&format!("no goroutine ids of process {pid}: {why}")),
+            }
+        }
+        if self.has(Group::GoGc) {
+            match go.gc_plan() {
+                Ok(plan) => self
+                    .kernel
+                    .set_gc_plan(pid, plan)
+                    .map_err(|e| e.to_string())?,
+                Err(_) if launched => {}
+                Err(why) => return Err(why),
+            }
+        }
+        for group in [Group::GoGc, Group::GoSchedule] {
+            if self.has(group) {
+                self.attach_sites(&go, group)?;
+            }
+        }
+        self.pump.go.insert(pid, go);
+        Ok(())
+    }
+
+    fn attach_sites(&mut self, go: &GoTarget, group: Group) -> Result<(), String> {
+        for site in go.sites(group) {
+            let site = site?;
+            if site.single_stepped {
+                self.notice(&format!(
+                    "{}: this Go release has no cheap place for the probe; each hit costs the \
+                     target several microseconds",
+                    site.probe.program
+                ));
+            }
+            self.kernel
+                .attach_uprobe(site.probe, go.file(), site.offset, go.pid)
+                .map_err(|e| e.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Reads a process again that now runs another program.
+    fn reattach_go(&mut self, pid: u32) {
+        let needed = self.plan.captures.iter().any(Capture::needs_go);
+        if !needed && !self.wants_goroutines() {
+            return;
+        }
+        let prepared = self.pump.go.remove(&pid).is_some();
+        self.kernel.forget_go(pid);
+        let result = GoTarget::open(pid, true).and_then(|go| {
+            if prepared && matches!(self.plan.target, TargetSpec::Launch { .. }) {
+                self.complete_go(go)
+            } else {
+                self.add_go(go, false)
+            }
+        });
+        if let Err(why) = result {
+            self.notice(&format!(
+                "process {pid}: no Go runtime data after exec: {why}"
+            ));
+        }
+    }
+
+    /// The probes were attached before the program ran; its addresses are known only now.
+    fn complete_go(&mut self, go: GoTarget) -> Result<(), String> {
+        if self.wants_goroutines() {
+            let offsets = go.offsets()?;
+            self.kernel
+                .set_go_offsets(go.pid, offsets)
+                .map_err(|e| e.to_string())?;
+        }
+        if self.has(Group::GoGc) {
+            let plan = go.gc_plan()?;
+            self.kernel
+                .set_gc_plan(go.pid, plan)
+                .map_err(|e| e.to_string())?;
+        }
+        self.pump.go.insert(go.pid, go);
+        Ok(())
+    }
+
+    /// Begins the stream of events.
+    fn begin(&mut self, target: &Target) -> Result<(), SinkError> {
+        self.started = Instant::now();
+        let pids = target.pids();
+        let now = now_ns();
+        let start = run_start(self.plan, &pids, self.hz());
+        self.pump
+            .deliver(&fact(now, 0, Body::RunStart(Box::new(start))))?;
+        if target.launched().is_none() {
+            for &pid in &pids {
+                let info = process_info(pid, self.pump.go.get(&pid));
+                self.pump
+                    .deliver(&fact(now, pid, Body::Process(Box::new(info))))?;
+            }
+        }
+        self.announce(target);
+        self.pump.flush()
+    }
+
+    fn announce(&self, target: &Target) {
+        let probes = term::plural(u64::from(self.kernel.attached()), "probe", "probes");
+        let whom = match target {
+            Target::All => "all processes".to_owned(),
+            Target::Launched { watched, .. } => watched.pid.to_string(),
+            Target::Processes(processes) => processes
+                .iter()
+                .map(|w| format!("{} ({})", w.pid, comm(w.pid)))
+                .collect::<Vec<_>>()
+                .join(", "),
+        };
+        self.notice(&format!("attached to {whom}: {probes}"));
+    }
+
+    /// Takes events until the run ends, and says why it ended.
+    async fn pump(
+        &mut self,
+        target: &Target,
+        signals: &mut Signals,
+    ) -> (StopReason, Option<SinkError>) {
+        let plan = self.plan;
+        let deadline = async {
+            match plan.duration {
+                Some(duration) => tokio::time::sleep(duration).await,
+                None => pending().await,
+            }
+        };
+        let ended = async {
+            match target {
+                Target::All => pending().await,
+                _ => all_ended(target.watched()).await,
+            }
+        };
+        tokio::pin!(deadline, ended);
+        let stop = signals.stop();
+        tokio::pin!(stop);
+        let mut poll = tokio::time::interval(POLL);
+        poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut ticks = plan
+            .interval
+            .map(|period| tokio::time::interval_at(tokio::time::Instant::now() + period, period));
+        let mut targets_ended = false;
+        let mut polls = 0u32;
+        loop {
+            let step = tokio::select! {
+                biased;
+                () = &mut stop => return (StopReason::Interrupted, None),
+                () = &mut deadline => return (StopReason::Duration, None),
+                () = &mut ended, if !targets_ended => {
+                    targets_ended = true;
+                    Ok(())
+                }
+                () = tick(&mut ticks) => self.interval(target),
+                _ = poll.tick() => {
+                    polls = polls.wrapping_add(1);
+                    self.drain_some(polls.is_multiple_of(POLLS_PER_LOSS_CHECK))
+                }
+            };
+            if let Err(error) = step {
+                return (closed(&error), Some(error));
+            }
+            if targets_ended && self.nobody_left(target) {
+                return (StopReason::TargetExited, None);
+            }
+        }
+    }
+
+    /// Followed children may outlive the processes that were asked for.
+    fn nobody_left(&self, target: &Target) -> bool {
+        let asked: HashSet<u32> = target.pids().into_iter().collect();
+        !self.plan.follow || self.pump.live.iter().all(|pid| asked.contains(pid))
+    }
+
+    fn drain_some(&mut self, check_losses: bool) -> Result<(), SinkError> {
+        let until = now_ns().saturating_sub(ORDER_WINDOW_NS);
+        self.take_records();
+        self.pump.release(until)?;
+        for pid in std::mem::take(&mut self.pump.replaced) {
+            self.reattach_go(pid);
+        }
+        if check_losses {
+            self.report_losses()?;
+        }
+        self.pump.flush()
+    }
+
+    fn take_records(&mut self) -> usize {
+        let pump = &mut self.pump;
+        self.kernel.drain(BATCH, |record| pump.record(record))
+    }
+
+    /// Puts losses into the stream where they happened.
+    fn report_losses(&mut self) -> Result<(), SinkError> {
+        let Ok(now) = self.kernel.counters() else {
+            return Ok(());
+        };
+        let new = losses(&now, &self.counters, 0);
+        self.counters = now;
+        if missing_events(&new) == 0 {
+            return Ok(());
+        }
+        self.pump.deliver(&fact(now_ns(), 0, Body::Losses(new)))
+    }
+
+    fn interval(&mut self, target: &Target) -> Result<(), SinkError> {
+        self.drain_some(true)?;
+        self.read_aggregates(target)?;
+        let now = now_ns();
+        self.pump.resolve(now)?;
+        self.pump.deliver(&fact(now, 0, Body::Tick))?;
+        self.pump.flush()
+    }
+
+    fn read_aggregates(&mut self, target: &Target) -> Result<(), SinkError> {
+        let pid = target.pids().first().copied().unwrap_or(0);
+        let now = now_ns();
+        for capture in &self.plan.captures {
+            let read = self
+                .aggregates
+                .read(&self.kernel, capture.group(), pid, now);
+            match read {
+                Ok(events) => events.iter().try_for_each(|e| self.pump.deliver(e))?,
+                Err(error) => self.notice(&format!("part of the result is missing: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Detaches, hands on what is left and ends the stream.
+    fn finish(
+        mut self,
+        target: &Target,
+        reason: StopReason,
+        mut output_error: Option<SinkError>,
+    ) -> Outcome {
+        let command_status = self.end_command(target, reason);
+        let duration_ns = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.kernel.detach();
+        while self.take_records() != 0 {}
+        if output_error.is_none() {
+            output_error = self.last_events(target).err();
+        }
+        let counters = self.kernel.counters().unwrap_or_default();
+        let end = RunEnd {
+            reason: output_error.as_ref().map_or(reason, closed),
+            duration_ns,
+            hits: counters.iter().map(|c| c.hits).sum(),
+            losses: losses(&counters, &[], self.pump.undecodable),
+            own_cpu_ns: own_cpu_ns().saturating_sub(self.own_cpu_start_ns),
+            command_status,
+        };
+        let event = fact(now_ns(), 0, Body::RunEnd(Box::new(end.clone())));
+        if let Err(error) = self.pump.deliver(&event).and_then(|()| self.pump.flush()) {
+            output_error.get_or_insert(error);
+        }
+        self.sum_up(&end);
+        Outcome { end, output_error }
+    }
+
+    fn last_events(&mut self, target: &Target) -> Result<(), SinkError> {
+        self.pump.release(u64::MAX)?;
+        self.report_losses()?;
+        self.read_aggregates(target)?;
+        self.pump.resolve(now_ns())
+    }
+
+    /// Status of the launched command. As strace does, the tracer ends the command when it is
+    /// itself told to end; a run whose time is over lets it go on.
+    fn end_command(&self, target: &Target, reason: StopReason) -> Option<u32> {
+        let pid = target.launched()?;
+        if reason == StopReason::Interrupted {
+            // SAFETY: a signal to our own child, which is not reaped yet.
+            unsafe { libc::kill(pid.cast_signed(), libc::SIGTERM) };
+            return wait(pid);
+        }
+        reap(pid)
+    }
+
+    fn sum_up(&self, end: &RunEnd) {
+        for notice in self.pump.symbol_notices() {
+            self.notice(&notice);
+        }
+        let lost = missing_events(&end.losses);
+        let mut text = format!(
+            "{:.1} s, {} events, {lost} lost",
+            end.duration_ns as f64 / 1e9,
+            end.hits
+        );
+        if lost != 0 {
+            text = format!("{text} ({})", describe(&end.losses));
+        }
+        self.notice(&text);
+    }
+}
+
+/// Waits for our own child, for a second at most.
+fn wait(pid: u32) -> Option<u32> {
+    let deadline = Instant::now() + Duration::from_secs(1);
+    loop {
+        if let Some(status) = reap(pid) {
+            return Some(status);
+        }
+        if Instant::now() > deadline {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+async fn tick(ticks: &mut Option<tokio::time::Interval>) {
+    match ticks {
+        Some(ticks) => {
+            ticks.tick().await;
+        }
+        None => pending().await,
+    }
+}
+
+fn fact(time_ns: u64, pid: u32, body: Body) -> Event {
+    Event {
+        time_ns,
+        pid,
+        tid: 0,
+        cpu: 0,
+        goid: None,
+        body,
+    }
+}
+
+fn constants(plan: &Plan, target: &Target) -> Constants {
+    let mut constants = Constants {
+        target_tgid: 0,
+        target_all: matches!(target, Target::All),
+        string_limit: 32,
+        want_goid: false,
+        want_kernel_stack: true,
+        want_user_stack: true,
+        syscalls: [0; 9],
+    };
+    if let (Target::Processes(processes), false) = (target, plan.follow)
+        && let [only] = &processes[..]
+    {
+        constants.target_tgid = only.pid;
+    }
+    for capture in &plan.captures {
+        match capture {
+            Capture::SyscallStream {
+                syscalls,
+                string_limit,
+                goroutines,
+            } => {
+                constants.string_limit = *string_limit;
+                constants.want_goid = *goroutines;
+                add_words(&mut constants.syscalls, syscalls);
+            }
+            Capture::SyscallStats { syscalls } => add_words(&mut constants.syscalls, syscalls),
+            Capture::Samples { kernel, user, .. } | Capture::OffCpu { kernel, user } => {
+                constants.want_kernel_stack = *kernel;
+                constants.want_user_stack = *user;
+            }
+            Capture::RunQueue | Capture::GoSchedule | Capture::GoGc => {}
+        }
+    }
+    constants
+}
+
+fn add_words(words: &mut [u64; 9], set: &filter::SyscallSet) {
+    for nr in set.iter() {
+        if let Some(word) = words.get_mut(nr as usize / 64) {
+            *word |= 1 << (nr % 64);
+        }
+    }
+    // Numbers beyond the table belong to no class and have no name: they are traced when
+    // everything is.
+    if set.contains(MAX_SYSCALLS) {
+        words[8] |= 1;
+    }
+}
+
+fn sizes(plan: &Plan) -> Sizes {
+    let has = |group| plan.captures.iter().any(|c| c.group() == group);
+    Sizes {
+        ring_bytes: plan.ring_size(),
+        off_cpu: has(Group::OffCpu),
+        syscall_stats: has(Group::SyscallStats),
+    }
+}
+
+fn run_start(plan: &Plan, pids: &[u32], hz: u32) -> RunStart {
+    RunStart {
+        wall_offset_ns: wall_offset_ns(),
+        utc_offset_s: utc_offset_s(),
+        arch: std::env::consts::ARCH.to_owned(),
+        kernel_release: std::fs::read_to_string("/proc/sys/kernel/osrelease")
+            .map(|s| s.trim_end().to_owned())
+            .unwrap_or_default(),
+        cpus: std::thread::available_parallelism().map_or(0, |n| n.get() as u32),
+        pids: pids.to_vec(),
+        command: match &plan.target {
+            TargetSpec::Launch { args, .. } => args.clone(),
+            _ => Vec::new(),
+        },
+        kinds: plan.kinds.clone(),
+        sample_hz: hz,
+        tracer_version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+fn process_info(pid: u32, go: Option<&GoTarget>) -> ProcessInfo {
+    ProcessInfo {
+        comm: comm(pid),
+        exe: std::fs::read_link(format!("/proc/{pid}/exe"))
+            .map(|p| p.display().to_string())
+            .unwrap_or_default(),
+        go_version: go.and_then(GoTarget::version),
+    }
+}
+
+fn not_go(pid: u32, spec: &TargetSpec, why: String) -> ExpectedError {
+    let exe = match spec {
+        TargetSpec::Launch { file, .. } => file.display().to_string(),
+        _ => std::fs::read_link(format!("/proc/{pid}/exe"))
+            .map_or_else(|_| comm(pid), |p| p.display().to_string()),
+    };
+    ExpectedError::NotGo { pid, exe, why }
+}
+
+/// What the kernel's refusal means to the user.
+fn refused(error: BpfError) -> ExpectedError {
+    let denied = matches!(error.os_error(), Some(libc::EPERM | libc::EACCES));
+    match &error {
+        BpfError::NoBtf(source) if !denied => ExpectedError::NoBtf {
+            file: VMLINUX_BTF.into(),
+            why: source.to_string(),
+        },
+        // SAFETY: no preconditions.
+        _ if denied && unsafe { libc::geteuid() } != 0 => ExpectedError::NotPermitted {
+            what: "load BPF programs".to_owned(),
+            missing: "CAP_BPF and CAP_PERFMON (or root) are missing".to_owned(),
+            remedy: "run it with sudo; `tracer doctor` shows what this host allows".to_owned(),
+        },
+        _ => ExpectedError::KernelRefuses {
+            what: "the probes".to_owned(),
+            why: error.to_string(),
+        },
+    }
+}
+
+/// `CLOCK_MONOTONIC`, the clock of events.
+fn now_ns() -> u64 {
+    clock_ns(libc::CLOCK_MONOTONIC)
+}
+
+fn clock_ns(clock: libc::clockid_t) -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` is valid.
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
+    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
+}
+
+fn wall_offset_ns() -> i64 {
+    let wall = clock_ns(libc::CLOCK_REALTIME);
+    wall.wrapping_sub(now_ns()).cast_signed()
+}
+
+fn utc_offset_s() -> i32 {
+    // SAFETY: `tm` is plain data and valid for `localtime_r`.
+    unsafe {
+        let now = libc::time(std::ptr::null_mut());
+        let mut tm = std::mem::zeroed::<libc::tm>();
+        libc::localtime_r(&raw const now, &raw mut tm);
+        i32::try_from(tm.tm_gmtoff).unwrap_or(0)
+    }
+}
+
+/// CPU time that the tracer used, user and system.
+fn own_cpu_ns() -> u64 {
+    // SAFETY: `usage` is plain data and valid.
+    let usage = unsafe {
+        let mut usage = std::mem::zeroed::<libc::rusage>();
+        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
+        usage
+    };
+    let ns = |t: libc::timeval| {
+        t.tv_sec.cast_unsigned() * 1_000_000_000 + t.tv_usec.cast_unsigned() * 1000
+    };
+    ns(usage.ru_utime) + ns(usage.ru_stime)
+}
