@@ -1,1 +1,4 @@
 //! Text, graphics and data formats of what was found.
+
+pub mod strace_count;
+pub mod strace_line;

@@ -1,1 +1,4 @@
 //! Results as plain data: what renderers accept.
+
+pub mod histogram;
+pub mod table;
