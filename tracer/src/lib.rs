@@ -2,6 +2,8 @@
 
 pub mod analysis;
 pub mod bpf;
+pub mod cli;
+pub mod commands;
 pub mod decode;
 pub mod doctor;
 pub mod error;

@@ -8,3 +8,5 @@ pub use profile::{
     WaitState,
 };
 pub use stack_tree::{Frame, FrameKind, Node, StackTree, StackTreeBuilder, Unit};
+pub mod histogram;
+pub mod table;

@@ -11,5 +11,6 @@ mod run;
 mod target;
 mod watch;
 
+pub(crate) use launch::find_executable;
 pub use plan::{Capture, Plan, TargetSpec};
 pub use run::{Outcome, run};

@@ -36,10 +36,10 @@ impl Watched {
         let fd = RawFd::try_from(fd).map_err(io::Error::other)?;
         // SAFETY: the descriptor is new and ours; the kernel made it close on exec.
         let fd = PidFd(unsafe { OwnedFd::from_raw_fd(fd) });
-        Ok(Self {
-            pid,
-            fd: AsyncFd::register_with_interest(fd, Interest::READABLE)?,
-        })
+        // SAFETY: `PidFd` owns its descriptor and always returns the same one.
+        let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }
+            .map_err(|e| e.into_parts().1)?;
+        Ok(Self { pid, fd })
     }
 
     /// Resolves when the process has ended.

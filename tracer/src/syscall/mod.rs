@@ -6,6 +6,7 @@
 pub mod arg;
 pub mod capture;
 pub mod class;
+pub mod count;
 pub mod errno;
 pub mod filter;
 pub mod flags;

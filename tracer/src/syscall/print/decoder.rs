@@ -57,6 +57,18 @@ impl Decoder {
         self.take(p)
     }
 
+    /// Whether all arguments are printed at entry.
+    #[must_use]
+    pub fn complete_at_entry(&self, enter: &SyscallEnter) -> bool {
+        row(enter.nr, enter.compat).is_none_or(|row| split(row, &enter.args) == row.args.len())
+    }
+
+    /// Whether the call has no end.
+    #[must_use]
+    pub fn never_returns(&self, enter: &SyscallEnter) -> bool {
+        row(enter.nr, enter.compat).is_some_and(|row| matches!(row.ret, Ret::Never))
+    }
+
     /// The rest of the arguments, without the closing parenthesis. Empty when the entry was not
     /// seen.
     pub fn rest(&mut self, enter: Option<&SyscallEnter>, exit: &SyscallExit) -> String {

@@ -152,6 +152,33 @@ pub(super) fn print_siginfo(p: &mut Printer<'_>, b: &[u8]) {
     p.text("}");
 }
 
+/// What strace puts between the dashes of a signal: `SIGCHLD {si_signo=SIGCHLD, …}`.
+#[must_use]
+pub fn siginfo_text(signo: u32, info: Option<&[u8]>) -> String {
+    let mut p = Printer::new(None, None, 32);
+    push_signal(&mut p.out, signo);
+    if let Some(info) = info {
+        p.text(" ");
+        print_siginfo(&mut p, info);
+    }
+    p.finish().0
+}
+
+/// How a thread ended, by its wait status: `exited with 3`, `killed by SIGSEGV (core dumped)`.
+#[must_use]
+pub fn exit_text(status: u32) -> String {
+    let signal = status & 0x7f;
+    if signal == 0 {
+        return format!("exited with {}", status >> 8 & 0xff);
+    }
+    let mut text = "killed by ".to_owned();
+    push_signal(&mut text, signal);
+    if status & 0x80 != 0 {
+        text += " (core dumped)";
+    }
+    text
+}
+
 impl Printer<'_> {
     fn signal_code(&mut self, signo: u32, code: i32) {
         let own = own_codes(signo).and_then(|names| names.get(code.into_u64()));

@@ -1,0 +1,135 @@
+//! Where results go and in what format: common to all commands that have results.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::error::ExpectedError;
+use crate::recording::create_file;
+use crate::term::Terminal;
+
+/// Where and how.
+#[derive(Clone, Debug, Default, Args)]
+pub struct OutputArgs {
+    /// Write there; the extension picks the format; - is stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Format of the result, whatever the file is called
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
+    /// Replace the file if it exists
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// An opened output.
+pub struct Output {
+    /// Buffered.
+    pub out: Box<dyn Write>,
+    /// For messages.
+    pub name: String,
+    /// Columns to fill.
+    pub width: usize,
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Output")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Columns where no terminal says otherwise.
+const DEFAULT_WIDTH: usize = 100;
+
+impl OutputArgs {
+    /// The file, unless it is stdout.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.output.as_deref().filter(|f| f.as_os_str() != "-")
+    }
+
+    /// The format asked for by name or extension, one of `available`; by default the first.
+    ///
+    /// # Errors
+    /// When `command` has no such format.
+    pub fn format<'a>(
+        &self,
+        command: &str,
+        available: &[&'a str],
+    ) -> Result<&'a str, ExpectedError> {
+        if let Some(name) = &self.format {
+            return available
+                .iter()
+                .find(|f| *f == name)
+                .copied()
+                .ok_or_else(|| ExpectedError::NoSuchFormat {
+                    command: command.to_owned(),
+                    format: name.clone(),
+                    available: available.iter().map(|&f| f.to_owned()).collect(),
+                });
+        }
+        let extension = self.file().and_then(|f| f.extension()?.to_str());
+        let by_extension = available.iter().find(|f| Some(**f) == extension);
+        Ok(by_extension
+            .or(available.first())
+            .copied()
+            .unwrap_or("text"))
+    }
+
+    /// Opens the output. Files are private to the user, and an existing one is kept unless
+    /// `--force` or `replace` says otherwise.
+    ///
+    /// # Errors
+    /// When the file exists or cannot be created.
+    pub fn open(&self, replace: bool) -> Result<Output, ExpectedError> {
+        match self.file() {
+            Some(path) => {
+                let file: File = create_file(path, self.force || replace)?;
+                Ok(Output {
+                    out: Box::new(BufWriter::with_capacity(1 << 16, file)),
+                    name: path.display().to_string(),
+                    width: DEFAULT_WIDTH,
+                })
+            }
+            None => Ok(Output {
+                out: Box::new(BufWriter::with_capacity(1 << 16, io::stdout())),
+                name: "stdout".to_owned(),
+                width: Terminal::of(io::stdout()).width.unwrap_or(DEFAULT_WIDTH),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(output: Option<&str>, format: Option<&str>) -> OutputArgs {
+        OutputArgs {
+            output: output.map(Into::into),
+            format: format.map(Into::into),
+            force: false,
+        }
+    }
+
+    #[test]
+    fn the_extension_picks_the_format_unless_one_is_named() {
+        let has = &["text", "folded", "svg"];
+        let pick = |o, f| args(o, f).format("profile", has);
+        assert_eq!(pick(None, None).ok(), Some("text"));
+        assert_eq!(pick(Some("a.svg"), None).ok(), Some("svg"));
+        assert_eq!(pick(Some("a.svg"), Some("folded")).ok(), Some("folded"));
+        assert_eq!(pick(Some("a.log"), None).ok(), Some("text"));
+        assert_eq!(pick(Some("-"), None).ok(), Some("text"));
+        let error = pick(None, Some("pprof")).expect_err("not there");
+        assert_eq!(
+            error.to_string(),
+            "profile has no format pprof; it has: text, folded, svg"
+        );
+        assert_eq!(error.exit_code(), 2);
+    }
+}

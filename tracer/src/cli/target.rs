@@ -1,0 +1,115 @@
+//! Whom to trace and for how long: common to all capturing commands.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::error::ExpectedError;
+use crate::session::{Capture, Plan, TargetSpec, find_executable};
+use crate::term::parse_duration;
+
+/// Whom, and for how long.
+#[derive(Clone, Debug, Args)]
+pub struct TargetArgs {
+    /// Processes to attach to, with all their threads; may be repeated
+    #[arg(
+        short,
+        long = "pid",
+        value_name = "PID[,PID...]",
+        value_delimiter = ','
+    )]
+    pub pid: Vec<u32>,
+    /// Attach to the processes of this name
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["pid", "all"])]
+    pub comm: Option<String>,
+    /// Trace every process on the host
+    #[arg(short, long, conflicts_with = "pid")]
+    pub all: bool,
+    /// Follow children, too
+    #[arg(short, long)]
+    pub follow_forks: bool,
+    /// Stop after this time: 500ms, 10s, 2m
+    #[arg(short, long, value_name = "TIME", value_parser = parse_duration)]
+    pub duration: Option<Duration>,
+    /// Size of the buffer between kernel and tracer, in KiB
+    #[arg(long, value_name = "KIB", hide_short_help = true)]
+    pub buffer_size: Option<u32>,
+    /// Less on stderr
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Command to launch and trace from its first instruction
+    #[arg(last = true, value_name = "CMD", conflicts_with_all = ["pid", "comm", "all"])]
+    pub command: Vec<String>,
+}
+
+impl TargetArgs {
+    /// A plan for these targets.
+    ///
+    /// # Errors
+    /// When there is no target, or it cannot be found.
+    pub fn plan(&self, captures: Vec<Capture>, kind: &[&str]) -> Result<Plan, ExpectedError> {
+        let mut plan = Plan::new(self.spec()?, captures);
+        plan.follow = self.follow_forks;
+        plan.duration = self.duration;
+        plan.ring_bytes = self.buffer_size.map(|kib| kib.saturating_mul(1024));
+        plan.notices = !self.quiet;
+        plan.kinds = kind.iter().map(|&k| k.to_owned()).collect();
+        Ok(plan)
+    }
+
+    fn spec(&self) -> Result<TargetSpec, ExpectedError> {
+        if let Some(name) = self.command.first() {
+            let file = find_executable(name).map_err(|source| ExpectedError::CommandNotRun {
+                command: name.clone(),
+                source,
+            })?;
+            return Ok(TargetSpec::Launch {
+                file,
+                args: self.command.clone(),
+            });
+        }
+        if self.all {
+            return Ok(TargetSpec::All);
+        }
+        if let Some(name) = &self.comm {
+            return by_name(name).map(TargetSpec::Pids);
+        }
+        if self.pid.is_empty() {
+            return Err(ExpectedError::Usage(
+                "no target: give -p PID, --comm NAME, --all or -- CMD".to_owned(),
+            ));
+        }
+        let mut pids = self.pid.clone();
+        pids.sort_unstable();
+        pids.dedup();
+        if pids.contains(&std::process::id()) {
+            return Err(ExpectedError::Usage(
+                "the tracer cannot trace itself".to_owned(),
+            ));
+        }
+        Ok(TargetSpec::Pids(pids))
+    }
+}
+
+fn by_name(name: &str) -> Result<Vec<u32>, ExpectedError> {
+    let comm = |pid: u32| {
+        let file: PathBuf = format!("/proc/{pid}/comm").into();
+        std::fs::read_to_string(file).map(|s| s.trim_end() == name)
+    };
+    let mut pids: Vec<u32> = std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|&pid| pid != std::process::id() && comm(pid).unwrap_or(false))
+        .collect();
+    pids.sort_unstable();
+    if pids.is_empty() {
+        return Err(ExpectedError::NoSuchTarget {
+            selector: format!("--comm {name}"),
+            why: "no running process has that name (names are cut to 15 bytes)".to_owned(),
+        });
+    }
+    Ok(pids)
+}

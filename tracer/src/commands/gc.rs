@@ -1,0 +1,72 @@
+//! `tracer gc`: Go's garbage collections.
+
+use std::io::stderr;
+
+use clap::Args;
+
+use super::execute::{Exit, capture};
+use crate::cli::{OutputArgs, TargetArgs};
+use crate::error::ExpectedError;
+use crate::render::{GcFormat, GcSink, GcSummarySink};
+use crate::session::Capture;
+use crate::sink::Sink;
+
+const EXAMPLES: &str = "\
+Examples:
+  tracer gc -p 812                  a line a cycle until Ctrl-C, as GODEBUG=gctrace=1 prints it
+  tracer gc -p 812 -d 1m --trigger  also why each cycle began: heap, time or forced
+  tracer gc -p 812 --format ndjson  one JSON object a cycle
+";
+
+const OVERHEAD: &str = "\
+Overhead: two probe hits, about 4 microseconds, for each cycle.
+
+The line: gc NUMBER @SECONDS SINCE START PERCENT OF CPU: sweep termination (world stopped) +
+concurrent mark + mark termination (world stopped), wall clock; CPU of the same, where mark is
+assists/background/idle; heap at start -> at end -> live; heap goal; stacks; globals; processors.";
+
+/// When does Go collect garbage, how long does it stop the world, how large is the heap
+#[derive(Clone, Debug, Args)]
+#[command(before_help = EXAMPLES, after_help = OVERHEAD)]
+pub struct GcArgs {
+    #[command(flatten)]
+    pub view: GcView,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+/// How cycles are shown.
+#[derive(Clone, Debug, Args)]
+pub struct GcView {
+    /// Append why each cycle began
+    #[arg(long)]
+    pub trigger: bool,
+}
+
+const FORMATS: &[&str] = &["text", "json", "ndjson"];
+
+/// The sink of a garbage collection trace.
+pub(super) fn sink(view: &GcView, output: &OutputArgs) -> Result<Box<dyn Sink>, ExpectedError> {
+    let format = match output.format("gc", FORMATS)? {
+        "json" => GcFormat::Json,
+        "ndjson" => GcFormat::Ndjson,
+        _ => GcFormat::Text {
+            triggers: view.trigger,
+        },
+    };
+    let opened = output.open(false)?;
+    Ok(Box::new(GcSink::new(opened.out, &opened.name, format)))
+}
+
+impl GcArgs {
+    pub(super) fn execute(self) -> anyhow::Result<Exit> {
+        let plan = self.target.plan(vec![Capture::GoGc], &["gc"])?;
+        let mut sinks = vec![sink(&self.view, &self.output)?];
+        if plan.notices {
+            sinks.push(Box::new(GcSummarySink::new(stderr(), "stderr")));
+        }
+        capture(&plan, sinks)
+    }
+}

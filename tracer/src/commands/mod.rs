@@ -1,0 +1,14 @@
+//! One file a command: what may be asked, the plan that answers it, and what shows the answer.
+
+pub mod doctor;
+pub mod gc;
+pub mod offcpu;
+pub mod profile;
+pub mod record;
+pub mod report;
+pub mod sched;
+pub mod strace;
+
+mod execute;
+
+pub use execute::{Exit, execute};

@@ -1,0 +1,269 @@
+//! `tracer report`: shows a recording through the same sinks as live capture.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use super::execute::Exit;
+use super::gc::GcView;
+use super::profile::StackView;
+use super::record::Kind;
+use super::sched::SchedView;
+use super::strace::{CountView, LineStyle, LineView};
+use super::{gc, offcpu, profile, sched, strace};
+use crate::cli::OutputArgs;
+use crate::error::{ExpectedError, exit_code};
+use crate::event::{Body, Event, RunEnd, RunStart, StopReason};
+use crate::recording::{ReadError, Reader};
+use crate::render::strace_line::Prefix;
+use crate::sink::{Sink, SinkError};
+use crate::syscall::filter::SyscallSet;
+use crate::term::notice;
+
+const EXAMPLES: &str = "\
+Examples:
+  tracer report a.trc                     everything that was recorded, as text
+  tracer report profile a.trc -o cpu.svg  one part, in any format of that command
+  tracer report strace -T -tt a.trc       with the options of that command
+";
+
+const OVERHEAD: &str = "\
+Overhead: none; a recording holds names and times, so this runs anywhere, without root.
+
+A damaged recording is shown as far as it can be read, and the exit code is 6.";
+
+/// Show a recording, or one part of it
+#[derive(Clone, Debug, Args)]
+#[command(before_help = EXAMPLES, after_help = OVERHEAD, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct ReportArgs {
+    #[command(subcommand)]
+    pub kind: Option<KindArgs>,
+    /// Recording to show
+    #[arg(required = true, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// One part of a recording, with the options of the command that shows it.
+#[derive(Clone, Debug, Subcommand)]
+pub enum KindArgs {
+    /// Every system call, as strace prints them
+    Strace(PartArgs<LineView>),
+    /// The table of strace -c
+    Count(PartArgs<CountView>),
+    /// Where CPU time went
+    Profile(PartArgs<StackView>),
+    /// Where threads waited
+    #[command(name = "offcpu")]
+    OffCpu(PartArgs<StackView>),
+    /// How long threads waited for a CPU
+    Sched(PartArgs<SchedView>),
+    /// Garbage collections of a Go program
+    Gc(PartArgs<GcView>),
+}
+
+/// A view of a file.
+#[derive(Clone, Debug, Args)]
+pub struct PartArgs<V: Args> {
+    #[command(flatten)]
+    pub view: V,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Recording to show
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// Views with no options given.
+#[derive(clap::Parser)]
+struct Defaults {
+    #[command(flatten)]
+    lines: LineView,
+    #[command(flatten)]
+    counts: CountView,
+    #[command(flatten)]
+    stacks: StackView,
+    #[command(flatten)]
+    gc: GcView,
+}
+
+impl ReportArgs {
+    pub(super) fn execute(self) -> anyhow::Result<Exit> {
+        match (self.kind, self.file) {
+            (Some(kind), _) => kind.execute(),
+            (None, Some(file)) => everything(&file),
+            (None, None) => Err(ExpectedError::Usage("no recording: give its FILE".into()).into()),
+        }
+    }
+}
+
+impl KindArgs {
+    fn execute(self) -> anyhow::Result<Exit> {
+        let (kind, file) = match &self {
+            Self::Strace(part) => (Kind::Strace, &part.file),
+            Self::Count(part) => (Kind::Count, &part.file),
+            Self::Profile(part) => (Kind::Profile, &part.file),
+            Self::OffCpu(part) => (Kind::OffCpu, &part.file),
+            Self::Sched(part) => (Kind::Sched, &part.file),
+            Self::Gc(part) => (Kind::Gc, &part.file),
+        };
+        let recording = open(file)?;
+        if !recording.start.kinds.iter().any(|k| k == kind.recorded()) {
+            return Err(ExpectedError::NoResult {
+                result: format!("{} in {}", kind.recorded(), file.display()),
+                why: format!("it was recorded with {}", recording.start.kinds.join(", ")),
+            }
+            .into());
+        }
+        let sink = match &self {
+            Self::Strace(part) => lines(&part.view, &part.output)?,
+            Self::Count(part) => strace::count_sink(&part.view, &part.output)?,
+            Self::Profile(part) => profile::sink(&part.view, &part.output)?,
+            Self::OffCpu(part) => offcpu::sink(&part.view, &part.output)?,
+            Self::Sched(part) => sched::sink(&part.view, &part.output)?,
+            Self::Gc(part) => gc::sink(&part.view, &part.output)?,
+        };
+        replay(recording, &mut [sink])
+    }
+}
+
+fn lines(view: &LineView, output: &OutputArgs) -> Result<Box<dyn Sink>, ExpectedError> {
+    let to_file = output.file().is_some();
+    let style = LineStyle {
+        prefix: if to_file {
+            Prefix::Bare
+        } else {
+            Prefix::WhenSeveral
+        },
+        follow: true,
+        attach_messages: false,
+    };
+    strace::line_sink(view, SyscallSet::ALL, style, output)
+}
+
+/// Shows all parts, one after the other.
+fn everything(file: &Path) -> anyhow::Result<Exit> {
+    let start = open(file)?.start;
+    let defaults = <Defaults as clap::Parser>::parse_from(["report"]);
+    let output = OutputArgs::default();
+    let mut exit = Exit::DONE;
+    for kind in &start.kinds {
+        let mut sinks = match kind.as_str() {
+            "strace" => [lines(&defaults.lines, &output)?],
+            "strace -c" => [strace::count_sink(&defaults.counts, &output)?],
+            "profile" => [profile::sink(&defaults.stacks, &output)?],
+            "offcpu" => [offcpu::sink(&defaults.stacks, &output)?],
+            "sched" => [sched::sink(
+                &SchedView {
+                    top: defaults.stacks.top,
+                },
+                &output,
+            )?],
+            "gc" => [gc::sink(&defaults.gc, &output)?],
+            other => {
+                notice(&format!("{}: unknown part {other}", file.display()));
+                continue;
+            }
+        };
+        exit = replay(open(file)?, &mut sinks)?;
+        println!();
+    }
+    Ok(exit)
+}
+
+/// An opened recording and its first event.
+struct Recording {
+    first: Event,
+    start: RunStart,
+    rest: Reader<BufReader<File>>,
+}
+
+fn open(file: &Path) -> anyhow::Result<Recording> {
+    let mut rest = Reader::open(file).map_err(ExpectedError::from)?;
+    let first = match rest.next() {
+        Some(Ok(event)) => event,
+        Some(Err(error)) => return Err(ExpectedError::from(error).into()),
+        None => return Err(empty(file).into()),
+    };
+    let Body::RunStart(start) = &first.body else {
+        return Err(empty(file).into());
+    };
+    Ok(Recording {
+        start: (**start).clone(),
+        first,
+        rest,
+    })
+}
+
+fn empty(file: &Path) -> ExpectedError {
+    ExpectedError::NoResult {
+        result: format!("events in {}", file.display()),
+        why: "the recording ended before its target was attached".to_owned(),
+    }
+}
+
+fn replay(recording: Recording, sinks: &mut [Box<dyn Sink>]) -> anyhow::Result<Exit> {
+    let mut damage: Option<ReadError> = None;
+    let first_ns = recording.first.time_ns;
+    let mut last_ns = first_ns;
+    let mut ended = false;
+    let mut send = |event: &Event| sinks.iter_mut().try_for_each(|s| s.event(event));
+    let mut result = send(&recording.first);
+    for event in recording.rest {
+        match event {
+            Ok(event) if result.is_ok() => {
+                last_ns = last_ns.max(event.time_ns);
+                ended = matches!(event.body, Body::RunEnd(_));
+                result = send(&event);
+            }
+            Ok(_) => break,
+            Err(error) => {
+                damage = Some(error);
+                break;
+            }
+        }
+    }
+    if !ended && result.is_ok() {
+        result = send(&cut_off(first_ns, last_ns));
+    }
+    let result = result.and_then(|()| sinks.iter_mut().try_for_each(|s| s.flush()));
+    conclude(result, damage)
+}
+
+/// The end of a recording that has none: what could be read is shown as far as it goes.
+fn cut_off(first_ns: u64, last_ns: u64) -> Event {
+    let end = RunEnd {
+        reason: StopReason::Interrupted,
+        duration_ns: last_ns - first_ns,
+        ..RunEnd::default()
+    };
+    Event {
+        time_ns: last_ns,
+        pid: 0,
+        tid: 0,
+        cpu: 0,
+        goid: None,
+        body: Body::RunEnd(Box::new(end)),
+    }
+}
+
+fn conclude(result: Result<(), SinkError>, damage: Option<ReadError>) -> anyhow::Result<Exit> {
+    match result {
+        Ok(()) | Err(SinkError::Closed) => {}
+        Err(SinkError::Write { object, source }) => {
+            return Err(ExpectedError::OutputUnwritable {
+                file: object.into(),
+                source,
+            }
+            .into());
+        }
+    }
+    match damage {
+        None => Ok(Exit::DONE),
+        Some(error) => {
+            notice(&error.to_string());
+            Ok(Exit::Code(exit_code::BAD_INPUT))
+        }
+    }
+}

@@ -1,0 +1,423 @@
+//! The summary table of `-c`: calls, errors and durations by syscall.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use tracer_common::histogram::lower_bound;
+
+use super::table;
+use crate::event::{Latency, SyscallLatency};
+use crate::report::histogram::Histogram;
+use crate::report::table::{Align, Cell, Column, Table};
+
+/// A column of the summary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SummaryColumn {
+    TimePercent,
+    TotalTime,
+    MinTime,
+    MaxTime,
+    AverageTime,
+    Calls,
+    Errors,
+    /// Duration not exceeded by this share of the calls, in per mille.
+    Quantile(u16),
+    Name,
+}
+
+use SummaryColumn::{
+    AverageTime, Calls, Errors, MaxTime, MinTime, Name, Quantile, TimePercent, TotalTime,
+};
+
+/// Names that `-U` and `-S` accept; the first of each column is its key.
+static NAMES: &[(&str, SummaryColumn)] = &[
+    ("time-percent", TimePercent),
+    ("time", TimePercent),
+    ("total-time", TotalTime),
+    ("time-total", TotalTime),
+    ("min-time", MinTime),
+    ("shortest", MinTime),
+    ("time-min", MinTime),
+    ("max-time", MaxTime),
+    ("longest", MaxTime),
+    ("time-max", MaxTime),
+    ("max", MaxTime),
+    ("avg-time", AverageTime),
+    ("time-avg", AverageTime),
+    ("calls", Calls),
+    ("count", Calls),
+    ("errors", Errors),
+    ("error", Errors),
+    ("p50", Quantile(500)),
+    ("p90", Quantile(900)),
+    ("p95", Quantile(950)),
+    ("p99", Quantile(990)),
+    ("p99.9", Quantile(999)),
+    ("name", Name),
+    ("syscall", Name),
+    ("syscall-name", Name),
+];
+
+/// The columns that strace shows without `-U`.
+pub static DEFAULT_COLUMNS: [SummaryColumn; 6] =
+    [TimePercent, TotalTime, AverageTime, Calls, Errors, Name];
+
+/// Order of the rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SummarySort {
+    /// Largest first; the name ascending.
+    By(SummaryColumn),
+    /// By number.
+    Nothing,
+}
+
+impl Default for SummarySort {
+    fn default() -> Self {
+        Self::By(TotalTime)
+    }
+}
+
+/// Why `-U` or `-S` is refused.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum SummaryError {
+    #[error("unknown column name: '{name}'; the names are {}", all_keys())]
+    Column { name: String },
+    #[error("column name '{name}' is given twice; leave one out")]
+    Duplicate { name: String },
+    #[error("invalid sortby: '{name}'; sort by {}, or nothing", all_keys())]
+    Sort { name: String },
+}
+
+fn all_keys() -> String {
+    let mut keys = Vec::new();
+    let mut last = None;
+    for (key, column) in NAMES {
+        if last != Some(column) {
+            keys.push(*key);
+        }
+        last = Some(column);
+    }
+    keys.join(", ")
+}
+
+/// Reads the list of `-U`. The name is added at the end when it is missing.
+///
+/// # Errors
+/// An unknown or repeated name.
+pub fn parse_columns(list: &str) -> Result<Vec<SummaryColumn>, SummaryError> {
+    let mut columns = Vec::new();
+    for name in list.split(',') {
+        let column = column_named(name).ok_or_else(|| SummaryError::Column {
+            name: name.to_owned(),
+        })?;
+        if columns.contains(&column) {
+            return Err(SummaryError::Duplicate {
+                name: name.to_owned(),
+            });
+        }
+        columns.push(column);
+    }
+    if !columns.contains(&Name) {
+        columns.push(Name);
+    }
+    Ok(columns)
+}
+
+/// Reads the key of `-S`. `time` is the total time.
+///
+/// # Errors
+/// An unknown name.
+pub fn parse_sort(name: &str) -> Result<SummarySort, SummaryError> {
+    match name {
+        "nothing" | "none" => Ok(SummarySort::Nothing),
+        "time" => Ok(SummarySort::By(TotalTime)),
+        _ => column_named(name)
+            .map(SummarySort::By)
+            .ok_or_else(|| SummaryError::Sort {
+                name: name.to_owned(),
+            }),
+    }
+}
+
+fn column_named(name: &str) -> Option<SummaryColumn> {
+    NAMES.iter().find(|n| n.0 == name).map(|n| n.1)
+}
+
+impl SummaryColumn {
+    /// Stable name, as `-U` accepts it.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        NAMES
+            .iter()
+            .find(|n| n.1 == self)
+            .map_or("quantile", |n| n.0)
+    }
+
+    fn column(self) -> Column {
+        let heading = match self {
+            TimePercent => "% time",
+            TotalTime => "seconds",
+            MinTime => "shortest",
+            MaxTime => "longest",
+            AverageTime => "usecs/call",
+            Calls => "calls",
+            Errors => "errors",
+            Name => "syscall",
+            Quantile(_) => self.key(),
+        };
+        let align = match self {
+            Name => Align::Left,
+            _ => Align::Right,
+        };
+        Column {
+            key: self.key().to_owned(),
+            heading: heading.to_owned(),
+            align,
+        }
+    }
+
+    /// The value of one row; `all_ns` is the time of all rows.
+    fn cell(self, name: &str, latency: &Latency, all_ns: u64) -> Cell {
+        let measured = latency.measured();
+        match self {
+            TimePercent if all_ns == 0 => Cell::Percent(0.0),
+            TimePercent => Cell::Percent(latency.total_ns as f64 * 100.0 / all_ns as f64),
+            TotalTime => Cell::Nanoseconds(latency.total_ns),
+            Calls => Cell::Count(latency.count),
+            Errors if latency.errors == 0 => Cell::Empty,
+            Errors => Cell::Count(latency.errors),
+            Name => Cell::Text(name.to_owned()),
+            // The rest needs a duration.
+            _ if measured == 0 => Cell::Empty,
+            MinTime => Cell::Nanoseconds(latency.min_ns),
+            MaxTime => Cell::Nanoseconds(latency.max_ns),
+            AverageTime => Cell::Nanoseconds(latency.total_ns / measured),
+            Quantile(per_mille) => latency
+                .quantile(f64::from(per_mille) / 1000.0)
+                .map_or(Cell::Empty, Cell::Nanoseconds),
+        }
+    }
+
+    /// What rows are sorted by, largest first.
+    fn weight(self, latency: &Latency) -> u64 {
+        match self {
+            TimePercent | TotalTime => latency.total_ns,
+            MinTime => latency.min_ns,
+            MaxTime => latency.max_ns,
+            AverageTime => latency.total_ns / latency.measured().max(1),
+            Calls => latency.count,
+            Errors => latency.errors,
+            Quantile(per_mille) => latency.quantile(f64::from(per_mille) / 1000.0).unwrap_or(0),
+            Name => 0,
+        }
+    }
+}
+
+/// Sums of latencies by syscall.
+#[derive(Clone, Debug, Default)]
+pub struct SyscallTotals {
+    by_nr: BTreeMap<u32, Latency>,
+}
+
+impl SyscallTotals {
+    /// Adds measurements to the syscall's.
+    pub fn add(&mut self, more: &SyscallLatency) {
+        self.by_nr.entry(more.nr).or_default().merge(&more.latency);
+    }
+
+    /// Whether nothing was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_nr.is_empty()
+    }
+
+    /// The summary. The time is wall time between entry and exit.
+    #[must_use]
+    pub fn table(&self, columns: &[SummaryColumn], sort: SummarySort) -> Table {
+        let mut sum = Latency::default();
+        for latency in self.by_nr.values() {
+            sum.merge(latency);
+        }
+        let row = |name: &str, latency: &Latency| {
+            columns
+                .iter()
+                .map(|c| c.cell(name, latency, sum.total_ns))
+                .collect()
+        };
+        Table {
+            title: "wall-clock time from entry to exit (strace -c shows system CPU time, \
+                    strace -cw this)"
+                .to_owned(),
+            columns: columns.iter().map(|c| c.column()).collect(),
+            rows: self
+                .sorted(sort)
+                .into_iter()
+                .map(|(nr, latency)| row(&table::name(nr), latency))
+                .collect(),
+            total: Some(total_row(columns, row("total", &sum))),
+            notes: unmeasured_note(&sum).into_iter().collect(),
+        }
+    }
+
+    /// One histogram of durations in µs per syscall.
+    #[must_use]
+    pub fn histograms(&self, sort: SummarySort) -> Vec<Histogram> {
+        self.sorted(sort)
+            .into_iter()
+            .filter(|(_, latency)| latency.measured() > 0)
+            .map(|(nr, latency)| {
+                let values = latency
+                    .buckets
+                    .iter()
+                    .map(|&(index, count)| (bucket_start(index) / 1000, count));
+                Histogram::powers_of_two(table::name(nr), "usecs", values)
+            })
+            .collect()
+    }
+
+    fn sorted(&self, sort: SummarySort) -> Vec<(u32, &Latency)> {
+        let mut rows: Vec<_> = self
+            .by_nr
+            .iter()
+            .map(|(&nr, latency)| (nr, latency))
+            .collect();
+        match sort {
+            SummarySort::Nothing => {}
+            SummarySort::By(Name) => rows.sort_by_key(|(nr, _)| table::name(*nr)),
+            // Stable: equal rows stay in order of their number.
+            SummarySort::By(column) => rows.sort_by_key(|(_, l)| Reverse(column.weight(l))),
+        }
+        rows
+    }
+}
+
+/// The sum of the percentages is 100 whatever their rounding; strace says so even without time.
+fn total_row(columns: &[SummaryColumn], mut row: Vec<Cell>) -> Vec<Cell> {
+    for (cell, column) in row.iter_mut().zip(columns) {
+        match column {
+            TimePercent => *cell = Cell::Percent(100.0),
+            Errors if *cell == Cell::Empty => *cell = Cell::Count(0),
+            _ => {}
+        }
+    }
+    row
+}
+
+fn unmeasured_note(sum: &Latency) -> Option<String> {
+    let unmeasured = sum.count.saturating_sub(sum.measured());
+    (unmeasured > 0).then(|| {
+        format!("{unmeasured} calls had begun before tracing did: counted, but without a duration")
+    })
+}
+
+fn bucket_start(index: u16) -> u64 {
+    let last = tracer_common::histogram::BUCKETS - 1;
+    lower_bound(usize::from(index).min(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracer_common::histogram::bucket;
+
+    pub(crate) fn latency(nr: u32, values: &[u64], errors: u64) -> SyscallLatency {
+        let mut all = Latency::default();
+        for &v in values {
+            all.merge(&Latency {
+                count: 1,
+                errors: 0,
+                total_ns: v,
+                min_ns: v,
+                max_ns: v,
+                buckets: vec![(bucket(v) as u16, 1)],
+            });
+        }
+        all.errors = errors;
+        SyscallLatency { nr, latency: all }
+    }
+
+    fn totals() -> SyscallTotals {
+        let mut totals = SyscallTotals::default();
+        totals.add(&latency(0, &[1000, 3000], 0));
+        totals.add(&latency(257, &[5000], 1));
+        totals.add(&latency(0, &[2000], 1));
+        totals
+    }
+
+    #[test]
+    fn columns_are_parsed_with_their_aliases() {
+        assert_eq!(
+            parse_columns("calls,syscall,p99.9,longest"),
+            Ok(vec![Calls, Name, Quantile(999), MaxTime])
+        );
+        assert_eq!(
+            parse_columns("calls"),
+            Ok(vec![Calls, Name]),
+            "the name is added"
+        );
+        let error = parse_columns("foo").expect_err("unknown").to_string();
+        assert!(error.starts_with("unknown column name: 'foo'; the names are time-percent, "));
+        assert!(matches!(
+            parse_columns("calls,count"),
+            Err(SummaryError::Duplicate { .. })
+        ));
+        assert_eq!(parse_sort("time"), Ok(SummarySort::By(TotalTime)));
+        assert_eq!(parse_sort("nothing"), Ok(SummarySort::Nothing));
+        assert!(parse_sort("foo").is_err());
+    }
+
+    #[test]
+    fn measurements_of_one_syscall_are_merged() {
+        let table = totals().table(
+            &[Name, Calls, Errors, TotalTime, MaxTime],
+            SummarySort::default(),
+        );
+        assert!(table.is_rectangular());
+        assert_eq!(
+            table.rows[0],
+            [
+                Cell::Text("read".into()),
+                Cell::Count(3),
+                Cell::Count(1),
+                Cell::Nanoseconds(6000),
+                Cell::Nanoseconds(3000)
+            ]
+        );
+        let total = table.total.expect("a total");
+        assert_eq!(
+            total[1..4],
+            [Cell::Count(4), Cell::Count(2), Cell::Nanoseconds(11000)]
+        );
+        assert!(table.notes.is_empty());
+    }
+
+    #[test]
+    fn rows_are_sorted_as_asked() {
+        let first = |sort| match totals().table(&[Name], sort).rows[0][0].clone() {
+            Cell::Text(name) => name,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(first(SummarySort::By(MaxTime)), "openat");
+        assert_eq!(first(SummarySort::By(Calls)), "read");
+        assert_eq!(first(SummarySort::By(Name)), "openat");
+        assert_eq!(first(SummarySort::Nothing), "read");
+    }
+
+    #[test]
+    fn calls_without_a_duration_are_noted() {
+        let mut totals = totals();
+        totals.add(&SyscallLatency {
+            nr: 1,
+            latency: Latency {
+                count: 5,
+                ..Latency::default()
+            },
+        });
+        let table = totals.table(&[Name, AverageTime], SummarySort::By(Calls));
+        assert_eq!(table.rows[0], [Cell::Text("write".into()), Cell::Empty]);
+        assert_eq!(
+            table.notes,
+            ["5 calls had begun before tracing did: counted, but without a duration"]
+        );
+    }
+}
