@@ -453,3 +453,6 @@ fn is_thread_event(body: &Body) -> bool {
             | Body::Exit(_)
     )
 }
+
+#[cfg(test)]
+mod tests;

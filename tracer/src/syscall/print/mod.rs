@@ -13,6 +13,8 @@ mod net;
 mod poll;
 mod printer;
 mod process;
+#[cfg(test)]
+mod properties;
 mod signal;
 mod sockopt;
 mod struct_bytes;

@@ -3,7 +3,7 @@
 use tracer_common::capture::{self, CaptureRule};
 
 use crate::event::CaptureStatus;
-use crate::syscall::arg::{Custom, Layout};
+use crate::syscall::arg::{Comma, Custom, Layout};
 use crate::syscall::flags::process;
 use crate::syscall::signal::push_signal;
 
@@ -121,7 +121,7 @@ pub static CLONE_PARENT_TID: Custom = Custom {
     rules: &rule(STRUCT, EXIT, 4),
     at_exit: |_| true,
     shown: |args| args[0] & (CLONE_PARENT_SETTID | CLONE_PIDFD) != 0,
-    late_comma: true,
+    comma: Comma::Late,
     print: |p, index| {
         p.text("parent_tid=");
         p.structure(Phase::Exit, index, &INT);
@@ -132,7 +132,7 @@ pub static CLONE_PARENT_TID: Custom = Custom {
 pub static CLONE_TLS: Custom = Custom {
     at_exit: |_| true,
     shown: |args| args[0] & CLONE_SETTLS != 0,
-    late_comma: true,
+    comma: Comma::Late,
     print: |p, _| {
         p.text("tls=");
         p.hex(p.arg(4));
@@ -144,7 +144,7 @@ pub static CLONE_TLS: Custom = Custom {
 pub static CLONE_CHILD_TID: Custom = Custom {
     at_exit: |_| true,
     shown: |args| args[0] & CLONE_CHILD != 0,
-    late_comma: true,
+    comma: Comma::Late,
     print: |p, _| {
         p.text("child_tidptr=");
         p.address_of(3);
@@ -336,16 +336,26 @@ pub static ID_ARG: Custom = Custom {
     ..Custom::PLAIN
 };
 
-/// Offset that `sendfile` reads and updates: `[77] => [80]`.
-pub static OFFSET_IN_OUT: Custom = Custom {
+/// Offset that `sendfile` reads and updates.
+pub static SENDFILE_OFFSET: Custom = Custom {
     rules: &rule(STRUCT, ENTER | EXIT, 8),
-    at_exit: |_| true,
+    print: |p, index| p.structure(Phase::Enter, index, &LONG),
+    ..Custom::PLAIN
+};
+
+/// Count of `sendfile`, after what became of the offset: ` => [80], 100`.
+pub static SENDFILE_COUNT: Custom = Custom {
+    at_exit: |args| args[2] != 0,
+    comma: Comma::Own,
     print: |p, index| {
-        p.structure(Phase::Enter, index, &LONG);
-        if p.arg(index) != 0 && !p.failed() {
-            p.text(" => ");
-            p.structure(Phase::Exit, index, &LONG);
+        if p.arg(2) != 0 {
+            if !p.failed() {
+                p.text(" => ");
+                p.structure(Phase::Exit, 2, &LONG);
+            }
+            p.text(", ");
         }
+        put!(p, "{}", p.arg(index));
     },
     ..Custom::PLAIN
 };
@@ -378,7 +388,7 @@ impl Printer<'_> {
     fn limit_value(&mut self, value: u64) {
         match value {
             u64::MAX => self.text("RLIM64_INFINITY"),
-            _ if value > 1024 && value % 1024 == 0 => put!(self, "{}*1024", value / 1024),
+            _ if value > 1024 && value.is_multiple_of(1024) => put!(self, "{}*1024", value / 1024),
             _ => put!(self, "{value}"),
         }
     }
@@ -501,7 +511,7 @@ const PRCTL_TEMPLATE: Custom = Custom {
         )
     },
     shown: |_| true,
-    late_comma: false,
+    comma: Comma::Early,
     print: print_prctl_arg,
 };
 
