@@ -318,6 +318,32 @@ fn calls_are_chosen_by_name_result_and_duration() {
 }
 
 #[test]
+fn a_restarted_call_is_named() {
+    let events = [
+        enter(0, 100, 35, [0; 6]),
+        exit(1, 100, 35, -516),
+        enter(2, 100, 219, [0; 6]),
+        exit(3, 100, 219, -516),
+        enter(4, 100, 219, [0; 6]),
+        exit(5, 100, 219, 0),
+        enter(6, 100, 219, [0; 6]),
+        exit(7, 100, 219, 0),
+    ];
+    let text = lines(LineOptions::default(), &events);
+    let lines: Vec<_> = text.lines().collect();
+    assert!(lines[0].ends_with("= ? ERESTART_RESTARTBLOCK (Interrupted by signal)"));
+    assert!(lines[1].starts_with("restart_syscall(<... resuming interrupted nanosleep ...>) = ?"));
+    assert_eq!(
+        lines[2],
+        "restart_syscall(<... resuming interrupted nanosleep ...>) = 0"
+    );
+    assert_eq!(
+        lines[3],
+        "restart_syscall(<... resuming interrupted system call ...>) = 0"
+    );
+}
+
+#[test]
 fn missed_memory_is_counted() {
     let mut sink = StraceLines::new(LineOptions::default(), Vec::new());
     let mut open = SyscallEnter {

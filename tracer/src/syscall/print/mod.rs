@@ -11,6 +11,7 @@ mod memory;
 mod msg;
 mod net;
 mod poll;
+mod prctl;
 mod printer;
 mod process;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use ioctl::*;
 pub use memory::*;
 pub use net::*;
 pub use poll::*;
+pub use prctl::*;
 pub use printer::Printer;
 pub use process::*;
 pub use signal::*;
