@@ -70,7 +70,8 @@ pub mod phase {
 pub mod len {
     /// `size` bytes.
     pub const FIXED: u8 = 0;
-    /// Argument `len_arg` times `size`.
+    /// The low 32 bits of argument `len_arg` times `size`: some counts are `int`s with anything in
+    /// the upper half of the register, and larger ones are clipped anyway.
     pub const ARG: u8 = 1;
     /// The return value times `size` (exit only).
     pub const RET: u8 = 2;
@@ -79,6 +80,9 @@ pub mod len {
 }
 
 /// One rule. All zero means no rule.
+///
+/// A rule whose argument is below 4096 is skipped: that is NULL or a small number where a pointer
+/// was possible, and no fault.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct CaptureRule {

@@ -364,5 +364,6 @@ syscall = read
             serde_json::json!([4, 20_000, "read"])
         );
         assert_eq!(document["table"]["columns"][1]["key"], "total-time");
+        assert_eq!(document["table"]["columns"][1]["unit"], "ns");
     }
 }

@@ -11,6 +11,9 @@ use crate::sink::{Sink, SinkError};
 use crate::syscall::filter::SyscallSet;
 use crate::syscall::print::{Decoder, exit_text, siginfo_text};
 
+/// Number of `restart_syscall` on x86_64.
+const RESTART_SYSCALL: u32 = 219;
+
 /// What the lines look like.
 #[derive(Clone, Debug)]
 pub struct LineOptions {
@@ -110,6 +113,8 @@ pub struct StraceLines<W> {
     /// Characters in the line so far.
     width: usize,
     previous_ns: Option<u64>,
+    /// Call that a signal interrupted and `restart_syscall` will go on with, by thread.
+    interrupted: HashMap<u32, u32>,
     start: RunStart,
 }
 
@@ -131,6 +136,7 @@ impl<W: Write> StraceLines<W> {
             open: None,
             width: 0,
             previous_ns: None,
+            interrupted: HashMap::new(),
             start: RunStart::default(),
         }
     }
@@ -152,7 +158,7 @@ impl<W: Write> StraceLines<W> {
         let never_returns = self.decoder.never_returns(enter);
         if never_returns || !self.whole_lines() {
             self.lead(event)?;
-            let text = self.decoder.begin(enter);
+            let text = self.begin(event.tid, enter);
             self.write(&text)?;
             self.open = Some(event.tid);
         }
@@ -189,7 +195,7 @@ impl<W: Write> StraceLines<W> {
             self.lead_at(event, began)?;
             match enter {
                 Some(enter) => {
-                    let text = self.decoder.begin(enter);
+                    let text = self.begin(event.tid, enter);
                     self.write(&text)?;
                 }
                 None => self.resumed(exit.nr, exit.compat)?,
@@ -198,10 +204,36 @@ impl<W: Write> StraceLines<W> {
             self.lead(event)?;
             self.resumed(exit.nr, exit.compat)?;
         }
+        self.note_interruption(event.tid, exit);
         let rest = self.decoder.rest(enter, exit);
         self.write(&rest)?;
         let result = self.decoder.result(enter, exit);
         self.result(&result, took)
+    }
+
+    /// The text at entry. `restart_syscall` has no arguments: it names what it goes on with.
+    fn begin(&mut self, tid: u32, enter: &SyscallEnter) -> String {
+        let mut text = self.decoder.begin(enter);
+        if enter.nr == RESTART_SYSCALL && !enter.compat {
+            let name = match self.interrupted.get(&tid) {
+                Some(&nr) => Decoder::name(nr, false),
+                None => "system call".to_owned(),
+            };
+            text += &format!("<... resuming interrupted {name} ...>");
+        }
+        text
+    }
+
+    /// Remembers what `restart_syscall` would go on with.
+    fn note_interruption(&mut self, tid: u32, exit: &SyscallExit) {
+        const ERESTART_RESTARTBLOCK: i64 = 516;
+        if exit.ret == -ERESTART_RESTARTBLOCK {
+            if exit.nr != RESTART_SYSCALL {
+                self.interrupted.insert(tid, exit.nr);
+            }
+        } else {
+            self.interrupted.remove(&tid);
+        }
     }
 
     /// Whether lines wait for the end of their call.
@@ -284,6 +316,7 @@ impl<W: Write> StraceLines<W> {
         self.write(&format!("+++ {} +++", exit_text(exit.status)))?;
         self.end_line()?;
         self.threads.remove(&event.tid);
+        self.interrupted.remove(&event.tid);
         Ok(())
     }
 
@@ -418,7 +451,10 @@ fn failed(error: std::io::Error) -> SinkError {
 impl<W: Write> Sink for StraceLines<W> {
     fn event(&mut self, event: &Event) -> Result<(), SinkError> {
         match &event.body {
-            Body::RunStart(start) => self.start = (**start).clone(),
+            Body::RunStart(start) => {
+                self.threads.extend(&start.pids);
+                self.start = (**start).clone();
+            }
             Body::Losses(losses) => return self.losses(losses),
             Body::RunEnd(end) => return self.run_end(end),
             _ => {}
@@ -453,3 +489,6 @@ fn is_thread_event(body: &Body) -> bool {
             | Body::Exit(_)
     )
 }
+
+#[cfg(test)]
+mod tests;

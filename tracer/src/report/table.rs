@@ -24,6 +24,9 @@ pub struct Column {
     pub key: String,
     /// Heading, for people.
     pub heading: String,
+    /// Unit of the values, for instance `ns`; empty for counts and text.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub unit: String,
     pub align: Align,
 }
 

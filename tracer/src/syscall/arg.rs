@@ -116,10 +116,22 @@ pub struct Custom {
     pub at_exit: fn(&Registers) -> bool,
     /// Whether the argument is printed at all.
     pub shown: fn(&Registers) -> bool,
-    /// Whether strace prints the comma before it only after the call.
-    pub late_comma: bool,
+    /// When the comma before it is printed.
+    pub comma: Comma,
     /// Prints argument number `index`.
     pub print: fn(&mut Printer<'_>, index: usize),
+}
+
+/// When the comma before an argument that waits for the end of the call is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Comma {
+    /// At entry.
+    #[default]
+    Early,
+    /// After the call.
+    Late,
+    /// After the call, by the argument's own printer.
+    Own,
 }
 
 impl Custom {
@@ -128,7 +140,7 @@ impl Custom {
         rules: &[],
         at_exit: |_| false,
         shown: |_| true,
-        late_comma: false,
+        comma: Comma::Early,
         print: |_, _| (),
     };
 }
@@ -171,10 +183,14 @@ impl Kind {
             Self::BytesOut
             | Self::Out(_)
             | Self::ArrayOut(_)
-            | Self::SockaddrOut(_)
             | Self::LenPtr
             | Self::IovecOut(_)
             | Self::MsgOut => true,
+            // The address stands before its length.
+            Self::SockaddrOut(len) => {
+                let len = usize::from(*len);
+                args[len] != 0 && args[len - 1] != 0
+            }
             Self::Custom(custom) => (custom.at_exit)(args),
             _ => false,
         }
@@ -189,9 +205,12 @@ impl Kind {
         }
     }
 
-    /// Whether the comma before the argument waits for the end of the call.
+    /// When the comma before the argument is printed.
     #[must_use]
-    pub fn late_comma(&self) -> bool {
-        matches!(self, Self::Custom(custom) if custom.late_comma)
+    pub fn comma(&self) -> Comma {
+        match self {
+            Self::Custom(custom) => custom.comma,
+            _ => Comma::Early,
+        }
     }
 }

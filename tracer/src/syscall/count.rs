@@ -172,7 +172,16 @@ impl SummaryColumn {
         Column {
             key: self.key().to_owned(),
             heading: heading.to_owned(),
+            unit: self.unit().to_owned(),
             align,
+        }
+    }
+
+    fn unit(self) -> &'static str {
+        match self {
+            Calls | Errors | Name => "",
+            TimePercent => "percent",
+            TotalTime | MinTime | MaxTime | AverageTime | Quantile(_) => "ns",
         }
     }
 

@@ -167,7 +167,8 @@ fn one(name: &str) -> Result<Option<SyscallSet>, FilterError> {
     if name.starts_with(|c: char| c.is_ascii_digit()) {
         return Ok(of_number(name));
     }
-    if let Some(row) = table::by_name(name) {
+    // strace names the ABI after an `@`.
+    if let Some(row) = table::by_name(name.strip_suffix("@64").unwrap_or(name)) {
         return Ok(Some(of_numbers([row.nr])));
     }
     let legacy = LEGACY_CLASSES.contains(&name);
@@ -259,6 +260,7 @@ mod tests {
         assert_eq!(names("trace=openat,read"), ["read", "openat"]);
         assert_eq!(names("openat,read"), ["read", "openat"]);
         assert_eq!(names("t=0,1"), ["read", "write"]);
+        assert_eq!(names("read@64"), ["read"]);
         assert_eq!(names("?nonsense,close"), ["close"]);
         assert_eq!(names("none"), [] as [&str; 0]);
         assert!(parse("all").is_ok_and(|set| set == SyscallSet::ALL && set.contains(9999)));

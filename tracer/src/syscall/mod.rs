@@ -1,7 +1,7 @@
 //! Syscalls: what they are called, what they take, how they print.
 //!
 //! One row per syscall in [`table`] drives everything: the filter language ([`filter`]), what the
-//! kernel side copies ([`capture`]) and the text ([`print`]).
+//! kernel side copies ([`capture`]) and the text ([`mod@print`]).
 
 pub mod arg;
 pub mod capture;

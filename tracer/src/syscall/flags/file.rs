@@ -111,7 +111,7 @@ pub static F_OWNER: Names = Names {
 
 pub static ACCESS: Names = Names {
     zero: Some("F_OK"),
-    unknown: "",
+    unknown: "?_OK",
     names: &[(4, "R_OK"), (2, "W_OK"), (1, "X_OK")],
 };
 
@@ -257,10 +257,9 @@ pub static AT_MOUNT_SETATTR: Names = Names {
 };
 
 pub static AT_STATX_SYNC: Names = Names {
-    zero: None,
+    zero: Some("AT_STATX_SYNC_AS_STAT"),
     unknown: "AT_STATX_???",
     names: &[
-        (0, "AT_STATX_SYNC_AS_STAT"),
         (0x2000, "AT_STATX_FORCE_SYNC"),
         (0x4000, "AT_STATX_DONT_SYNC"),
     ],

@@ -53,6 +53,17 @@ impl Names {
         rest
     }
 
+    /// As [`Self::named_bits`], with a `|` before each name.
+    pub fn named_bits_after(&self, out: &mut String, value: u64) -> u64 {
+        let mut names = String::new();
+        let rest = self.named_bits(&mut names, value);
+        if !names.is_empty() {
+            out.push('|');
+            out.push_str(&names);
+        }
+        rest
+    }
+
     /// Appends the name of a value, or `0x40 /* X_??? */`.
     pub fn value(&self, out: &mut String, value: u64) {
         match self.get(value) {

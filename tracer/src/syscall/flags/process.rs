@@ -317,7 +317,7 @@ pub static FUTEX: Names = Names {
 
 pub static PERSONALITY: Names = Names {
     zero: None,
-    unknown: "PER_???",
+    unknown: "",
     names: &[
         (0x20000, "UNAME26"),
         (0x40000, "ADDR_NO_RANDOMIZE"),

@@ -142,7 +142,7 @@ impl Copy<'_> {
         let mut data = Vec::new();
         let mut status = CaptureStatus::Truncated;
         while data.len() < limit {
-            match self.memory.read(address + data.len() as u64, 1) {
+            match self.memory.read(address.wrapping_add(data.len() as u64), 1) {
                 Some([0]) => {
                     status = CaptureStatus::Ok;
                     break;
@@ -169,8 +169,10 @@ impl Copy<'_> {
         };
         self.bytes(head, address, wanted, MAX_CAPTURE);
         for i in 0..(wanted / 16).min(MAX_IOVECS as u64) {
-            let at = address + i * 16;
-            let (Some(buffer), Some(len)) = (self.memory.word(at), self.memory.word(at + 8)) else {
+            let at = address.wrapping_add(i * 16);
+            let (Some(buffer), Some(len)) =
+                (self.memory.word(at), self.memory.word(at.wrapping_add(8)))
+            else {
                 return;
             };
             let place = Capture {
@@ -187,7 +189,7 @@ impl Copy<'_> {
                 index: i as u8,
                 ..base.clone()
             };
-            match self.memory.word(address + i * 8) {
+            match self.memory.word(address.wrapping_add(i * 8)) {
                 Some(0) => {
                     return self.out.push(Capture {
                         status: CaptureStatus::End,
@@ -201,10 +203,16 @@ impl Copy<'_> {
     }
 
     fn count(&mut self, base: Capture, address: u64) {
+        let word = |i: u64| self.memory.word(address.wrapping_add(i * 8));
+        let status = match word(0) {
+            Some(_) => CaptureStatus::Ok,
+            None => CaptureStatus::Fault,
+        };
         let pointers = (0..MAX_COUNT as u64)
-            .take_while(|i| self.memory.word(address + i * 8).is_some_and(|p| p != 0))
+            .take_while(|&i| word(i).is_some_and(|p| p != 0))
             .count();
         self.out.push(Capture {
+            status,
             wanted: pointers as u64,
             ..base
         });
@@ -216,7 +224,7 @@ impl Copy<'_> {
             ..base.clone()
         };
         self.bytes(part(msghdr::HEADER), address, 56, MAX_CAPTURE);
-        let field = |at: u64| self.memory.word(address + at).unwrap_or(0);
+        let field = |at: u64| self.memory.word(address.wrapping_add(at)).unwrap_or(0);
         let (name, name_len) = (field(0), field(8) & 0xffff_ffff);
         let (iov, iov_len) = (field(16), field(24));
         let (control, control_len) = (field(32), field(40));

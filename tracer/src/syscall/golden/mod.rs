@@ -13,6 +13,7 @@ use crate::event::{SyscallEnter, SyscallExit};
 use memory::Memory;
 
 const LINES: &str = include_str!("strace-6.1.txt");
+const NUMBERS: &str = include_str!("strace-6.1-numbers.txt");
 const STRING_LIMIT: usize = 32;
 
 struct Case {
@@ -20,13 +21,15 @@ struct Case {
     args: [u64; 6],
     ret: i64,
     line: &'static str,
+    /// What stands there before the call returns, where strace was seen to print it.
+    begin: Option<&'static str>,
 }
 
-fn load() -> (Memory, Vec<Case>) {
+fn load(text: &'static str) -> (Memory, Vec<Case>) {
     let mut memory = Memory::new();
     let mut cases = Vec::new();
     let mut call = "";
-    for line in LINES.lines() {
+    for line in text.lines() {
         if let Some(text) = line.strip_prefix('@') {
             let (offset, bytes) = text.split_once(' ').expect("offset and bytes");
             memory.set(hex(offset) as usize, bytes);
@@ -36,6 +39,8 @@ fn load() -> (Memory, Vec<Case>) {
             cases.push(case(call, text));
         } else if let Some(text) = line.strip_prefix("< ") {
             cases.last_mut().expect("a call").line = text;
+        } else if let Some(text) = line.strip_prefix("~ ") {
+            cases.last_mut().expect("a call").begin = Some(text);
         }
     }
     (memory, cases)
@@ -52,6 +57,7 @@ fn case(text: &str, line: &'static str) -> Case {
         args,
         ret: words[7].parse().unwrap_or_else(|_| -error(words[7])),
         line,
+        begin: None,
     }
 }
 
@@ -64,15 +70,21 @@ fn error(name: &str) -> i64 {
     (1..600).find(is).expect("an error name").into()
 }
 
+fn enter(memory: &Memory, case: &Case) -> SyscallEnter {
+    SyscallEnter {
+        nr: case.nr,
+        args: case.args,
+        captures: memory
+            .captures(case.nr, &case.args, case.ret, STRING_LIMIT)
+            .0,
+        ..SyscallEnter::default()
+    }
+}
+
 /// The whole line, padded as strace does.
 fn line(memory: &Memory, case: &Case) -> String {
     let captures = memory.captures(case.nr, &case.args, case.ret, STRING_LIMIT);
-    let enter = SyscallEnter {
-        nr: case.nr,
-        args: case.args,
-        captures: captures.0,
-        ..SyscallEnter::default()
-    };
+    let enter = enter(memory, case);
     let exit = SyscallExit {
         nr: case.nr,
         ret: case.ret,
@@ -94,8 +106,22 @@ fn line(memory: &Memory, case: &Case) -> String {
 }
 
 #[test]
+fn numbers_print_as_strace_prints_them() {
+    let (memory, cases) = load(NUMBERS);
+    let mut wrong = String::new();
+    for case in &cases {
+        let got = line(&memory, case);
+        if got != case.line {
+            let _ = writeln!(wrong, "want {}\n got {got}", case.line);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    assert!(cases.len() > 1500);
+}
+
+#[test]
 fn calls_print_as_strace_prints_them() {
-    let (memory, cases) = load();
+    let (memory, cases) = load(LINES);
     let mut wrong = String::new();
     let mut count = 0;
     for case in &cases {
@@ -112,4 +138,21 @@ fn calls_print_as_strace_prints_them() {
         cases.len()
     );
     assert!(cases.len() > 300);
+}
+
+#[test]
+fn calls_that_have_not_returned_print_as_strace_prints_them() {
+    let (memory, cases) = load(LINES);
+    let mut wrong = String::new();
+    let mut count = 0;
+    for case in &cases {
+        let Some(expected) = case.begin else { continue };
+        let got = Decoder::new(STRING_LIMIT).begin(&enter(&memory, case));
+        count += 1;
+        if got != expected {
+            let _ = writeln!(wrong, "want {expected}\n got {got}");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    assert!(count > 200);
 }

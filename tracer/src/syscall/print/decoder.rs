@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::event::{SyscallEnter, SyscallExit};
-use crate::syscall::arg::{Registers, Ret, Syscall};
+use crate::syscall::arg::{Comma, Registers, Ret, Syscall};
 use crate::syscall::errno::{errno, restarts};
 use crate::syscall::table;
 
@@ -126,7 +126,7 @@ fn first_arguments(p: &mut Printer<'_>, row: &'static Syscall) {
     if row
         .args
         .get(split)
-        .is_some_and(|(_, kind)| !kind.late_comma())
+        .is_some_and(|(_, kind)| kind.comma() == Comma::Early)
     {
         p.text(separator);
     }
@@ -136,7 +136,7 @@ fn last_arguments(p: &mut Printer<'_>, row: &'static Syscall) {
     let args = p.args;
     let split = split(row, &args);
     let mut separator = match row.args.get(split) {
-        Some((_, kind)) if kind.late_comma() => ", ",
+        Some((_, kind)) if kind.comma() == Comma::Late => ", ",
         _ => "",
     };
     for (index, (_, kind)) in row.args.iter().enumerate().skip(split) {

@@ -2,7 +2,7 @@
 
 use tracer_common::capture::{self, CaptureRule};
 
-use crate::syscall::arg::{Custom, Layout};
+use crate::syscall::arg::{Comma, Custom, Layout};
 use crate::syscall::flags::{file, mount};
 use crate::syscall::signal::push_signal;
 
@@ -119,10 +119,10 @@ pub static STATX_FLAGS: Custom = Custom {
     print: |p, index| {
         const SYNC: u64 = 0x6000;
         let flags = p.arg(index) & 0xffff_ffff;
-        p.name(&file::AT_STATX_SYNC, flags & SYNC);
-        if flags & !SYNC != 0 {
-            p.text("|");
-            p.flags(&file::AT, flags & !SYNC);
+        p.flags(&file::AT_STATX_SYNC, flags & SYNC);
+        let rest = file::AT.named_bits_after(&mut p.out, flags & !SYNC);
+        if rest != 0 {
+            put!(p, "|{rest:#x}");
         }
     },
     ..Custom::PLAIN
@@ -221,7 +221,7 @@ pub static FCNTL_ARG: Custom = Custom {
             F_GETFD | F_GETFL | F_GETOWN | F_GETSIG | F_GETLEASE | F_GETPIPE_SZ | F_GET_SEALS
         )
     },
-    late_comma: false,
+    comma: Comma::Late,
     print: print_fcntl_arg,
 };
 
@@ -374,6 +374,7 @@ impl Printer<'_> {
             0o100_000 => "S_IFREG|",
             0o120_000 => "S_IFLNK|",
             0o140_000 => "S_IFSOCK|",
+            0 if mode & 0o7000 != 0 => "",
             _ => return self.octal(mode),
         };
         self.text(kind);

@@ -2,7 +2,7 @@
 
 use tracer_common::capture::{self, CaptureRule};
 
-use crate::syscall::arg::{Custom, Registers};
+use crate::syscall::arg::{Comma, Custom, Registers};
 use crate::syscall::flags::ioctl::IOCTL;
 
 use super::printer::{Phase, Printer, put};
@@ -87,7 +87,7 @@ pub static IOCTL_ARG: Custom = Custom {
         )
     },
     shown: |args| of(args) != Shape::None,
-    late_comma: true,
+    comma: Comma::Late,
     print: |p, index| match of(&p.args) {
         Shape::None => {}
         Shape::Number => put!(p, "{}", p.arg(index) as i32),

@@ -16,7 +16,10 @@ pub static MMAP_FLAGS: Custom = Custom {
         let flags = p.arg(index) & 0xffff_ffff;
         p.name(&memory::MMAP_TYPE, flags & MAP_TYPE);
         let bits = flags & !MAP_TYPE & !(HUGE_MASK << HUGE_SHIFT);
-        p.more_flags(|out| memory::MMAP.named_bits(out, bits));
+        let rest = memory::MMAP.named_bits_after(&mut p.out, bits);
+        if rest != 0 {
+            put!(p, "|{rest:#x}");
+        }
         p.huge(flags, "MAP_HUGE_SHIFT");
     },
     ..Custom::PLAIN
@@ -32,9 +35,9 @@ pub static MEMFD_FLAGS: Custom = Custom {
     ..Custom::PLAIN
 };
 
-/// New address of `mremap`, when the flags use it.
+/// New address of `mremap`, when `MREMAP_FIXED` asks for it.
 pub static MREMAP_ADDRESS: Custom = Custom {
-    shown: |args| args[3] & (2 | 4) != 0,
+    shown: |args| args[3] & 2 != 0,
     print: |p, index| p.address_of(index),
     ..Custom::PLAIN
 };
@@ -85,18 +88,6 @@ pub static IPCGET_FLAGS: Custom = Custom {
 };
 
 impl Printer<'_> {
-    /// `|A|B|0x4` after what is already there.
-    fn more_flags(&mut self, print: impl FnOnce(&mut String) -> u64) {
-        let mut names = String::new();
-        let rest = print(&mut names);
-        if !names.is_empty() {
-            put!(self, "|{names}");
-        }
-        if rest != 0 {
-            put!(self, "|{rest:#x}");
-        }
-    }
-
     fn huge(&mut self, flags: u64, shift: &str) {
         let size = flags >> HUGE_SHIFT & HUGE_MASK;
         if size != 0 {

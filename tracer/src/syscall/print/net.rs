@@ -22,10 +22,15 @@ pub static SOCKET_TYPE: Custom = Custom {
     print: |p, index| {
         const TYPE: u64 = 0xf;
         let value = p.arg(index) & 0xffff_ffff;
-        p.name(&net::SOCK_TYPE, value & TYPE);
-        if value & !TYPE != 0 {
-            p.text("|");
-            p.flags(&net::SOCK_FLAGS, value & !TYPE);
+        match net::SOCK_TYPE.get(value & TYPE) {
+            Some(name) => {
+                p.text(name);
+                if value & !TYPE != 0 {
+                    p.text("|");
+                    p.flags(&net::SOCK_FLAGS, value & !TYPE);
+                }
+            }
+            None => p.flags(&net::SOCK_FLAGS, value),
         }
     },
     ..Custom::PLAIN
@@ -39,7 +44,7 @@ pub static SOCKET_PROTOCOL: Custom = Custom {
             AF_INET | AF_INET6 => p.name(&net::IPPROTO, value),
             AF_NETLINK => p.name(&net::NETLINK, value),
             AF_PACKET => p.ether_type((value as u16).swap_bytes()),
-            _ => put!(p, "{}", value as u32),
+            _ => put!(p, "{}", p.arg(index)),
         }
     },
     ..Custom::PLAIN
@@ -56,7 +61,8 @@ pub static SOCKADDR_LEN: Custom = Custom {
         len_arg: 0,
         reserved: 0,
     }],
-    at_exit: |_| true,
+    // Where the address is not the second argument, something before it waits anyway.
+    at_exit: |args| args[1] != 0 && args[2] != 0,
     print: |p, index| match p.arg(index.saturating_sub(1)) {
         0 => p.address_of(index),
         _ => p.len_ptr(index),

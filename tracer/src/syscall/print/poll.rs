@@ -196,7 +196,7 @@ fn ready_sets(p: &mut Printer<'_>, ret: i64, unit: &str) {
         let Some(b) = p.bytes(Phase::Exit, index, FD_SET.into()) else {
             continue;
         };
-        let fds = set_bits(b, p.arg(0));
+        let fds = set_bits(&b[..FD_SET.into()], p.arg(0));
         if fds.is_empty() {
             continue;
         }
@@ -214,6 +214,9 @@ fn ready_sets(p: &mut Printer<'_>, ret: i64, unit: &str) {
     }
 }
 
+/// CPUs a kernel can be built for on x86_64 (`CONFIG_NR_CPUS`).
+const MAX_CPUS: u64 = 8192;
+
 /// Numbers of the bits that are set, below `count`.
 fn set_bits(bytes: &[u8], count: u64) -> Vec<usize> {
     let end = usize::try_from(count & 0xffff_ffff).unwrap_or(0);
@@ -224,7 +227,7 @@ fn set_bits(bytes: &[u8], count: u64) -> Vec<usize> {
 
 impl Printer<'_> {
     fn fd_set(&mut self, b: &[u8]) {
-        let fds = set_bits(b, self.arg(0));
+        let fds = set_bits(&b[..b.len().min(FD_SET.into())], self.arg(0));
         self.bit_list(&fds, usize::MAX);
     }
 
@@ -240,7 +243,7 @@ impl Printer<'_> {
     fn cpu_set(&mut self, phase: Phase, index: usize) {
         match self.bytes(phase, index, 1) {
             Some(b) => {
-                let cpus = set_bits(b, u64::from(u32::MAX));
+                let cpus = set_bits(b, MAX_CPUS);
                 self.bit_list(&cpus, usize::MAX);
             }
             None => self.address_of(index),

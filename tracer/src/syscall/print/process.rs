@@ -3,7 +3,7 @@
 use tracer_common::capture::{self, CaptureRule};
 
 use crate::event::CaptureStatus;
-use crate::syscall::arg::{Custom, Layout};
+use crate::syscall::arg::{Comma, Custom, Layout};
 use crate::syscall::flags::process;
 use crate::syscall::signal::push_signal;
 
@@ -121,7 +121,7 @@ pub static CLONE_PARENT_TID: Custom = Custom {
     rules: &rule(STRUCT, EXIT, 4),
     at_exit: |_| true,
     shown: |args| args[0] & (CLONE_PARENT_SETTID | CLONE_PIDFD) != 0,
-    late_comma: true,
+    comma: Comma::Late,
     print: |p, index| {
         p.text("parent_tid=");
         p.structure(Phase::Exit, index, &INT);
@@ -132,7 +132,7 @@ pub static CLONE_PARENT_TID: Custom = Custom {
 pub static CLONE_TLS: Custom = Custom {
     at_exit: |_| true,
     shown: |args| args[0] & CLONE_SETTLS != 0,
-    late_comma: true,
+    comma: Comma::Late,
     print: |p, _| {
         p.text("tls=");
         p.hex(p.arg(4));
@@ -144,7 +144,7 @@ pub static CLONE_TLS: Custom = Custom {
 pub static CLONE_CHILD_TID: Custom = Custom {
     at_exit: |_| true,
     shown: |args| args[0] & CLONE_CHILD != 0,
-    late_comma: true,
+    comma: Comma::Late,
     print: |p, _| {
         p.text("child_tidptr=");
         p.address_of(3);
@@ -336,16 +336,26 @@ pub static ID_ARG: Custom = Custom {
     ..Custom::PLAIN
 };
 
-/// Offset that `sendfile` reads and updates: `[77] => [80]`.
-pub static OFFSET_IN_OUT: Custom = Custom {
+/// Offset that `sendfile` reads and updates.
+pub static SENDFILE_OFFSET: Custom = Custom {
     rules: &rule(STRUCT, ENTER | EXIT, 8),
-    at_exit: |_| true,
+    print: |p, index| p.structure(Phase::Enter, index, &LONG),
+    ..Custom::PLAIN
+};
+
+/// Count of `sendfile`, after what became of the offset: ` => [80], 100`.
+pub static SENDFILE_COUNT: Custom = Custom {
+    at_exit: |args| args[2] != 0,
+    comma: Comma::Own,
     print: |p, index| {
-        p.structure(Phase::Enter, index, &LONG);
-        if p.arg(index) != 0 && !p.failed() {
-            p.text(" => ");
-            p.structure(Phase::Exit, index, &LONG);
+        if p.arg(2) != 0 {
+            if !p.failed() {
+                p.text(" => ");
+                p.structure(Phase::Exit, 2, &LONG);
+            }
+            p.text(", ");
         }
+        put!(p, "{}", p.arg(index));
     },
     ..Custom::PLAIN
 };
@@ -378,7 +388,7 @@ impl Printer<'_> {
     fn limit_value(&mut self, value: u64) {
         match value {
             u64::MAX => self.text("RLIM64_INFINITY"),
-            _ if value > 1024 && value % 1024 == 0 => put!(self, "{}*1024", value / 1024),
+            _ if value > 1024 && value.is_multiple_of(1024) => put!(self, "{}*1024", value / 1024),
             _ => put!(self, "{value}"),
         }
     }
@@ -457,90 +467,6 @@ impl Printer<'_> {
     }
 }
 
-const PR_SET_PDEATHSIG: u32 = 1;
-const PR_GET_PDEATHSIG: u32 = 2;
-const PR_GET_DUMPABLE: u32 = 3;
-const PR_SET_DUMPABLE: u32 = 4;
-const PR_SET_NAME: u32 = 15;
-const PR_GET_NAME: u32 = 16;
-const PR_GET_CHILD_SUBREAPER: u32 = 37;
-
-/// First value of `prctl`.
-pub static PRCTL_1: Custom = Custom {
-    rules: &[CaptureRule {
-        kind: capture::kind::STRING,
-        phase: ENTER | EXIT,
-        len_from: 0,
-        size: 0,
-        arg: 0,
-        len_arg: 0,
-        reserved: 0,
-    }],
-    shown: |args| prctl_values(args[0] as u32) >= 1,
-    ..PRCTL_TEMPLATE
-};
-
-/// Second value of `prctl`.
-pub static PRCTL_2: Custom = Custom {
-    shown: |args| prctl_values(args[0] as u32) >= 2,
-    ..PRCTL_TEMPLATE
-};
-
-/// Third and fourth value of `prctl`, always together.
-pub static PRCTL_4: Custom = Custom {
-    shown: |args| prctl_values(args[0] as u32) >= 4,
-    ..PRCTL_TEMPLATE
-};
-
-const PRCTL_TEMPLATE: Custom = Custom {
-    rules: &[],
-    at_exit: |args| {
-        matches!(
-            args[0] as u32,
-            PR_GET_PDEATHSIG | PR_GET_NAME | PR_GET_CHILD_SUBREAPER
-        )
-    },
-    shown: |_| true,
-    late_comma: false,
-    print: print_prctl_arg,
-};
-
-/// How many values strace shows for an option.
-fn prctl_values(option: u32) -> usize {
-    match option {
-        // Those that only return something.
-        3 | 5 | 7 | 9 | 11 | 13 | 19 | 21 | 27 | 30 | 31 | 32 | 34 => 0,
-        1 | 2 | 4 | 6 | 8 | 10 | 12 | 14 | 15 | 16 | 20 | 23 | 24 | 25 | 26 | 28 | 29 | 36 | 37 => {
-            1
-        }
-        22 => 2,
-        _ => 4,
-    }
-}
-
-fn print_prctl_arg(p: &mut Printer<'_>, index: usize) {
-    let value = p.arg(index);
-    match (p.arg(0) as u32, index) {
-        (PR_SET_NAME, 1) => p.text_arg(index),
-        (PR_GET_NAME, 1) => match p.capture(Phase::Exit, index, 0) {
-            Some(c) => p.c_string(&c.data),
-            None => p.address_of(index),
-        },
-        (PR_SET_PDEATHSIG, 1) => push_signal(&mut p.out, value as u32),
-        (PR_SET_DUMPABLE, 1) => p.name(&process::PR_DUMPABLE, value),
-        (PR_GET_PDEATHSIG | PR_GET_CHILD_SUBREAPER, 1) => p.address_of(index),
-        // `PR_CAPBSET_READ` and `PR_CAPBSET_DROP`.
-        (23 | 24, 1) => p.name(&process::CAP, value),
-        // `PR_SET_SECCOMP`.
-        (22, 1) => p.name(&process::SECCOMP_MODE, value),
-        (22, 2) => p.pointer(value),
-        // Numbers: `PR_SET_KEEPCAPS`, `PR_SET_TIMERSLACK`, `PR_SET_CHILD_SUBREAPER`,
-        // `PR_SET_NO_NEW_PRIVS` and `PR_GET_NO_NEW_PRIVS`, `PR_SET_THP_DISABLE` and its getter.
-        (8 | 29 | 36 | 38 | 39 | 41 | 42, _) => put!(p, "{value}"),
-        _ => p.hex(value),
-    }
-}
-
 /// Flags of `seccomp`, which only installing a filter has.
 pub static SECCOMP_FLAGS: Custom = Custom {
     print: |p, index| {
@@ -550,25 +476,6 @@ pub static SECCOMP_FLAGS: Custom = Custom {
             SECCOMP_SET_MODE_FILTER => p.flags(&process::SECCOMP_FILTER, flags),
             _ => p.hex(flags),
         }
-    },
-    ..Custom::PLAIN
-};
-
-/// Result of `prctl`.
-pub fn prctl_result(p: &mut Printer<'_>, ret: i64) {
-    put!(p, "{ret}");
-    if p.arg(0) as u32 == PR_GET_DUMPABLE {
-        p.note("", |p| p.name(&process::PR_DUMPABLE, ret.cast_unsigned()));
-    }
-}
-
-/// Address of `arch_prctl`: a result for the getters.
-pub static ARCH_PRCTL_ADDRESS: Custom = Custom {
-    rules: &rule(STRUCT, EXIT, 8),
-    at_exit: |args| matches!(args[0] as u32, 0x1003 | 0x1004),
-    print: |p, index| match p.arg(0) as u32 {
-        0x1003 | 0x1004 => p.structure(Phase::Exit, index, &WORD),
-        _ => p.hex(p.arg(index)),
     },
     ..Custom::PLAIN
 };

@@ -136,6 +136,9 @@ impl Printer<'_> {
     }
 
     fn sockaddr_out(&mut self, index: usize, len_arg: usize) {
+        if self.arg(index) == 0 || self.arg(len_arg) == 0 {
+            return self.address_of(index);
+        }
         let len = self.bytes(Phase::Exit, len_arg, 4).map(|b| b.u32_at(0));
         match len {
             Some(len) => print_sockaddr(self, Phase::Exit, index, len.into()),
