@@ -152,8 +152,14 @@ fn cell_text(cell: &Cell, key: &str) -> String {
         Cell::Count(count) => count.to_string(),
         Cell::Percent(share) => format!("{share:.2}"),
         Cell::Nanoseconds(ns) if key == "avg-time" => (ns / 1000).to_string(),
+        Cell::Nanoseconds(ns) if is_quantile(key) => format!("{}.{:03}", ns / 1000, ns % 1000),
         Cell::Nanoseconds(ns) => format!("{}.{:06}", ns / 1_000_000_000, ns / 1000 % 1_000_000),
     }
+}
+
+fn is_quantile(key: &str) -> bool {
+    key.strip_prefix('p')
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// strace's widths, or more where a value needs it.
@@ -165,7 +171,11 @@ fn widths(table: &Table) -> Vec<usize> {
         "name" => 16,
         _ => 8,
     };
-    let mut widths: Vec<usize> = table.columns.iter().map(|c| least(&c.key)).collect();
+    let mut widths: Vec<usize> = table
+        .columns
+        .iter()
+        .map(|c| least(&c.key).max(c.heading.len()))
+        .collect();
     for row in table.rows.iter().chain(&table.total) {
         for (width, text) in widths.iter_mut().zip(texts(table, row)) {
             *width = text.len().max(*width);
@@ -205,7 +215,7 @@ pub fn render_histogram(histogram: &Histogram) -> String {
         "{:>10}{:<14}: count     distribution",
         "", histogram.unit
     );
-    for bucket in &histogram.buckets {
+    for bucket in histogram.buckets.iter().skip_while(|b| b.count == 0) {
         let stars = (u128::from(bucket.count) * u128::from(BAR))
             .checked_div(largest.into())
             .unwrap_or(0) as usize;
@@ -296,15 +306,15 @@ wall-clock time from entry to exit (strace -c shows system CPU time, strace -cw 
         let lines: Vec<_> = out.lines().collect();
         assert_eq!(
             lines[1],
-            "syscall              calls    errors  longest      p99"
+            "syscall              calls    errors  longest p99/usecs"
         );
         assert_eq!(
             lines[2],
-            "---------------- --------- --------- -------- --------"
+            "---------------- --------- --------- -------- ---------"
         );
         assert_eq!(
             lines[3],
-            "read                     2           0.004000 0.004000"
+            "read                     2           0.004000  4000.000"
         );
     }
 
@@ -342,10 +352,10 @@ wall-clock time from entry to exit (strace -c shows system CPU time, strace -cw 
         );
         let expected = "
 syscall = read
-          usecs         : count     distribution
-         0 -> 1          : 2        |********************                    |
-         2 -> 3          : 0        |                                        |
-         4 -> 7          : 4        |****************************************|
+          nsecs         : count     distribution
+      1024 -> 2047       : 2        |********************                    |
+      2048 -> 4095       : 0        |                                        |
+      4096 -> 8191       : 4        |****************************************|
 ";
         assert!(out.ends_with(expected), "{out}");
     }

@@ -154,6 +154,7 @@ impl SummaryColumn {
     }
 
     fn column(self) -> Column {
+        let quantile;
         let heading = match self {
             TimePercent => "% time",
             TotalTime => "seconds",
@@ -163,7 +164,11 @@ impl SummaryColumn {
             Calls => "calls",
             Errors => "errors",
             Name => "syscall",
-            Quantile(_) => self.key(),
+            // In the unit of `usecs/call`: seconds, as strace has them, show no sub-microsecond call.
+            Quantile(_) => {
+                quantile = format!("{}/usecs", self.key());
+                &quantile
+            }
         };
         let align = match self {
             Name => Align::Left,
@@ -268,7 +273,7 @@ impl SyscallTotals {
         }
     }
 
-    /// One histogram of durations in µs per syscall.
+    /// One histogram of durations in ns per syscall.
     #[must_use]
     pub fn histograms(&self, sort: SummarySort) -> Vec<Histogram> {
         self.sorted(sort)
@@ -278,8 +283,8 @@ impl SyscallTotals {
                 let values = latency
                     .buckets
                     .iter()
-                    .map(|&(index, count)| (bucket_start(index) / 1000, count));
-                Histogram::powers_of_two(table::name(nr), "usecs", values)
+                    .map(|&(index, count)| (bucket_start(index), count));
+                Histogram::powers_of_two(table::name(nr), "nsecs", values)
             })
             .collect()
     }
