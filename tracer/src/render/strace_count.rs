@@ -152,6 +152,10 @@ fn cell_text(cell: &Cell, key: &str) -> String {
         Cell::Count(count) => count.to_string(),
         Cell::Percent(share) => format!("{share:.2}"),
         Cell::Nanoseconds(ns) if key == "avg-time" => (ns / 1000).to_string(),
+        // Not one of strace's columns. Most calls take less than a microsecond.
+        Cell::Nanoseconds(ns) if key.starts_with('p') => {
+            format!("{}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000)
+        }
         Cell::Nanoseconds(ns) => format!("{}.{:06}", ns / 1_000_000_000, ns / 1000 % 1_000_000),
     }
 }
@@ -161,6 +165,7 @@ fn widths(table: &Table) -> Vec<usize> {
     let least = |key: &str| match key {
         "time-percent" => 6,
         "total-time" | "avg-time" => 11,
+        _ if key.starts_with('p') => 11,
         "calls" | "errors" => 9,
         "name" => 16,
         _ => 8,
@@ -296,15 +301,15 @@ wall-clock time from entry to exit (strace -c shows system CPU time, strace -cw 
         let lines: Vec<_> = out.lines().collect();
         assert_eq!(
             lines[1],
-            "syscall              calls    errors  longest      p99"
+            "syscall              calls    errors  longest         p99"
         );
         assert_eq!(
             lines[2],
-            "---------------- --------- --------- -------- --------"
+            "---------------- --------- --------- -------- -----------"
         );
         assert_eq!(
             lines[3],
-            "read                     2           0.004000 0.004000"
+            "read                     2           0.004000 0.004000000"
         );
     }
 

@@ -1,6 +1,7 @@
 //! Orders events by time, adds what they lack, and hands them to the sinks.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use super::go_target::GoTarget;
 use crate::decode::{Decoded, GcRanges, decode};
@@ -24,6 +25,9 @@ pub(super) struct Pump<'a> {
     pub(super) replaced: Vec<u32>,
     pub(super) undecodable: u64,
     pub(super) delivered: u64,
+    /// When all probes were attached, and when the first was about to be detached. Between, all
+    /// are: a beginning seen outside may lack its end, and the other way round.
+    pub(super) attached_ns: Range<u64>,
 }
 
 impl<'a> Pump<'a> {
@@ -37,6 +41,7 @@ impl<'a> Pump<'a> {
             replaced: Vec::new(),
             undecodable: 0,
             delivered: 0,
+            attached_ns: 0..u64::MAX,
         }
     }
 
@@ -82,7 +87,9 @@ impl<'a> Pump<'a> {
         let rest = self.pending.split_off(ready);
         let ready = std::mem::replace(&mut self.pending, rest);
         for event in &ready {
-            self.deliver(event)?;
+            if self.attached_ns.contains(&event.time_ns) || is_about_processes(&event.body) {
+                self.deliver(event)?;
+            }
         }
         Ok(())
     }
@@ -164,6 +171,11 @@ impl<'a> Pump<'a> {
     pub(super) fn flush(&mut self) -> Result<(), SinkError> {
         self.sinks.iter_mut().try_for_each(|s| s.flush())
     }
+}
+
+/// What changes whom the other events are about.
+const fn is_about_processes(body: &Body) -> bool {
+    matches!(body, Body::Fork(_) | Body::Exec(_) | Body::Exit(_))
 }
 
 fn send(sinks: &mut [Box<dyn Sink>], event: &Event) -> Result<(), SinkError> {

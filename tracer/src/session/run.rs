@@ -311,6 +311,7 @@ impl<'a> Session<'a> {
         self.started = Instant::now();
         let pids = target.pids();
         let now = now_ns();
+        self.pump.attached_ns.start = now;
         let start = run_start(self.plan, &pids, self.hz());
         self.pump
             .deliver(&fact(now, 0, Body::RunStart(Box::new(start))))?;
@@ -462,6 +463,7 @@ impl<'a> Session<'a> {
     ) -> Outcome {
         let command_status = self.end_command(target, reason);
         let duration_ns = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.pump.attached_ns.end = now_ns();
         self.kernel.detach();
         while self.take_records() != 0 {}
         if output_error.is_none() {
