@@ -32,6 +32,8 @@ constants! {
     NR_EXECVE / nr_execve: u32 = 59;
     /// Number of the `rt_sigreturn` syscall, whose exit carries no number.
     NR_RT_SIGRETURN / nr_rt_sigreturn: u32 = 15;
+    /// 1 when every syscall is traced and the set need not be asked.
+    TRACE_EVERY / trace_every: u32 = 0;
     /// Bytes of strings and buffers to copy.
     STRING_LIMIT / string_limit: u32 = 32;
     /// 1 when records carry goroutine ids.
@@ -62,6 +64,20 @@ constants! {
     TASK_TI_STATUS / task_ti_status: u32 = 0;
 }
 
+/// Numbers of the syscalls that return twice: `clone`, `fork`, `vfork`, `clone3`. `u32::MAX` where
+/// an architecture lacks one.
+#[unsafe(no_mangle)]
+static NR_FORKS: [u32; 4] = [u32::MAX; 4];
+
+/// Whether an exit is a new task's side of the call that made it: that call is the parent's.
+#[inline(always)]
+pub fn is_birth(nr: u32, ret: i64) -> bool {
+    let forks = (&raw const NR_FORKS).cast::<u32>();
+    // SAFETY: there are four words; see `constants!` for why the reads are volatile.
+    let is = |i| unsafe { core::ptr::read_volatile(forks.add(i)) } == nr;
+    ret == 0 && (is(0) || is(1) || is(2) || is(3))
+}
+
 /// Syscalls to trace: bit `nr % 64` of word `nr / 64`; a last bit in word 8 stands for all numbers
 /// beyond.
 #[unsafe(no_mangle)]
@@ -70,6 +86,9 @@ static SYSCALLS: [u64; 9] = [u64::MAX; 9];
 /// Whether a syscall is to be traced.
 #[inline(always)]
 pub fn traces_syscall(nr: u32) -> bool {
+    if trace_every() != 0 {
+        return true;
+    }
     let words = (&raw const SYSCALLS).cast::<u64>();
     if nr >= tracer_common::capture::MAX_SYSCALLS {
         // SAFETY: there are nine words; see `constants!` for why the read is volatile.

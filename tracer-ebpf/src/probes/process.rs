@@ -3,6 +3,7 @@
 use aya_ebpf::{
     helpers::bpf_get_current_pid_tgid, macros::btf_tracepoint, programs::BtfTracePointContext,
 };
+use aya_log_ebpf::warn;
 use tracer_common::{
     config::target,
     event::{Exec, Exit, Fork, Kind},
@@ -28,6 +29,10 @@ pub fn process_fork(ctx: BtfTracePointContext) -> i32 {
     let child_tgid = child.tgid();
     if flags & target::FOLLOW != 0 && TARGETS.insert(child_tgid, flags, 0).is_err() {
         count::full(ProbeId::Fork);
+        warn!(
+            &ctx,
+            "too many processes: child {} is not followed", child_tgid
+        );
     }
     if flags & target::AWAIT_EXEC != 0 {
         return 0;
@@ -47,8 +52,14 @@ pub fn process_fork(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "sched_process_exec")]
 pub fn process_exec(ctx: BtfTracePointContext) -> i32 {
     let task = Task::from_ptr(ctx.arg(0));
-    if !filter::is_target(task.tgid()) {
+    let tgid = task.tgid();
+    let flags = filter::raw_flags(tgid);
+    if flags == 0 {
         return 0;
+    }
+    // A launched command counts from its program on where no probe saw its `execve` begin.
+    if flags & target::AWAIT_EXEC != 0 {
+        let _ = TARGETS.insert(tgid, flags & !target::AWAIT_EXEC, 0);
     }
     count::hit(ProbeId::Exec);
     let record = Exec {

@@ -17,7 +17,7 @@ use tracer_common::{capture::MAX_SYSCALLS, histogram, probe::ProbeId, stats::Lat
 
 use super::syscall::{Registers, begins};
 use crate::{
-    constants::{cpus, nr_rt_sigreturn, traces_syscall},
+    constants::{cpus, is_birth, nr_rt_sigreturn, traces_syscall},
     count, filter,
     maps::{IN_FLIGHT, InFlight, SPILLED, SYSCALL_STATS},
 };
@@ -104,7 +104,7 @@ fn exit_elsewhere(ctx: &BtfTracePointContext, id: u64) {
         u32::MAX => nr_rt_sigreturn(),
         nr => nr,
     };
-    if traces_syscall(nr) {
+    if traces_syscall(nr) && !is_birth(nr, ctx.arg::<i64>(1)) {
         count::unpaired(ProbeId::SyscallCountExit);
         record(nr, None, ctx.arg::<i64>(1));
     }
@@ -159,7 +159,7 @@ pub fn forget(id: u64) {
 
 #[inline(always)]
 fn record(nr: u32, enter_ns: Option<u64>, ret: i64) {
-    count::hit(ProbeId::SyscallCountExit);
+    // Hits of this probe are the sum of these counts: no counter of its own is kept.
     let slot = if nr < MAX_SYSCALLS { nr } else { MAX_SYSCALLS };
     let Some(stats) = SYSCALL_STATS.get_ptr_mut(slot) else {
         return;

@@ -1,7 +1,6 @@
 //! Orders events by time, adds what they lack, and hands them to the sinks.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
 
 use super::go_target::GoTarget;
 use crate::decode::{Decoded, GcRanges, decode};
@@ -25,9 +24,8 @@ pub(super) struct Pump<'a> {
     pub(super) replaced: Vec<u32>,
     pub(super) undecodable: u64,
     pub(super) delivered: u64,
-    /// When all probes were attached, and when the first was about to be detached. Between, all
-    /// are: a beginning seen outside may lack its end, and the other way round.
-    pub(super) attached_ns: Range<u64>,
+    /// When all probes were attached. What the first ones saw before is not part of the run.
+    pub(super) begin_ns: u64,
 }
 
 impl<'a> Pump<'a> {
@@ -41,7 +39,7 @@ impl<'a> Pump<'a> {
             replaced: Vec::new(),
             undecodable: 0,
             delivered: 0,
-            attached_ns: 0..u64::MAX,
+            begin_ns: 0,
         }
     }
 
@@ -87,7 +85,7 @@ impl<'a> Pump<'a> {
         let rest = self.pending.split_off(ready);
         let ready = std::mem::replace(&mut self.pending, rest);
         for event in &ready {
-            if self.attached_ns.contains(&event.time_ns) || is_about_processes(&event.body) {
+            if event.time_ns >= self.begin_ns || is_about_processes(&event.body) {
                 self.deliver(event)?;
             }
         }

@@ -311,7 +311,7 @@ impl<'a> Session<'a> {
         self.started = Instant::now();
         let pids = target.pids();
         let now = now_ns();
-        self.pump.attached_ns.start = now;
+        self.pump.begin_ns = now;
         let start = run_start(self.plan, &pids, self.hz());
         self.pump
             .deliver(&fact(now, 0, Body::RunStart(Box::new(start))))?;
@@ -463,17 +463,19 @@ impl<'a> Session<'a> {
     ) -> Outcome {
         let command_status = self.end_command(target, reason);
         let duration_ns = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.pump.attached_ns.end = now_ns();
+        // Detaching takes time, in which some probes still run and others no more: what they see
+        // is not part of the run.
+        let end_ns = now_ns();
         self.kernel.detach();
         while self.take_records() != 0 {}
         if output_error.is_none() {
-            output_error = self.last_events(target).err();
+            output_error = self.last_events(target, end_ns).err();
         }
         let counters = self.kernel.counters().unwrap_or_default();
         let end = RunEnd {
             reason: output_error.as_ref().map_or(reason, closed),
             duration_ns,
-            hits: counters.iter().map(|c| c.hits).sum(),
+            hits: counters.iter().map(|c| c.hits).sum::<u64>() + self.aggregates.syscall_calls(),
             losses: losses(&counters, &[], self.pump.undecodable),
             own_cpu_ns: own_cpu_ns().saturating_sub(self.own_cpu_start_ns),
             command_status,
@@ -486,8 +488,8 @@ impl<'a> Session<'a> {
         Outcome { end, output_error }
     }
 
-    fn last_events(&mut self, target: &Target) -> Result<(), SinkError> {
-        self.pump.release(u64::MAX)?;
+    fn last_events(&mut self, target: &Target, end_ns: u64) -> Result<(), SinkError> {
+        self.pump.release(end_ns)?;
         self.report_losses()?;
         self.read_aggregates(target)?;
         self.pump.resolve(now_ns())
@@ -602,7 +604,7 @@ fn add_words(words: &mut [u64; 9], set: &filter::SyscallSet) {
     // Numbers beyond the table belong to no class and have no name: they are traced when
     // everything is.
     if set.contains(MAX_SYSCALLS) {
-        words[8] |= 1;
+        words[8] = u64::MAX;
     }
 }
 
@@ -612,6 +614,7 @@ fn sizes(plan: &Plan) -> Sizes {
         ring_bytes: plan.ring_size(),
         off_cpu: has(Group::OffCpu),
         syscall_stats: has(Group::SyscallStats),
+        run_queue: has(Group::RunQueue),
     }
 }
 
