@@ -52,8 +52,14 @@ pub fn process_fork(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "sched_process_exec")]
 pub fn process_exec(ctx: BtfTracePointContext) -> i32 {
     let task = Task::from_ptr(ctx.arg(0));
-    if !filter::is_target(task.tgid()) {
+    let tgid = task.tgid();
+    let flags = filter::raw_flags(tgid);
+    if flags == 0 {
         return 0;
+    }
+    // A launched command counts from its program on where no probe saw its `execve` begin.
+    if flags & target::AWAIT_EXEC != 0 {
+        let _ = TARGETS.insert(tgid, flags & !target::AWAIT_EXEC, 0);
     }
     count::hit(ProbeId::Exec);
     let record = Exec {

@@ -32,7 +32,7 @@ pub struct GcTotals {
     pub triggers: GcTriggers,
 }
 
-/// Why cycles began. Counts.
+/// Why the cycles that ended began. Counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GcTriggers {
     pub heap: u64,
@@ -40,6 +40,8 @@ pub struct GcTriggers {
     pub forced: u64,
     /// Of a kind unknown here.
     pub other: u64,
+    /// The cycle began before the run did, or its beginning was lost.
+    pub unseen: u64,
 }
 
 /// Folds events: pairs cycles with their triggers and sums them up.
@@ -57,7 +59,6 @@ impl Gc {
         match &event.body {
             Body::RunStart(start) => self.wall_offset_ns = start.wall_offset_ns,
             Body::GcTrigger(trigger) => {
-                self.totals.triggers.count(*trigger);
                 self.pending.insert(event.pid, *trigger);
             }
             Body::GcCycle(cycle) => return Some(self.end(event, cycle)),
@@ -73,20 +74,24 @@ impl Gc {
     }
 
     fn end(&mut self, event: &Event, cycle: &GcCycle) -> GcRecord {
-        self.totals.add(cycle);
+        // A forced cycle says so itself.
+        let forced = cycle.forced.then_some(GcTrigger::Forced);
+        let trigger = self.pending.remove(&event.pid).or(forced);
+        self.totals.add(cycle, trigger);
         GcRecord {
             pid: event.pid,
             ended_unix_ns: (event.time_ns as i64).saturating_add(self.wall_offset_ns),
-            trigger: self.pending.remove(&event.pid),
+            trigger,
             cycle: cycle.clone(),
         }
     }
 }
 
 impl GcTotals {
-    fn add(&mut self, cycle: &GcCycle) {
+    fn add(&mut self, cycle: &GcCycle, trigger: Option<GcTrigger>) {
         let (first, second) = (cycle.wall.sweep_term, cycle.wall.mark_term);
         self.cycles += 1;
+        self.triggers.count(trigger);
         self.stopped_ns = self.stopped_ns.saturating_add(first).saturating_add(second);
         self.paused_ns = self.paused_ns.saturating_add(cycle.pause_ns);
         self.max_pause_ns = self.max_pause_ns.max(first).max(second);
@@ -94,12 +99,13 @@ impl GcTotals {
 }
 
 impl GcTriggers {
-    fn count(&mut self, trigger: GcTrigger) {
+    fn count(&mut self, trigger: Option<GcTrigger>) {
         *match trigger {
-            GcTrigger::Heap => &mut self.heap,
-            GcTrigger::Time => &mut self.time,
-            GcTrigger::Forced => &mut self.forced,
-            GcTrigger::Other(_) => &mut self.other,
+            Some(GcTrigger::Heap) => &mut self.heap,
+            Some(GcTrigger::Time) => &mut self.time,
+            Some(GcTrigger::Forced) => &mut self.forced,
+            Some(GcTrigger::Other(_)) => &mut self.other,
+            None => &mut self.unseen,
         } += 1;
     }
 }
@@ -158,6 +164,16 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_forced_cycle_needs_no_trigger() {
+        let forced = GcCycle {
+            forced: true,
+            ..cycle(1, 1, 1)
+        };
+        let record = Gc::default().event(&event(1, 10, ended(forced)));
+        assert_eq!(record.and_then(|r| r.trigger), Some(GcTrigger::Forced));
+    }
+
+    #[test]
     fn cycles_get_the_trigger_of_their_own_process_and_are_summed() {
         let mut gc = Gc::default();
         let records: Vec<_> = [
@@ -184,7 +200,8 @@ pub(crate) mod tests {
             heap: 1,
             time: 0,
             forced: 1,
-            other: 1,
+            other: 0,
+            unseen: 1,
         };
         assert_eq!(
             *gc.totals(),

@@ -234,9 +234,12 @@ impl<W: Weight> Merged<W> {
     }
 
     fn add(&mut self, key: &StackKey, weight: &W, names: &Names, threads: bool) {
-        let user = self.lookup(names, key.pid, Space::User, &key.user);
-        let mut kernel = self.lookup(names, 0, Space::Kernel, &key.kernel);
+        let mut user = lookup(names, key.pid, Space::User, &key.user);
+        trim_beyond_root(&mut user);
+        self.counts.count(Space::User, &user);
+        let mut kernel = lookup(names, 0, Space::Kernel, &key.kernel);
         trim_probe(&mut kernel);
+        self.counts.count(Space::Kernel, &kernel);
         let head = head(key, threads);
         let body = user.iter().chain(&kernel).flat_map(|frames| frames.iter());
         let len = user.iter().chain(&kernel).map(|f| f.len()).sum::<usize>();
@@ -249,20 +252,6 @@ impl<W: Weight> Merged<W> {
         }
         let thread = (key.pid, key.tid, key.comm.clone());
         *self.threads.entry(thread).or_default() += weight.value();
-    }
-
-    /// The frames of each address, outermost address first.
-    fn lookup(&mut self, names: &Names, pid: u32, space: Space, stack: &[u64]) -> Vec<Rc<[Frame]>> {
-        let mut found = Vec::with_capacity(stack.len());
-        for (at, &address) in stack.iter().enumerate().rev() {
-            let frames = match names.get(&(pid, space, address, at > 0)) {
-                Some(frames) => Rc::clone(frames),
-                None => Rc::new([unknown(space)]),
-            };
-            self.counts.count(space, &frames);
-            found.push(frames);
-        }
-        found
     }
 
     fn finish(self, over_limit: u64) -> FoldedStacks<W> {
@@ -291,6 +280,48 @@ impl<W: Weight> Merged<W> {
     }
 }
 
+/// The frames of each address, outermost address first.
+fn lookup(names: &Names, pid: u32, space: Space, stack: &[u64]) -> Vec<Rc<[Frame]>> {
+    let addresses = stack.iter().enumerate().rev();
+    addresses
+        .map(
+            |(at, &address)| match names.get(&(pid, space, address, at > 0)) {
+                Some(frames) => Rc::clone(frames),
+                None => Rc::new([unknown(space)]),
+            },
+        )
+        .collect()
+}
+
+/// Where stacks begin: goroutines and threads of the Go runtime (runtime/asm_*.s), programs and
+/// threads of the C libraries.
+const ROOTS: &[&str] = &[
+    "runtime.goexit",
+    "runtime.mstart",
+    "runtime.rt0_go",
+    "_start",
+    "_dl_start_user",
+    "__clone",
+    "__clone3",
+    "clone",
+    "clone3",
+];
+
+/// Leaves out what lies outward of a stack's beginning and belongs to no file. The frame pointer
+/// is not set there, so the chain goes on with whatever the register held when the thread began.
+fn trim_beyond_root(outermost_first: &mut Vec<Rc<[Frame]>>) {
+    let is_root = |frames: &Rc<[Frame]>| frames.iter().any(|f| ROOTS.contains(&f.name.as_str()));
+    let Some(root) = outermost_first.iter().position(is_root) else {
+        return;
+    };
+    let mut at = 0;
+    outermost_first.retain(|frames| {
+        let keep = at >= root || frames.iter().any(|f| f.module.is_some());
+        at += 1;
+        keep
+    });
+}
+
 /// Leaves out the frames of the tracer's own probe: from the innermost to where the kernel called
 /// its tracepoint (`__traceiter_*`, `bpf_trace_run*`; include/linux/tracepoint.h).
 fn trim_probe(outermost_first: &mut Vec<Rc<[Frame]>>) {
@@ -306,12 +337,15 @@ fn trim_probe(outermost_first: &mut Vec<Rc<[Frame]>>) {
 }
 
 impl FrameCounts {
-    fn count(&mut self, space: Space, frames: &[Frame]) {
-        let unresolved = u64::from(frames.iter().all(|f| f.kind == FrameKind::Unresolved));
-        self.all += 1;
+    fn count(&mut self, space: Space, stack: &[Rc<[Frame]>]) {
+        let is_nameless =
+            |frames: &&Rc<[Frame]>| frames.iter().all(|f| f.kind == FrameKind::Unresolved);
+        let all = stack.len() as u64;
+        let unresolved = stack.iter().filter(is_nameless).count() as u64;
+        self.all += all;
         self.unresolved += unresolved;
         if space == Space::Kernel {
-            self.kernel += 1;
+            self.kernel += all;
             self.unresolved_kernel += unresolved;
         }
     }
@@ -468,6 +502,26 @@ mod tests {
         fold.add(&stack(1, &[0, 1, 2, 3], &[]), &1);
         let folded = fold.finish();
         assert_eq!(names_of(&folded), ["x", "__schedule"]);
+    }
+
+    #[test]
+    fn nothing_unknown_lies_beyond_the_root_of_a_stack() {
+        for root in ["runtime.goexit", "runtime.mstart", "clone3"] {
+            let mut fold = StackFold::new(Unit::Samples, false);
+            for (address, name) in [(1, "leaf"), (2, root), (4, "threadentry")] {
+                fold.observe(&named(1, Space::User, address, address > 1, name));
+            }
+            fold.add(&stack(1, &[], &[1, 2, 77, 78]), &1);
+            fold.add(&stack(1, &[], &[1, 99]), &1);
+            let folded = fold.finish();
+            assert_eq!(names_of(&folded), ["x", root, "leaf", "[unknown]"]);
+            let counts = FrameCounts {
+                all: 4,
+                unresolved: 1,
+                ..FrameCounts::default()
+            };
+            assert_eq!(folded.counts, counts);
+        }
     }
 
     #[test]

@@ -169,17 +169,14 @@ fn triggers(triggers: &GcTriggers) -> String {
         ("time", triggers.time),
         ("forced", triggers.forced),
         ("other", triggers.other),
+        ("reason not seen", triggers.unseen),
     ];
     let seen: Vec<String> = named
         .iter()
         .filter(|t| t.1 > 0)
         .map(|(name, count)| format!("{name} {count}"))
         .collect();
-    if seen.is_empty() {
-        "reasons not seen".to_owned()
-    } else {
-        seen.join(", ")
-    }
+    seen.join(", ")
 }
 
 fn trigger_name(trigger: Option<GcTrigger>) -> String {
@@ -301,7 +298,7 @@ mod tests {
         assert_eq!(
             String::from_utf8(out).expect("text"),
             "2 GC cycles in 10.0 s (0.20/s), world stopped for 62.2 µs (0.0 %), longest pause \
-             29.1 µs; begun by heap 1\n"
+             29.1 µs; begun by heap 1, reason not seen 1\n"
         );
         assert_eq!(
             gc_summary(&GcTotals::default(), 1_000_000_000),

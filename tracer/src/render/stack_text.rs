@@ -126,15 +126,21 @@ fn write_threads(profile: &OnCpuProfile, text: StackText, out: &mut impl Write) 
             format!("{}/{} {share}", clean(&t.comm), t.tid)
         })
         .collect();
-    let line = format!(
-        "{}: {}{}",
-        count(profile.threads.len() as u64, "thread", "threads"),
-        busiest.join(", "),
-        match profile.threads.len() > THREADS {
-            true => ", …",
-            false => "",
+    let all = count(profile.threads.len() as u64, "thread", "threads");
+    let mut line = format!("{all}: {}", busiest[0]);
+    let mut shown = 1;
+    for (at, thread) in busiest.iter().enumerate().skip(1) {
+        // Room for the sign that there are more.
+        let more = usize::from(at + 1 < profile.threads.len()) * ", …".chars().count();
+        if line.chars().count() + thread.chars().count() + ", ".len() + more > text.width {
+            break;
         }
-    );
+        line += &format!(", {thread}");
+        shown = at + 1;
+    }
+    if shown < profile.threads.len() {
+        line += ", …";
+    }
     writeln!(out, "\n{}", cut(&line, text.width))
 }
 

@@ -271,7 +271,11 @@ impl<W: Write> StraceLines<W> {
         self.end_line()
     }
 
+    /// SIGKILL, which strace cannot see, is known by how the thread ends.
     fn signal(&mut self, event: &Event, signal: &Signal) -> Result<(), SinkError> {
+        if signal.signo == libc::SIGKILL.cast_unsigned() {
+            return Ok(());
+        }
         let text = siginfo_text(signal.signo, signal.info.as_deref());
         self.lead(event)?;
         self.write(&format!("--- {text} ---"))?;

@@ -24,6 +24,8 @@ pub(super) struct Pump<'a> {
     pub(super) replaced: Vec<u32>,
     pub(super) undecodable: u64,
     pub(super) delivered: u64,
+    /// When all probes were attached. What the first ones saw before is not part of the run.
+    pub(super) begin_ns: u64,
 }
 
 impl<'a> Pump<'a> {
@@ -37,6 +39,7 @@ impl<'a> Pump<'a> {
             replaced: Vec::new(),
             undecodable: 0,
             delivered: 0,
+            begin_ns: 0,
         }
     }
 
@@ -82,7 +85,9 @@ impl<'a> Pump<'a> {
         let rest = self.pending.split_off(ready);
         let ready = std::mem::replace(&mut self.pending, rest);
         for event in &ready {
-            self.deliver(event)?;
+            if event.time_ns >= self.begin_ns || is_about_processes(&event.body) {
+                self.deliver(event)?;
+            }
         }
         Ok(())
     }
@@ -164,6 +169,11 @@ impl<'a> Pump<'a> {
     pub(super) fn flush(&mut self) -> Result<(), SinkError> {
         self.sinks.iter_mut().try_for_each(|s| s.flush())
     }
+}
+
+/// What changes whom the other events are about.
+const fn is_about_processes(body: &Body) -> bool {
+    matches!(body, Body::Fork(_) | Body::Exec(_) | Body::Exit(_))
 }
 
 fn send(sinks: &mut [Box<dyn Sink>], event: &Event) -> Result<(), SinkError> {

@@ -311,6 +311,7 @@ impl<'a> Session<'a> {
         self.started = Instant::now();
         let pids = target.pids();
         let now = now_ns();
+        self.pump.begin_ns = now;
         let start = run_start(self.plan, &pids, self.hz());
         self.pump
             .deliver(&fact(now, 0, Body::RunStart(Box::new(start))))?;
