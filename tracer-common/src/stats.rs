@@ -19,15 +19,18 @@ crate::wire_type!(LatencyStats, size 1320, {
     count @ 0, errors @ 8, total_ns @ 16, min_ns @ 24, max_ns @ 32, buckets @ 40,
 });
 
+/// Set in the id of a stack that is in the second stack map.
+pub const MORE_STACKS_BIT: u32 = 1 << 20;
+
 /// Where and how a thread was off the CPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct OffCpuKey {
     pub tgid: u32,
     pub tid: u32,
-    /// Id in the stack map, negative errno when there is none.
+    /// Id in a stack map ([`MORE_STACKS_BIT`]), negative errno when there is none.
     pub kernel_stack: i32,
-    /// Id in the stack map, negative errno when there is none.
+    /// Id in a stack map ([`MORE_STACKS_BIT`]), negative errno when there is none.
     pub user_stack: i32,
     /// `task_struct.__state` at the switch; 0 is preempted while runnable.
     pub state: u32,

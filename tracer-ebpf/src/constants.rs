@@ -62,6 +62,20 @@ constants! {
     TASK_TI_STATUS / task_ti_status: u32 = 0;
 }
 
+/// Numbers of the syscalls that return twice: `clone`, `fork`, `vfork`, `clone3`. `u32::MAX` where
+/// an architecture lacks one.
+#[unsafe(no_mangle)]
+static NR_FORKS: [u32; 4] = [u32::MAX; 4];
+
+/// Whether an exit is a new task's side of the call that made it: that call is the parent's.
+#[inline(always)]
+pub fn is_birth(nr: u32, ret: i64) -> bool {
+    let forks = (&raw const NR_FORKS).cast::<u32>();
+    // SAFETY: there are four words; see `constants!` for why the reads are volatile.
+    let is = |i| unsafe { core::ptr::read_volatile(forks.add(i)) } == nr;
+    ret == 0 && (is(0) || is(1) || is(2) || is(3))
+}
+
 /// Syscalls to trace: bit `nr % 64` of word `nr / 64`; a last bit in word 8 stands for all numbers
 /// beyond.
 #[unsafe(no_mangle)]

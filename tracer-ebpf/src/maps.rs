@@ -1,7 +1,9 @@
 //! Every map. The loader shrinks those that a session does not use.
+//!
+//! Hashes are preallocated: allocation on demand fails now and then in the places where probes run,
+//! and a measurement would be lost.
 
 use aya_ebpf::{
-    bindings::BPF_F_NO_PREALLOC,
     macros::map,
     maps::{Array, HashMap, PerCpuArray, RingBuf, StackTrace},
 };
@@ -122,30 +124,31 @@ pub static IN_FLIGHT: Array<InFlight> = Array::with_max_entries(1, 0);
 
 /// Syscalls that had to leave their CPU's slot because another thread entered one there.
 #[map]
-pub static SPILLED: HashMap<u64, InFlight> = HashMap::with_max_entries(16384, BPF_F_NO_PREALLOC);
+pub static SPILLED: HashMap<u64, InFlight> = HashMap::with_max_entries(16384, 0);
 
 /// Stacks of [`OFF_CPU`].
 #[map]
 pub static STACKS: StackTrace = StackTrace::with_max_entries(16384, 0);
 
+/// Stacks whose slot in [`STACKS`] another stack has.
+#[map]
+pub static MORE_STACKS: StackTrace = StackTrace::with_max_entries(4096, 0);
+
 /// Threads off the CPU, by tid.
 #[map]
-pub static OFF_CPU_PENDING: HashMap<u32, OffCpuPending> =
-    HashMap::with_max_entries(65536, BPF_F_NO_PREALLOC);
+pub static OFF_CPU_PENDING: HashMap<u32, OffCpuPending> = HashMap::with_max_entries(32768, 0);
 
 /// Time off the CPU.
 #[map]
-pub static OFF_CPU: HashMap<OffCpuKey, OffCpuTime> =
-    HashMap::with_max_entries(32768, BPF_F_NO_PREALLOC);
+pub static OFF_CPU: HashMap<OffCpuKey, OffCpuTime> = HashMap::with_max_entries(32768, 0);
 
 /// Threads waiting for a CPU, by tid.
 #[map]
-pub static RUNNABLE: HashMap<u32, Runnable> = HashMap::with_max_entries(65536, BPF_F_NO_PREALLOC);
+pub static RUNNABLE: HashMap<u32, Runnable> = HashMap::with_max_entries(32768, 0);
 
 /// Scheduling statistics by tid.
 #[map]
-pub static RUN_QUEUE: HashMap<u32, RunQueueStats> =
-    HashMap::with_max_entries(16384, BPF_F_NO_PREALLOC);
+pub static RUN_QUEUE: HashMap<u32, RunQueueStats> = HashMap::with_max_entries(4096, 0);
 
 /// An all-zero value to insert: it is too large for a program's stack.
 #[map]

@@ -9,13 +9,13 @@ use aya_ebpf::{
 };
 use tracer_common::{
     probe::ProbeId,
-    stats::{OffCpuKey, OffCpuTime},
+    stats::{MORE_STACKS_BIT, OffCpuKey, OffCpuTime},
 };
 
 use crate::{
     constants::{want_kernel_stack, want_user_stack},
     count, filter,
-    maps::{OFF_CPU, OFF_CPU_PENDING, OffCpuPending, STACKS},
+    maps::{MORE_STACKS, OFF_CPU, OFF_CPU_PENDING, OffCpuPending, STACKS},
     task::Task,
 };
 
@@ -78,7 +78,7 @@ fn leaves(ctx: &BtfTracePointContext, tgid: u32, task: Task, now: u64) {
     }
 }
 
-/// Id of the current stack. Negative when it could not be stored: counted, except for a missing
+/// Id of the current stack. Negative when it could not be stored: counted, except for the missing
 /// user stack of a kernel thread (`EFAULT`).
 #[inline(always)]
 fn stack(ctx: &BtfTracePointContext, flags: u32) -> i32 {
@@ -90,11 +90,30 @@ fn stack(ctx: &BtfTracePointContext, flags: u32) -> i32 {
             u64::from(flags),
         )
     } as i32;
-    if id < 0 && id != -14 {
-        count::stack_lost(ProbeId::OffCpuSwitch);
+    if id != EEXIST {
+        if id < 0 && id != EFAULT {
+            count::stack_lost(ProbeId::OffCpuSwitch);
+        }
+        return id;
     }
-    id
+    // SAFETY: as above.
+    let id = unsafe {
+        bpf_get_stackid(
+            ctx.as_ptr(),
+            (&raw const MORE_STACKS).cast_mut().cast(),
+            u64::from(flags),
+        )
+    } as i32;
+    if id < 0 {
+        count::stack_lost(ProbeId::OffCpuSwitch);
+        return id;
+    }
+    id | MORE_STACKS_BIT as i32
 }
+
+/// Another stack has the slot.
+const EEXIST: i32 = -17;
+const EFAULT: i32 = -14;
 
 #[inline(always)]
 fn begins_to_run(tid: u32, now: u64) {

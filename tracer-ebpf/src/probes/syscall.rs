@@ -13,7 +13,7 @@ use tracer_common::{
 };
 
 use crate::{
-    constants::{self, nr_execve, nr_rt_sigreturn, traces_syscall},
+    constants::{self, is_birth, nr_execve, nr_rt_sigreturn, traces_syscall},
     count, emit, filter, go,
     maps::TARGETS,
     memory::Captures,
@@ -145,7 +145,7 @@ pub fn syscall_exit(ctx: BtfTracePointContext) -> i32 {
         u32::MAX => nr_rt_sigreturn(),
         nr => nr,
     };
-    if !traces_syscall(nr) {
+    if !traces_syscall(nr) || is_birth(nr, ctx.arg::<i64>(1)) {
         return 0;
     }
     count::hit(ProbeId::SyscallExit);

@@ -17,7 +17,7 @@ use tracer_common::{capture::MAX_SYSCALLS, histogram, probe::ProbeId, stats::Lat
 
 use super::syscall::{Registers, begins};
 use crate::{
-    constants::{cpus, nr_rt_sigreturn, traces_syscall},
+    constants::{cpus, is_birth, nr_rt_sigreturn, traces_syscall},
     count, filter,
     maps::{IN_FLIGHT, InFlight, SPILLED, SYSCALL_STATS},
 };
@@ -104,7 +104,7 @@ fn exit_elsewhere(ctx: &BtfTracePointContext, id: u64) {
         u32::MAX => nr_rt_sigreturn(),
         nr => nr,
     };
-    if traces_syscall(nr) {
+    if traces_syscall(nr) && !is_birth(nr, ctx.arg::<i64>(1)) {
         count::unpaired(ProbeId::SyscallCountExit);
         record(nr, None, ctx.arg::<i64>(1));
     }

@@ -18,6 +18,23 @@ pub struct Constants {
     pub syscalls: [u64; 9],
 }
 
+/// Syscalls that return in parent and child.
+#[cfg(target_arch = "x86_64")]
+const FORKS: [u32; 4] = [
+    libc::SYS_clone as u32,
+    libc::SYS_fork as u32,
+    libc::SYS_vfork as u32,
+    libc::SYS_clone3 as u32,
+];
+/// Syscalls that return in parent and child.
+#[cfg(target_arch = "aarch64")]
+const FORKS: [u32; 4] = [
+    libc::SYS_clone as u32,
+    libc::SYS_clone3 as u32,
+    u32::MAX,
+    u32::MAX,
+];
+
 /// The structures that [`Rodata`] asks for.
 pub(super) const STRUCTURES: &[&str] = &["task_struct", "signal_struct"];
 
@@ -26,6 +43,7 @@ pub(super) const STRUCTURES: &[&str] = &["task_struct", "signal_struct"];
 pub(super) struct Rodata {
     words: Vec<(&'static str, u32)>,
     syscalls: [u64; 9],
+    forks: [u32; 4],
 }
 
 impl Rodata {
@@ -67,6 +85,7 @@ impl Rodata {
         Ok(Self {
             words,
             syscalls: constants.syscalls,
+            forks: FORKS,
         })
     }
 
@@ -75,6 +94,7 @@ impl Rodata {
             loader.override_global(name, value, true);
         }
         loader.override_global("SYSCALLS", &self.syscalls[..], true);
+        loader.override_global("NR_FORKS", &self.forks[..], true);
     }
 }
 

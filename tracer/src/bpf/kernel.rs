@@ -92,6 +92,22 @@ pub struct Sizes {
     pub off_cpu: bool,
     /// Whether [`super::Group::SyscallStats`] is captured.
     pub syscall_stats: bool,
+    /// Whether [`super::Group::RunQueue`] is captured.
+    pub run_queue: bool,
+}
+
+impl Sizes {
+    /// The larger maps and whether they are needed.
+    const fn maps(&self) -> [(bool, &'static [&'static str]); 3] {
+        [
+            (
+                self.off_cpu,
+                &["STACKS", "MORE_STACKS", "OFF_CPU_PENDING", "OFF_CPU"],
+            ),
+            (self.syscall_stats, &["SYSCALL_STATS", "SPILLED"]),
+            (self.run_queue, &["RUNNABLE", "RUN_QUEUE"]),
+        ]
+    }
 }
 
 /// Lets aya copy our wire types.
@@ -136,11 +152,12 @@ impl Kernel {
         rodata.apply(&mut loader);
         loader.map_max_entries("RING", ring_bytes);
         loader.map_max_entries("IN_FLIGHT", cpus);
-        if !sizes.off_cpu {
-            loader.map_max_entries("STACKS", 1);
-        }
-        if !sizes.syscall_stats {
-            loader.map_max_entries("SYSCALL_STATS", 1);
+        for (needed, maps) in sizes.maps() {
+            if !needed {
+                for map in maps {
+                    loader.map_max_entries(map, 1);
+                }
+            }
         }
         let mut ebpf = loader.load(OBJECT).map_err(Box::new)?;
         let ring = ebpf.take_map("RING").ok_or_else(|| missing("RING"))?;
@@ -419,6 +436,7 @@ mod tests {
             ring_bytes: 1 << 16,
             off_cpu: true,
             syscall_stats: true,
+            run_queue: true,
         };
         let mut kernel = Kernel::load(&constants(), sizes).expect("maps");
         for probe in PROBES {

@@ -1,10 +1,10 @@
 //! Reads the maps in which programs aggregate. All values are totals since the start.
 
-use aya::maps::{HashMap, PerCpuArray, StackTraceMap};
+use aya::maps::{HashMap, MapData, PerCpuArray, StackTraceMap};
 use tracer_common::capture::MAX_SYSCALLS;
 use tracer_common::histogram::BUCKETS;
 use tracer_common::probe::ProbeId;
-use tracer_common::stats::{LatencyStats, OffCpuKey, OffCpuTime, RunQueueStats};
+use tracer_common::stats::{LatencyStats, MORE_STACKS_BIT, OffCpuKey, OffCpuTime, RunQueueStats};
 
 use super::kernel::{BpfError, Kernel, Wire, map_error, missing};
 use crate::decode::comm;
@@ -67,8 +67,10 @@ impl Kernel {
         let map = self.ebpf.map(name).ok_or_else(|| missing(name))?;
         let map: HashMap<_, Wire<OffCpuKey>, Wire<OffCpuTime>> =
             HashMap::try_from(map).map_err(|e| map_error(name, e))?;
-        let stacks = self.ebpf.map("STACKS").ok_or_else(|| missing("STACKS"))?;
-        let stacks = StackTraceMap::try_from(stacks).map_err(|e| map_error("STACKS", e))?;
+        let stacks = Stacks {
+            first: self.stack_map("STACKS")?,
+            more: self.stack_map("MORE_STACKS")?,
+        };
         let mut all = Vec::new();
         // An entry that is removed during the walk is skipped by the kernel.
         for (key, time) in map.iter().flatten() {
@@ -78,6 +80,11 @@ impl Kernel {
             });
         }
         Ok(all)
+    }
+
+    fn stack_map(&self, name: &'static str) -> Result<StackTraceMap<&MapData>, BpfError> {
+        let map = self.ebpf.map(name).ok_or_else(|| missing(name))?;
+        StackTraceMap::try_from(map).map_err(|e| map_error(name, e))
     }
 
     /// Scheduling statistics by thread.
@@ -121,16 +128,31 @@ fn latency(stats: &LatencyStats) -> Latency {
     }
 }
 
-fn off_cpu_stack(
-    stacks: &StackTraceMap<&aya::maps::MapData>,
-    key: &OffCpuKey,
-    time: &OffCpuTime,
-) -> OffCpuStack {
-    let user = addresses(stacks, key.user_stack);
+/// The two stack maps.
+struct Stacks<'a> {
+    first: StackTraceMap<&'a MapData>,
+    more: StackTraceMap<&'a MapData>,
+}
+
+impl Stacks<'_> {
+    fn addresses(&self, id: i32) -> Option<Vec<u64>> {
+        let id = u32::try_from(id).ok()?;
+        let map = if id & MORE_STACKS_BIT == 0 {
+            &self.first
+        } else {
+            &self.more
+        };
+        let stack = map.get(&(id & !MORE_STACKS_BIT), 0).ok()?;
+        Some(stack.frames().iter().map(|f| f.ip).collect())
+    }
+}
+
+fn off_cpu_stack(stacks: &Stacks<'_>, key: &OffCpuKey, time: &OffCpuTime) -> OffCpuStack {
+    let user = stacks.addresses(key.user_stack);
     OffCpuStack {
         comm: comm(&key.comm),
         state: key.state,
-        kernel: addresses(stacks, key.kernel_stack).unwrap_or_default(),
+        kernel: stacks.addresses(key.kernel_stack).unwrap_or_default(),
         user_missing: user.is_none(),
         user: user.unwrap_or_default(),
         count: time.count,
@@ -138,10 +160,4 @@ fn off_cpu_stack(
         runnable_ns: time.runnable_ns,
         max_ns: time.max_ns,
     }
-}
-
-fn addresses(stacks: &StackTraceMap<&aya::maps::MapData>, id: i32) -> Option<Vec<u64>> {
-    let id = u32::try_from(id).ok()?;
-    let stack = stacks.get(&id, 0).ok()?;
-    Some(stack.frames().iter().map(|f| f.ip).collect())
 }

@@ -462,10 +462,13 @@ impl<'a> Session<'a> {
     ) -> Outcome {
         let command_status = self.end_command(target, reason);
         let duration_ns = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        // Detaching takes time, in which some probes still run and others no more: what they see
+        // is not part of the run.
+        let end_ns = now_ns();
         self.kernel.detach();
         while self.take_records() != 0 {}
         if output_error.is_none() {
-            output_error = self.last_events(target).err();
+            output_error = self.last_events(target, end_ns).err();
         }
         let counters = self.kernel.counters().unwrap_or_default();
         let end = RunEnd {
@@ -484,8 +487,8 @@ impl<'a> Session<'a> {
         Outcome { end, output_error }
     }
 
-    fn last_events(&mut self, target: &Target) -> Result<(), SinkError> {
-        self.pump.release(u64::MAX)?;
+    fn last_events(&mut self, target: &Target, end_ns: u64) -> Result<(), SinkError> {
+        self.pump.release(end_ns)?;
         self.report_losses()?;
         self.read_aggregates(target)?;
         self.pump.resolve(now_ns())
@@ -610,6 +613,7 @@ fn sizes(plan: &Plan) -> Sizes {
         ring_bytes: plan.ring_size(),
         off_cpu: has(Group::OffCpu),
         syscall_stats: has(Group::SyscallStats),
+        run_queue: has(Group::RunQueue),
     }
 }
 
