@@ -16,7 +16,9 @@ impl Tracer {
             .args(args)
             .env("NO_COLOR", "1")
             .env("TZ", "UTC")
-            .env_remove("COLUMNS");
+            .env_remove("COLUMNS")
+            // Cargo's: it makes every program search its libraries in many places.
+            .env_remove("LD_LIBRARY_PATH");
         Self(command)
     }
 
