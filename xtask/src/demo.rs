@@ -82,29 +82,41 @@ pub(crate) fn demo() -> Result<()> {
 
 fn show(tracer: &Path, pid: &str, out: &Path) -> Result<()> {
     step::note("its system calls and its garbage collections, 5 s, both at once:");
-    let calls = Look::start(
-        tracer,
-        &["strace", "-c", "-d", "5s", "-p", pid],
-        &out.join("strace.txt"),
-    )?;
-    let cycles = Look::start(tracer, &["gc", "-p", pid, "-d", "5s"], &out.join("gc.txt"))?;
+    let columns = "time-percent,calls,errors,p50,p99,max,name";
+    let calls = ["strace", "-c", "-U", columns, "-d", "5s", "-p", pid];
+    let calls = Look::start(tracer, &calls, &out.join("strace.txt"))?;
+    let cycles = Look::start(tracer, &["gc", "-d", "5s", "-p", pid], &out.join("gc.txt"))?;
     // Both are waited for before either may fail: none is left behind.
-    let (calls, cycles) = (calls.finish(), cycles.finish());
+    let (calls, cycles) = (calls.finish(SHOWN_LINES), cycles.finish(8));
     calls?;
     cycles?;
     stop_if_interrupted()?;
-    let flame = out.join("flame.svg");
-    if flame.exists() {
-        fs::remove_file(&flame).with_context(|| format!("cannot replace {}", flame.display()))?;
-    }
     step::note("where its CPU time goes, 5 s:");
-    let path = flame.to_string_lossy();
-    let args = ["profile", "-p", pid, "-d", "5s", "-o", &path];
-    Look::start(tracer, &args, &out.join("profile.txt"))?.finish()?;
+    let (recording, flame) = (fresh(out, "profile.trc")?, fresh(out, "flame.svg")?);
+    let record = [
+        "record", "-k", "profile", "-o", &recording, "-d", "5s", "-p", pid,
+    ];
+    Look::start(tracer, &record, &out.join("record.txt"))?.finish(SHOWN_LINES)?;
     stop_if_interrupted()?;
-    println!("flame graph: {}", flame.display());
+    let table = ["report", "profile", "--top", "12", &recording];
+    Look::start(tracer, &table, &out.join("profile.txt"))?.finish(SHOWN_LINES)?;
+    let picture = ["report", "profile", "-o", &flame, &recording];
+    Look::start(tracer, &picture, &out.join("report.txt"))?.finish(SHOWN_LINES)?;
+    println!("\nflame graph: {flame}");
     println!("try next: cargo xtask run -- offcpu -d 5s -p PID   (PID: any process of yours)");
     Ok(())
+}
+
+/// Lines of a result that are shown; the file beside has all of them.
+const SHOWN_LINES: usize = 40;
+
+/// Path of a file that a command will make.
+fn fresh(out: &Path, name: &str) -> Result<String> {
+    let path = out.join(name);
+    if path.exists() {
+        fs::remove_file(&path).with_context(|| format!("cannot replace {}", path.display()))?;
+    }
+    Ok(path.to_string_lossy().into_owned())
 }
 
 /// One tracer command whose stdout is shown when it has ended, so that two at a time do not mix.
@@ -133,10 +145,18 @@ impl Look {
         })
     }
 
-    fn finish(mut self) -> Result<()> {
+    /// Waits for the end and shows the last `lines` lines of the result.
+    fn finish(mut self, lines: usize) -> Result<()> {
         let status = self.child.wait()?;
         println!("\n$ {}", self.line);
-        print!("{}", fs::read_to_string(&self.result)?);
+        let text = fs::read_to_string(&self.result)?;
+        let hidden = text.lines().count().saturating_sub(lines);
+        if hidden != 0 {
+            println!("... {hidden} lines before are in {}", self.result.display());
+        }
+        for line in text.lines().skip(hidden) {
+            println!("{line}");
+        }
         if !status.success() {
             bail!("{} ended with {status}", self.line);
         }

@@ -3,6 +3,7 @@
 use aya_ebpf::{
     helpers::bpf_get_current_pid_tgid, macros::btf_tracepoint, programs::BtfTracePointContext,
 };
+use aya_log_ebpf::warn;
 use tracer_common::{
     config::target,
     event::{Exec, Exit, Fork, Kind},
@@ -28,6 +29,10 @@ pub fn process_fork(ctx: BtfTracePointContext) -> i32 {
     let child_tgid = child.tgid();
     if flags & target::FOLLOW != 0 && TARGETS.insert(child_tgid, flags, 0).is_err() {
         count::full(ProbeId::Fork);
+        warn!(
+            &ctx,
+            "too many processes: child {} is not followed", child_tgid
+        );
     }
     if flags & target::AWAIT_EXEC != 0 {
         return 0;

@@ -64,6 +64,7 @@ impl Rodata {
             ("OWN_TGID", std::process::id()),
             ("NR_EXECVE", number(libc::SYS_execve)),
             ("NR_RT_SIGRETURN", number(libc::SYS_rt_sigreturn)),
+            ("TRACE_EVERY", (constants.syscalls == [u64::MAX; 9]).into()),
             ("STRING_LIMIT", constants.string_limit),
             ("WANT_GOID", constants.want_goid.into()),
             ("WANT_KERNEL_STACK", constants.want_kernel_stack.into()),

@@ -8,6 +8,7 @@ use aya::programs::perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, S
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeScope};
 use aya::programs::{BtfTracePoint, PerfEvent, Program, ProgramError, UProbe};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader, Endianness};
+use aya_log::EbpfLogger;
 use tracer_common::abi;
 use tracer_common::capture::CaptureRules;
 use tracer_common::config::{GoOffsets, ReadPlan};
@@ -16,6 +17,7 @@ use tracer_common::probe::{ProbeCounters, ProbeId};
 use super::constants::{Rodata, STRUCTURES};
 use super::probe_table::{Attach, PROBES, Probe};
 use super::{Constants, KernelTypeError, KernelTypes, VMLINUX_BTF};
+use crate::term::notice;
 
 /// The compiled programs.
 pub(super) static OBJECT: &[u8] =
@@ -124,7 +126,23 @@ pub struct Kernel {
     pub(super) ebpf: Ebpf,
     btf: Btf,
     ring: RingBuf<MapData>,
+    log: Option<EbpfLogger<KernelLog>>,
     attached: u32,
+}
+
+/// What the programs log, as notices.
+struct KernelLog;
+
+impl log::Log for KernelLog {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        notice(&record.args().to_string());
+    }
+
+    fn flush(&self) {}
 }
 
 impl std::fmt::Debug for Kernel {
@@ -160,12 +178,16 @@ impl Kernel {
             }
         }
         let mut ebpf = loader.load(OBJECT).map_err(Box::new)?;
+        // The programs have something to say only where things go wrong; a kernel without room for
+        // the log is no reason not to trace.
+        let log = EbpfLogger::init_with_logger(&mut ebpf, KernelLog).ok();
         let ring = ebpf.take_map("RING").ok_or_else(|| missing("RING"))?;
         let ring = RingBuf::try_from(ring).map_err(|e| map_error("RING", e))?;
         Ok(Self {
             ebpf,
             btf,
             ring,
+            log,
             attached: 0,
         })
     }
@@ -340,6 +362,9 @@ impl Kernel {
 
     /// Hands at most `limit` waiting records to `take` and returns how many there were.
     pub fn drain(&mut self, limit: usize, mut take: impl FnMut(&[u8])) -> usize {
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
         let mut count = 0;
         while count < limit {
             let Some(record) = self.ring.next() else {

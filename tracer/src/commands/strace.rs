@@ -75,7 +75,7 @@ pub struct LineView {
     #[arg(short = 's', long, value_name = "BYTES", default_value_t = 32, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_STRING_LIMIT)))]
     pub string_limit: u32,
     /// Column of the result
-    #[arg(short = 'A', long, value_name = "COLUMN", default_value_t = 40, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    #[arg(long, value_name = "COLUMN", default_value_t = 40, value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub columns: u32,
     /// Show the goroutine of each line (Go programs)
     #[arg(long)]

@@ -441,6 +441,9 @@ fn go_programs_are_recognised() {
     let files = |path: std::path::PathBuf| fs::read_dir(path).expect("fixtures").flatten();
     let versions = files(std::path::PathBuf::from(root).join("go"));
     for exe in versions.flat_map(|version| files(version.path())) {
+        if exe.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
         let exe = exe.path();
         let host = FakeHost::new();
         let status = "Name:\tgo\nState:\tS (sleeping)\nTgid:\t7\nVmSize:\t8 kB\nThreads:\t4\n";

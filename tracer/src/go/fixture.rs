@@ -13,7 +13,10 @@ pub(super) fn executables(test: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let list = |path: PathBuf| std::fs::read_dir(path).into_iter().flatten().flatten();
     for version in list(PathBuf::from(root).join("go")) {
-        let files = list(version.path()).map(|file| file.path());
+        // Dot files are the fixture task's own notes.
+        let files = list(version.path())
+            .filter(|file| !file.file_name().as_encoded_bytes().starts_with(b"."))
+            .map(|file| file.path());
         found.extend(files.filter(|path| path.is_file()));
     }
     if found.is_empty() {

@@ -25,7 +25,8 @@ impl Target {
         let mut command = Command::new(path);
         command
             .env("GODEBUG", "gctrace=1")
-            .stdin(Stdio::null())
+            // Fixtures end when their input does.
+            .stdin(Stdio::piped())
             .stdout(Stdio::null());
         let child = command
             .stderr(Stdio::piped())
@@ -166,7 +167,7 @@ fn cycles_read_as_the_runtime_prints_them() {
 
 #[test]
 fn layouts_fit_live_processes() {
-    for path in programs("layouts_fit_live_processes", "") {
+    for path in programs("layouts_fit_live_processes", "goroutines") {
         let name = path.display();
         let target = Target::start(&path);
         std::thread::sleep(Duration::from_millis(100));

@@ -63,6 +63,11 @@ impl Aggregates {
         })
     }
 
+    /// Calls summed by the syscall statistics up to the last read.
+    pub(super) fn syscall_calls(&self) -> u64 {
+        self.syscalls.values().map(|l| l.count).sum()
+    }
+
     fn syscalls(&mut self, kernel: &Kernel) -> Result<Vec<SyscallLatency>, BpfError> {
         let mut new = Vec::new();
         for (nr, now) in kernel.syscall_stats()? {

@@ -474,7 +474,7 @@ impl<'a> Session<'a> {
         let end = RunEnd {
             reason: output_error.as_ref().map_or(reason, closed),
             duration_ns,
-            hits: counters.iter().map(|c| c.hits).sum(),
+            hits: counters.iter().map(|c| c.hits).sum::<u64>() + self.aggregates.syscall_calls(),
             losses: losses(&counters, &[], self.pump.undecodable),
             own_cpu_ns: own_cpu_ns().saturating_sub(self.own_cpu_start_ns),
             command_status,
@@ -603,7 +603,7 @@ fn add_words(words: &mut [u64; 9], set: &filter::SyscallSet) {
     // Numbers beyond the table belong to no class and have no name: they are traced when
     // everything is.
     if set.contains(MAX_SYSCALLS) {
-        words[8] |= 1;
+        words[8] = u64::MAX;
     }
 }
 
