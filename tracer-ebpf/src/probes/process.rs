@@ -52,8 +52,13 @@ pub fn process_fork(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "sched_process_exec")]
 pub fn process_exec(ctx: BtfTracePointContext) -> i32 {
     let task = Task::from_ptr(ctx.arg(0));
-    if !filter::is_target(task.tgid()) {
+    let flags = filter::raw_flags(task.tgid());
+    if flags == 0 {
         return 0;
+    }
+    // The wait ends in the call itself where calls are traced, and here where they are not.
+    if flags & target::AWAIT_EXEC != 0 {
+        let _ = TARGETS.insert(task.tgid(), flags & !target::AWAIT_EXEC, 0);
     }
     count::hit(ProbeId::Exec);
     let record = Exec {
