@@ -271,7 +271,13 @@ impl<W: Write> StraceLines<W> {
         self.end_line()
     }
 
+    /// SIGKILL has no line in strace either. The kernel shows it to us because it carries out
+    /// every fatal signal, and the end of a process of several threads, as SIGKILL
+    /// (`complete_signal` and `zap_other_threads`, kernel/signal.c).
     fn signal(&mut self, event: &Event, signal: &Signal) -> Result<(), SinkError> {
+        if signal.signo == libc::SIGKILL.cast_unsigned() {
+            return Ok(());
+        }
         let text = siginfo_text(signal.signo, signal.info.as_deref());
         self.lead(event)?;
         self.write(&format!("--- {text} ---"))?;
