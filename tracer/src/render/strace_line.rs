@@ -271,7 +271,9 @@ impl<W: Write> StraceLines<W> {
         self.end_line()
     }
 
-    /// SIGKILL, which strace cannot see, is known by how the thread ends.
+    /// SIGKILL has no line in strace either. The kernel shows it to us because it carries out
+    /// every fatal signal, and the end of a process of several threads, as SIGKILL
+    /// (`complete_signal` and `zap_other_threads`, kernel/signal.c).
     fn signal(&mut self, event: &Event, signal: &Signal) -> Result<(), SinkError> {
         if signal.signo == libc::SIGKILL.cast_unsigned() {
             return Ok(());

@@ -1,0 +1,158 @@
+//! What the kernel says about loaded BPF programs and links.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+// Commands and layouts of bpf(2), from linux/bpf.h.
+const BPF_PROG_GET_NEXT_ID: i32 = 11;
+const BPF_PROG_GET_FD_BY_ID: i32 = 13;
+const BPF_OBJ_GET_INFO_BY_FD: i32 = 15;
+const BPF_LINK_GET_NEXT_ID: i32 = 31;
+/// Offset of `name` in `struct bpf_prog_info`, and its size.
+const NAME_OFFSET: usize = 64;
+const NAME_SIZE: usize = 16;
+
+/// The programs and links that one process holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    pub programs: BTreeSet<u32>,
+    pub links: BTreeSet<u32>,
+}
+
+impl Loaded {
+    /// Those of a running process, from its descriptors.
+    #[must_use]
+    pub fn by(pid: u32) -> Self {
+        let mut loaded = Self::default();
+        let infos = std::fs::read_dir(format!("/proc/{pid}/fdinfo"));
+        for info in infos.into_iter().flatten().flatten() {
+            let text = std::fs::read_to_string(info.path()).unwrap_or_default();
+            for line in text.lines() {
+                let number = |key: &str| line.strip_prefix(key)?.trim().parse::<u32>().ok();
+                loaded.programs.extend(number("prog_id:"));
+                loaded.links.extend(number("link_id:"));
+            }
+        }
+        loaded
+    }
+
+    /// True when nothing was loaded.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.programs.is_empty() && self.links.is_empty()
+    }
+
+    /// Those that the kernel still has.
+    #[must_use]
+    pub fn left(&self) -> Self {
+        let left = |ids: &BTreeSet<u32>, command| {
+            let now = ids_of(command);
+            ids.intersection(&now).copied().collect()
+        };
+        Self {
+            programs: left(&self.programs, BPF_PROG_GET_NEXT_ID),
+            links: left(&self.links, BPF_LINK_GET_NEXT_ID),
+        }
+    }
+
+    /// Asserts that the kernel has none of them any more. It frees them a little later than the
+    /// last descriptor closes.
+    ///
+    /// # Panics
+    /// When some stay.
+    pub fn assert_gone(&self) {
+        assert!(!self.is_empty(), "nothing had been loaded");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !self.left().is_empty() {
+            assert!(Instant::now() < deadline, "left behind: {:?}", self.left());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// Asserts that every program with one of these names is held by a process: nothing is pinned,
+/// and nothing stays attached after its tracer.
+///
+/// # Panics
+/// When there is one.
+pub fn assert_no_orphans(names: &[&str]) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let orphans = orphans(names);
+        if orphans.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "left behind: {orphans:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn orphans(names: &[&str]) -> BTreeMap<u32, String> {
+    // The kernel cuts names.
+    let ours: BTreeSet<&str> = names
+        .iter()
+        .map(|n| &n[..n.len().min(NAME_SIZE - 1)])
+        .collect();
+    let mut found: BTreeMap<u32, String> = ids_of(BPF_PROG_GET_NEXT_ID)
+        .into_iter()
+        .filter_map(|id| Some((id, name_of(id)?)))
+        .filter(|(_, name)| ours.contains(name.as_str()))
+        .collect();
+    if found.is_empty() {
+        return found;
+    }
+    for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let pid = process.file_name().to_str().and_then(|n| n.parse().ok());
+        for id in pid.map(Loaded::by).unwrap_or_default().programs {
+            found.remove(&id);
+        }
+    }
+    found
+}
+
+fn ids_of(command: i32) -> BTreeSet<u32> {
+    let mut ids = BTreeSet::new();
+    let mut last = 0;
+    loop {
+        // { start_id, next_id, open_flags }
+        let mut attr = [last, 0u32, 0, 0];
+        if bpf(command, &mut attr) < 0 {
+            return ids;
+        }
+        last = attr[1];
+        ids.insert(last);
+    }
+}
+
+/// Name of a program, unless it went away.
+fn name_of(id: u32) -> Option<String> {
+    let mut attr = [id, 0, 0, 0];
+    let fd = bpf(BPF_PROG_GET_FD_BY_ID, &mut attr);
+    if fd < 0 {
+        return None;
+    }
+    let mut info = [0u8; 256];
+    let at = (&raw mut info) as u64;
+    // { bpf_fd, info_len, info }
+    let mut attr = [
+        u32::try_from(fd).ok()?,
+        u32::try_from(info.len()).ok()?,
+        at as u32,
+        (at >> 32) as u32,
+    ];
+    let got = bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr);
+    // SAFETY: the descriptor is ours and not used any more.
+    unsafe { libc::close(fd) };
+    if got < 0 {
+        return None;
+    }
+    let name = info[NAME_OFFSET..NAME_OFFSET + NAME_SIZE].split(|&b| b == 0);
+    name.map(|n| String::from_utf8_lossy(n).into_owned()).next()
+}
+
+fn bpf(command: i32, attr: &mut [u32; 4]) -> i32 {
+    // SAFETY: `attr` is valid for its size; what it points to (an info buffer) outlives the call.
+    let result =
+        unsafe { libc::syscall(libc::SYS_bpf, command, attr.as_mut_ptr(), size_of_val(attr)) };
+    i32::try_from(result).unwrap_or(-1)
+}

@@ -1,0 +1,66 @@
+//! Reads lines in strace's format.
+
+use std::collections::BTreeMap;
+
+use regex_lite::Regex;
+
+/// One line of a trace: whose, and the text after the prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Thread, where the line names one.
+    pub tid: Option<u32>,
+    pub text: String,
+}
+
+impl Line {
+    /// Reads `25032 text`, `[pid 25032] text` or `text`.
+    ///
+    /// # Panics
+    /// Never for text.
+    #[must_use]
+    pub fn parse(line: &str) -> Self {
+        let prefix = Regex::new(r"^(?:\[pid +([0-9]+)\] |([0-9]+) +)").expect("a valid pattern");
+        let Some(found) = prefix.captures(line) else {
+            return Self {
+                tid: None,
+                text: line.to_owned(),
+            };
+        };
+        let tid = found.get(1).or_else(|| found.get(2));
+        Self {
+            tid: tid.and_then(|t| t.as_str().parse().ok()),
+            text: line[found[0].len()..].to_owned(),
+        }
+    }
+
+    /// Name of the call: of a whole line, or of the first part of one in two.
+    #[must_use]
+    pub fn call(&self) -> Option<&str> {
+        let name = self.text.split('(').next()?;
+        let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        (name.len() < self.text.len() && !name.is_empty() && name.bytes().all(word)).then_some(name)
+    }
+}
+
+/// The text of a line without the thread it names.
+#[must_use]
+pub fn without_prefix(line: &str) -> String {
+    Line::parse(line).text
+}
+
+/// `NAME NUMBER` lines of a fixture.
+#[must_use]
+pub fn pairs(text: &str) -> BTreeMap<String, u64> {
+    text.lines()
+        .filter_map(|l| l.rsplit_once(' '))
+        .filter_map(|(name, number)| Some((name.to_owned(), number.parse().ok()?)))
+        .collect()
+}
+
+/// The number right after `key` in `text`.
+#[must_use]
+pub fn number_after(text: &str, key: &str) -> Option<u64> {
+    let rest = &text[text.find(key)? + key.len()..];
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    rest[..digits].parse().ok()
+}

@@ -1,0 +1,298 @@
+//! Compares our traces with those of strace itself, program by program.
+//!
+//! Two runs of one program differ by themselves. Before lines are compared,
+//! - addresses (five hex digits and more) become `ADDR`, ids of the traced processes `PID`;
+//! - times, inode and device numbers, usage figures, random bytes, what is read from a map of the
+//!   address space and the sizes of large directories become `#`;
+//! - signals and the returns from their handlers stand after the calls: when one arrives is for
+//!   the scheduler to say. Of a return we show no mask: it lies in the program's stack frame.
+//!
+//! Both run without address randomisation, which some allocators act upon.
+//!
+//! The sizes of large directories, because we copy no more than 4 KiB of a list, and say `123+
+//! entries`. The one other difference allowed is a string or structure that we show as its address: it lay on a
+//! page that the program had not touched when the call began. How many lines may have one is
+//! limited.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use regex_lite::Regex;
+use tracer_tests::{Line, Place, Running, place};
+
+/// Of all lines of a program, the share in percent that may show an address for what was not in
+/// memory. Programs that start up touch many constants for the first time.
+const COLD_PERCENT: usize = 20;
+
+/// Whole lines of each process, in the order in which the processes were made.
+type Trace = Vec<Vec<String>>;
+
+/// Splits a trace by process and joins calls that another process's line cut in two.
+fn read_trace(text: &str) -> Trace {
+    let mut processes: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+    let mut pending: BTreeMap<u32, String> = BTreeMap::new();
+    let resumed = Regex::new(r"^<\.\.\. \S+ resumed>").expect("a valid pattern");
+    for line in text.lines().map(Line::parse) {
+        let tid = line.tid.unwrap_or(0);
+        let text = line.text;
+        if let Some(start) = text.strip_suffix(" <unfinished ...>") {
+            pending.insert(tid, start.to_owned());
+            continue;
+        }
+        let text = match resumed.find(&text) {
+            Some(found) => pending.remove(&tid).unwrap_or_default() + &text[found.end()..],
+            None => text,
+        };
+        processes.entry(tid).or_default().push(text);
+    }
+    for (tid, text) in pending {
+        processes.entry(tid).or_default().push(text);
+    }
+    let pids: BTreeSet<u32> = processes.keys().copied().collect();
+    let normal = Normal::new(&pids);
+    processes
+        .into_values()
+        .map(|lines| {
+            let mut lines: Vec<_> = lines.iter().map(|l| normal.line(l)).collect();
+            lines.sort_by_key(|l| l.starts_with("---") || l.starts_with("rt_sigreturn("));
+            lines
+        })
+        .collect()
+}
+
+struct Normal(Vec<(Regex, &'static str)>);
+
+impl Normal {
+    fn new(pids: &BTreeSet<u32>) -> Self {
+        let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
+        let pids = format!(r"\b({})\b", pids.join("|"));
+        let patterns = [
+            (r" +(= [^=]*)$", " $1"),
+            (&pids, "PID"),
+            (r"0x[0-9a-f]{5,}", "ADDR"),
+            (r"/\* [0-9]+ vars \*/", "VARS"),
+            (
+                r"(tv_n?u?sec|st_ino|st_[amc]time(_nsec)?|st_size|ru_[a-z]+|si_[us]time|f_[a-z]+|totalram|uptime|loads|freeram|procs)=[^,}\]]+",
+                "$1=#",
+            ),
+            (r"^rt_sigreturn\(.*", "rt_sigreturn(#"),
+            (r"^sysinfo\(.*\)", "sysinfo(#)"),
+            (r"/\* [0-9]{3,}\+? entries \*/", "#"),
+            (r"/\* 2[0-9]{3}-[^*]*\*/", "#"),
+            (r#""[0-9a-f]+-[0-9a-f]+ r[^"]*"\.\.\."#, "#"),
+            (r"^getppid\(\) = .*", "getppid() = #"),
+            // SQLite's seed, from /dev/urandom.
+            (
+                r#"^read\(([0-9]+), "(\\.|[^"\\])*"\.\.\., 44\)"#,
+                "read($1, #, 44)",
+            ),
+            (r"makedev\([^)]*\)", "#"),
+            (r#"^getrandom\("[^"]*"(\.\.\.)?"#, "getrandom(#"),
+            (r"^(getdents64\(.*?) = [0-9]+$", "$1 = #"),
+        ];
+        let compile = |(p, r): (&str, &'static str)| (Regex::new(p).expect("a valid pattern"), r);
+        Self(patterns.into_iter().map(compile).collect())
+    }
+
+    fn line(&self, line: &str) -> String {
+        self.0
+            .iter()
+            .fold(line.to_owned(), |line, (pattern, with)| {
+                pattern.replace_all(&line, *with).into_owned()
+            })
+    }
+}
+
+fn names(lines: &[String]) -> Vec<String> {
+    let call = |l: &String| Line::parse(l).call().map(str::to_owned);
+    lines.iter().filter_map(call).collect()
+}
+
+/// True when `ours` is `theirs` with some strings, arrays or structures as addresses.
+fn equal_but_cold(ours: &str, theirs: &str) -> bool {
+    let mut rest = theirs;
+    let mut parts = ours.split("ADDR");
+    let Some(after) = parts.next().and_then(|first| rest.strip_prefix(first)) else {
+        return false;
+    };
+    rest = after;
+    for part in parts {
+        let Some(width) = argument(rest) else {
+            return false;
+        };
+        let Some(after) = rest[width..].strip_prefix(part) else {
+            return false;
+        };
+        rest = after;
+    }
+    rest.is_empty()
+}
+
+/// Length of the argument at the start of `text`.
+fn argument(text: &str) -> Option<usize> {
+    let one = r#"^(ADDR|"(\\.|[^"\\])*"(\.\.\.)?|\[[^\]]*\]( VARS)?|\{([^{}]|\{[^{}]*\})*\})"#;
+    let found = Regex::new(one).expect("a valid pattern").find(text)?;
+    Some(found.end())
+}
+
+struct Program {
+    name: &'static str,
+    args: &'static [&'static str],
+}
+
+const fn program(name: &'static str, args: &'static [&'static str]) -> Program {
+    Program { name, args }
+}
+
+const PROGRAMS: &[Program] = &[
+    program("/bin/ls", &["-la", "files"]),
+    program("/bin/cat", &["files/a", "files/b", "files/missing"]),
+    program(
+        "/bin/sh",
+        &["-c", "cat files/a | sort | uniq -c > out; echo done"],
+    ),
+    program("/bin/grep", &["-rn", "word", "files"]),
+    program("/bin/cp", &["-p", "files/a", "copy"]),
+    program("/bin/mv", &["files/b", "moved"]),
+    program("/bin/rm", &["-rf", "files"]),
+    program("/bin/tar", &["-cf", "all.tar", "files"]),
+    program("/usr/bin/sort", &["-r", "files/a", "-o", "sorted"]),
+    program("/usr/bin/find", &["files", "-type", "f", "-size", "+0"]),
+    program(
+        "/usr/bin/python3",
+        &[
+            "-S",
+            "-c",
+            "import os, socket; print(os.listdir('files')[:0]); s = socket.socketpair(); s[0].send(b'x'); s[1].recv(9)",
+        ],
+    ),
+    program(
+        "/usr/bin/python3",
+        &[
+            "-S",
+            "-c",
+            "import sqlite3; c = sqlite3.connect('t.db'); c.execute('pragma journal_mode=memory'); c.execute('create table t(a)'); c.executemany('insert into t values (?)', [(i,) for i in range(500)]); c.commit(); print(c.execute('select sum(a) from t').fetchone())",
+        ],
+    ),
+    program("git", &["status", "--short"]),
+];
+
+fn prepare(dir: &Path) {
+    std::fs::create_dir_all(dir.join("files/sub")).expect("a directory");
+    let text = "a word\nanother \u{e9}\nthird\n".repeat(40);
+    std::fs::write(dir.join("files/a"), &text).expect("a file");
+    std::fs::write(dir.join("files/b"), "b\n").expect("a file");
+    std::fs::write(dir.join("files/sub/c"), "one word more\n").expect("a file");
+}
+
+/// Runs a program by a tracer in a fresh directory whose name is always the same.
+fn run(place: &Place, program: &Program, tracer: &mut Command) -> String {
+    let dir = place.dir().join("work");
+    let _ = std::fs::remove_dir_all(&dir);
+    prepare(&dir);
+    if program.name == "git" {
+        let made = Command::new("git")
+            .args(["init", "-q"])
+            .current_dir(&dir)
+            .status();
+        assert!(made.is_ok_and(|s| s.success()), "git init");
+    }
+    let file = place.path("trace");
+    tracer
+        .args(["-f", "-o", &file, "--"])
+        .arg(program.name)
+        .args(program.args)
+        .current_dir(&dir)
+        .env("PYTHONHASHSEED", "0")
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("LC_ALL", "C")
+        .env("TZ", "UTC")
+        .env_remove("LD_LIBRARY_PATH")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    // SAFETY: personality(2) is async-signal-safe.
+    unsafe {
+        tracer.pre_exec(
+            || match libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong) {
+                -1 => Err(std::io::Error::last_os_error()),
+                _ => Ok(()),
+            },
+        );
+    }
+    let _ = Running::spawn(tracer).finish();
+    std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", program.name))
+}
+
+/// Describes how two traces of a program differ; empty when they do not.
+fn difference(ours: &Trace, theirs: &Trace) -> String {
+    if ours.len() != theirs.len() {
+        return format!("{} processes, strace has {}", ours.len(), theirs.len());
+    }
+    let mut text = String::new();
+    let (mut cold, mut total) = (0, 0);
+    for (ours, theirs) in ours.iter().zip(theirs) {
+        let (our_names, their_names) = (names(ours), names(theirs));
+        if our_names != their_names {
+            let at = our_names.iter().zip(&their_names).position(|(a, b)| a != b);
+            let at = at.unwrap_or(our_names.len().min(their_names.len()));
+            text += &format!(
+                "call {at}: ours {:?}, strace's {:?}\n",
+                ours.get(at),
+                theirs.get(at)
+            );
+            continue;
+        }
+        total += ours.len();
+        for (ours, theirs) in ours.iter().zip(theirs).filter(|(a, b)| a != b) {
+            if equal_but_cold(ours, theirs) {
+                cold += 1;
+            } else {
+                text += &format!("  ours: {ours}\nstrace: {theirs}\n");
+            }
+        }
+    }
+    if cold * 100 > total * COLD_PERCENT {
+        text += &format!("{cold} of {total} lines show addresses for what was not in memory\n");
+    }
+    text
+}
+
+#[test]
+fn traces_are_those_of_strace() {
+    let Some(place) = place(true) else { return };
+    let mut wrong = String::new();
+    for program in PROGRAMS {
+        if program.name.starts_with('/') && !Path::new(program.name).exists() {
+            eprintln!("SKIPPED: {} is not installed", program.name);
+            continue;
+        }
+        let theirs = read_trace(&run(&place, program, &mut Command::new("strace")));
+        let ours = run(&place, program, place.tracer(&["strace"]).command());
+        let difference = difference(&read_trace(&ours), &theirs);
+        if !difference.is_empty() {
+            wrong += &format!("{} {:?}\n{difference}\n", program.name, program.args);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn the_reader_of_traces_joins_and_normalises() {
+    let text =
+        "7  read(3,  <unfinished ...>\n8  getpid() = 8\n7  <... read resumed>\"ab\", 9)     = 2\n";
+    let trace = read_trace(text);
+    assert_eq!(
+        trace,
+        [vec!["read(3, \"ab\", 9) = 2"], vec!["getpid() = PID"]]
+    );
+    assert!(equal_but_cold(
+        "open(ADDR, 1) = 3",
+        "open(\"a\\\"b\"..., 1) = 3"
+    ));
+    assert!(equal_but_cold("f(1, ADDR) = 0", "f(1, {a={b=1}, c=2}) = 0"));
+    assert!(!equal_but_cold("open(ADDR, 1) = 3", "open(\"a\", 1) = 4"));
+    assert!(!equal_but_cold("open(\"b\", 1) = 3", "open(\"a\", 1) = 3"));
+}
