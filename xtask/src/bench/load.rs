@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use super::closing_line::Events;
 use super::empty_probe::EmptyPair;
 use super::setting::Setting;
 use super::spawned::Spawned;
@@ -68,6 +69,8 @@ pub(super) struct Usage {
     pub(super) cpu: f64,
     /// Largest resident set, bytes; xtask's own size at least.
     pub(super) max_rss: u64,
+    /// Share of the events that tracer has lost; `None` for other tools.
+    pub(super) lost: Option<f64>,
 }
 
 /// What one run has shown.
@@ -131,7 +134,9 @@ fn alone(setting: &Setting, command: &mut Command, window: Duration) -> Result<O
 
 fn launched(setting: &Setting, command: &mut Command, window: Duration) -> Result<Outcome> {
     let mut workload = placed(setting, command)?;
-    setting.placement.place_tool(workload.process().pid())?;
+    setting
+        .placement
+        .place_tool(workload.process().pid(), false)?;
     let meter = Meter::start(workload.process());
     workload.go()?;
     let measured = workload.measurements(window)?;
@@ -139,7 +144,11 @@ fn launched(setting: &Setting, command: &mut Command, window: Duration) -> Resul
     let max_rss = workload.finish()?.map_or(0, |ended| ended.max_rss);
     Ok(Outcome {
         measured,
-        usage: Some(Usage { cpu, max_rss }),
+        usage: Some(Usage {
+            cpu,
+            max_rss,
+            lost: None,
+        }),
     })
 }
 
@@ -151,11 +160,8 @@ fn traced(
     window: Duration,
 ) -> Result<Outcome> {
     let mut process = tool.attach(target, &setting.scratch_file())?;
-    if tool.on_workload_cpu {
-        setting.placement.place_workload(process.pid())?;
-    } else {
-        setting.placement.place_tool(process.pid())?;
-    }
+    let placement = setting.placement;
+    placement.place_tool(process.pid(), tool.on_workload_cpu)?;
     let meter = Meter::start(&process);
     workload.go()?;
     let measured = workload.measurements(window)?;
@@ -165,7 +171,11 @@ fn traced(
     setting.clean();
     Ok(Outcome {
         measured,
-        usage: Some(Usage { cpu, max_rss }),
+        usage: Some(Usage {
+            cpu,
+            max_rss,
+            lost: Events::of(&process).map(Events::share_lost),
+        }),
     })
 }
 

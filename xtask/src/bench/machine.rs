@@ -20,10 +20,10 @@ pub(super) fn describe(setting: &Setting, quick: bool) -> Vec<(&'static str, Str
                 "workload on CPU {}, tools on CPU {}, {}",
                 placement.workload_cpu,
                 placement.tool_cpu,
-                if placement.fifo {
-                    "SCHED_FIFO 10"
+                if placement.real_time {
+                    "SCHED_FIFO and SCHED_RR, priority 10"
                 } else {
-                    "SCHED_FIFO not permitted: ordinary priority, expect noise"
+                    "real-time priority not permitted: expect noise"
                 }
             ),
         ),

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what tracing costs the target, against the tools people use today.
 
 mod attach;
+mod closing_line;
 mod empty_probe;
 mod figures;
 mod load;

@@ -62,9 +62,9 @@ impl Options {
     /// to less than 2; a first round is always made.
     pub(super) fn pace(&self, section: Section) -> Pace {
         let (full_s, full_rounds, full_ms, quick_s, quick_rounds, quick_ms) = match section {
-            Section::Syscalls => (200, 12, 250, 45, 2, 80),
+            Section::Syscalls => (200, 12, 250, 45, 3, 80),
             // Windows of at most 0.8 s: the kernel keeps 5 % of every second from SCHED_FIFO.
-            Section::Sampling => (140, 8, 800, 35, 1, 400),
+            Section::Sampling => (140, 8, 800, 35, 2, 400),
             Section::Streaming => (40, 3, 1000, 12, 1, 500),
             Section::Attach => (40, 7, 0, 10, 2, 0),
             Section::Resources => (35, 1, 3000, 14, 1, 800),

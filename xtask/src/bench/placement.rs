@@ -6,7 +6,7 @@ use std::mem;
 use anyhow::{Context, Result, bail};
 
 /// Priority of everything that is measured: above all ordinary processes.
-const FIFO_PRIORITY: libc::c_int = 10;
+const PRIORITY: libc::c_int = 10;
 
 /// CPUs the two sides of a measurement run on.
 #[derive(Clone, Copy, Debug)]
@@ -15,8 +15,8 @@ pub(super) struct Placement {
     pub(super) tool_cpu: usize,
     /// CPU of the workload; the same as `tool_cpu` when this process may use only one.
     pub(super) workload_cpu: usize,
-    /// Whether SCHED_FIFO is permitted here.
-    pub(super) fifo: bool,
+    /// Whether real-time priorities are permitted here.
+    pub(super) real_time: bool,
 }
 
 impl Placement {
@@ -32,18 +32,24 @@ impl Placement {
         Ok(Self {
             tool_cpu,
             workload_cpu,
-            fifo: fifo_is_permitted(),
+            real_time: real_time_is_permitted(),
         })
     }
 
     /// Puts all threads of the workload `pid` on its CPU.
     pub(super) fn place_workload(self, pid: u32) -> Result<()> {
-        self.place(pid, self.workload_cpu)
+        self.place(pid, self.workload_cpu, libc::SCHED_FIFO)
     }
 
-    /// Puts all threads of the tool `pid` on its CPU.
-    pub(super) fn place_tool(self, pid: u32) -> Result<()> {
-        self.place(pid, self.tool_cpu)
+    /// Puts all threads of the tool `pid` on its CPU, or on the workload's.
+    ///
+    /// Threads of one tool may wait for each other by spinning (`perf record` does at its end),
+    /// which never ends under SCHED_FIFO on one CPU: tools get SCHED_RR, of the same priority.
+    pub(super) fn place_tool(self, pid: u32, on_workload_cpu: bool) -> Result<()> {
+        if on_workload_cpu {
+            return self.place(pid, self.workload_cpu, libc::SCHED_RR);
+        }
+        self.place(pid, self.tool_cpu, libc::SCHED_RR)
     }
 
     /// Puts all present threads of `pid` on `cpu`, at the real-time priority where permitted.
@@ -51,7 +57,7 @@ impl Placement {
     ///
     /// # Errors
     /// There is no such process, or the kernel refuses.
-    pub(super) fn place(self, pid: u32, cpu: usize) -> Result<()> {
+    fn place(self, pid: u32, cpu: usize, policy: libc::c_int) -> Result<()> {
         let tasks = format!("/proc/{pid}/task");
         let list = fs::read_dir(&tasks).with_context(|| format!("cannot list {tasks}"))?;
         for entry in list.flatten() {
@@ -59,8 +65,8 @@ impl Placement {
                 continue;
             };
             set_affinity(tid, cpu)?;
-            if self.fifo {
-                set_policy(tid, libc::SCHED_FIFO, FIFO_PRIORITY)?;
+            if self.real_time {
+                set_policy(tid, policy, PRIORITY)?;
             }
         }
         Ok(())
@@ -99,9 +105,9 @@ fn set_policy(tid: libc::pid_t, policy: libc::c_int, priority: libc::c_int) -> R
 }
 
 /// Tries it on a thread that does nothing else.
-fn fifo_is_permitted() -> bool {
+fn real_time_is_permitted() -> bool {
     // 0 is the calling thread.
-    let attempt = || set_policy(0, libc::SCHED_FIFO, FIFO_PRIORITY).is_ok();
+    let attempt = || set_policy(0, libc::SCHED_FIFO, PRIORITY).is_ok();
     std::thread::spawn(attempt).join().unwrap_or(false)
 }
 
@@ -120,7 +126,7 @@ mod tests {
     #[test]
     fn a_process_is_moved_to_the_workloads_cpu() {
         let placement = Placement {
-            fifo: false,
+            real_time: false,
             ..Placement::find().expect("CPUs")
         };
         let mut child = std::process::Command::new("sleep")

@@ -165,6 +165,7 @@ impl Rounds {
                 "slowdown",
                 "tool CPU %",
                 "tool RSS MiB",
+                "lost %",
                 "runs",
             ],
         );
@@ -183,6 +184,7 @@ impl Rounds {
                 Cell::number(slowdown, 3, "x"),
                 Cell::maybe(self.cpu_percent(label), 1, ""),
                 Cell::maybe(self.peak_mib(label), 1, ""),
+                Cell::maybe(self.lost_percent(label), 2, ""),
                 Cell::count(samples.len()),
             ]);
         }
@@ -194,6 +196,12 @@ impl Rounds {
         median(&shares).map(|share| share * 100.0)
     }
 
+    /// Of the run that lost most.
+    fn lost_percent(&self, label: &str) -> Option<f64> {
+        let shares = self.usage.get(label)?.iter().filter_map(|usage| usage.lost);
+        shares.reduce(f64::max).map(|share| share * 100.0)
+    }
+
     fn peak_mib(&self, label: &str) -> Option<f64> {
         let peaks = self.usage.get(label)?.iter().map(|usage| usage.max_rss);
         peaks.max().map(mib)
@@ -201,7 +209,7 @@ impl Rounds {
 
     /// What was left out, and how much the baseline itself differs from round to round.
     pub(super) fn notes(&self) -> Vec<String> {
-        let mut notes = vec![format!("{} rounds", self.made)];
+        let mut notes = vec![format!("rounds: {}", self.made)];
         for kind in self.samples.keys() {
             let baseline = self.baseline(kind);
             let (Some(low), Some(high)) = (min(baseline), max(baseline)) else {

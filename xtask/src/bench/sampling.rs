@@ -9,11 +9,16 @@ use super::rounds::{Rounds, Statistic};
 use super::setting::Setting;
 use super::tools::{Tool, Toolbox};
 
-/// One workload with the loads it is measured under, ours first.
+/// One workload with the tools it is measured under.
 struct Series {
     title: &'static str,
     program: Program,
-    ours: Vec<Tool>,
+    contests: Vec<Contest>,
+}
+
+/// One of our modes, and what it is compared with besides the baseline.
+struct Contest {
+    ours: Tool,
     theirs: Vec<Tool>,
 }
 
@@ -21,6 +26,20 @@ impl Series {
     /// The name of its one kind of operation in tables.
     fn kind(&self) -> String {
         format!("{}{}", self.program.prefix, self.program.kinds.join(" "))
+    }
+
+    /// The baseline, then each tool once.
+    fn loads(&self) -> Vec<Load> {
+        let ours = self.contests.iter().map(|contest| &contest.ours);
+        let theirs = self.contests.iter().flat_map(|contest| &contest.theirs);
+        let mut tools: Vec<&Tool> = Vec::new();
+        for tool in ours.chain(theirs) {
+            if tools.iter().all(|known| known.label != tool.label) {
+                tools.push(tool);
+            }
+        }
+        let attached = tools.into_iter().cloned().map(Load::Attached);
+        std::iter::once(Load::Baseline).chain(attached).collect()
     }
 }
 
@@ -44,7 +63,7 @@ pub(super) fn measure(setting: &Setting, pace: Pace) -> Result<Part> {
 
 /// Runs in one round.
 fn weight(series: &Series) -> usize {
-    1 + series.ours.len() + series.theirs.len()
+    series.loads().len()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of configurations")]
@@ -53,27 +72,17 @@ fn ratio(part: usize, whole: usize) -> f64 {
 }
 
 fn one(setting: &Setting, pace: Pace, series: &Series, part: &mut Part) -> Result<()> {
-    let attached = |tools: &[Tool]| {
-        tools
-            .iter()
-            .cloned()
-            .map(Load::Attached)
-            .collect::<Vec<_>>()
-    };
-    let (ours, theirs) = (attached(&series.ours), attached(&series.theirs));
-    let loads: Vec<Load> = std::iter::once(Load::Baseline)
-        .chain(ours.iter().cloned())
-        .chain(theirs.iter().cloned())
-        .collect();
     let programs = std::slice::from_ref(&series.program);
-    let rounds = Rounds::run(setting, pace, &loads, programs, Statistic::Mean)?;
+    let rounds = Rounds::run(setting, pace, &series.loads(), programs, Statistic::Mean)?;
     let kind = series.kind();
     part.tables.push(rounds.table(&kind));
-    for load in &ours {
+    for contest in &series.contests {
+        let ours = Load::Attached(contest.ours.clone());
         part.figures
-            .extend(rounds.slowdown(&kind, load, &Load::Baseline));
-        for other in &theirs {
-            part.figures.extend(rounds.slowdown(&kind, load, other));
+            .extend(rounds.slowdown(&kind, &ours, &Load::Baseline));
+        for other in &contest.theirs {
+            let other = Load::Attached(other.clone());
+            part.figures.extend(rounds.slowdown(&kind, &ours, &other));
         }
     }
     let notes = rounds.notes().into_iter();
@@ -93,21 +102,25 @@ fn series(setting: &Setting) -> Vec<Series> {
 }
 
 fn profile(setting: &Setting, tools: &Toolbox) -> Series {
+    let contest = |hz: u32| Contest {
+        ours: tools.tracer(&format!("profile -F {hz}")),
+        theirs: present([tools.perf(&format!("record -F {hz} -g -o {{file}}"))]),
+    };
     Series {
         title: "profile",
         program: go(setting, "busy"),
-        ours: vec![
-            tools.tracer("profile -F 99"),
-            tools.tracer("profile -F 999"),
-        ],
-        theirs: present([
-            tools.perf("record -F 99 -g -o {file}"),
-            tools.perf("record -F 999 -g -o {file}"),
-        ]),
+        contests: vec![contest(99), contest(999)],
     }
 }
 
 fn context_switches(setting: &Setting, tools: &Toolbox) -> Series {
+    let contest = |line: &str| Contest {
+        ours: tools.tracer(line),
+        theirs: present([
+            tools.perf_everywhere("sched record -o {file}"),
+            tools.perf("trace -s"),
+        ]),
+    };
     Series {
         title: "context switches",
         program: Program {
@@ -115,11 +128,7 @@ fn context_switches(setting: &Setting, tools: &Toolbox) -> Series {
             kinds: vec!["pipe"],
             prefix: "C ",
         },
-        ours: vec![tools.tracer("offcpu"), tools.tracer("sched")],
-        theirs: present([
-            tools.perf_everywhere("sched record -o {file}"),
-            tools.perf("trace -s"),
-        ]),
+        contests: vec![contest("offcpu"), contest("sched")],
     }
 }
 
@@ -127,8 +136,7 @@ fn goroutine_switches(setting: &Setting, tools: &Toolbox) -> Series {
     Series {
         title: "goroutine switches",
         program: go(setting, "channels"),
-        ours: vec![tools.tracer("sched --go"), tools.tracer("gc")],
-        theirs: vec![],
+        contests: vec![alone(tools, "sched --go"), alone(tools, "gc")],
     }
 }
 
@@ -136,7 +144,14 @@ fn collections(setting: &Setting, tools: &Toolbox) -> Series {
     Series {
         title: "garbage collections",
         program: go(setting, "alloc"),
-        ours: vec![tools.tracer("gc")],
+        contests: vec![alone(tools, "gc")],
+    }
+}
+
+/// A mode that no other tool has.
+fn alone(tools: &Toolbox, line: &str) -> Contest {
+    Contest {
+        ours: tools.tracer(line),
         theirs: vec![],
     }
 }

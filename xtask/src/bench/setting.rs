@@ -16,6 +16,7 @@ pub(super) struct Setting {
     pub(super) placement: Placement,
     pub(super) tools: Toolbox,
     pub(super) large_go: Option<PathBuf>,
+    fixtures: PathBuf,
     scratch: PathBuf,
 }
 
@@ -30,29 +31,20 @@ impl Setting {
             placement: Placement::find()?,
             tools: Toolbox::find(tracer)?,
             large_go: options.large_go.clone(),
+            fixtures: fixtures::directory(),
             scratch,
         })
     }
 
     /// A C fixture.
-    #[expect(
-        clippy::unused_self,
-        reason = "a setting is where programs are looked up"
-    )]
     pub(super) fn c(&self, name: &str) -> PathBuf {
-        fixtures::directory().join("c").join(name)
+        self.fixtures.join("c").join(name)
     }
 
     /// A Go fixture.
-    #[expect(
-        clippy::unused_self,
-        reason = "a setting is where programs are looked up"
-    )]
     pub(super) fn go(&self, name: &str) -> PathBuf {
-        fixtures::directory()
-            .join("go")
-            .join(pins::GO_DEMO)
-            .join(name)
+        let programs = self.fixtures.join("go").join(pins::GO_DEMO);
+        programs.join(name)
     }
 
     /// Where a tool may write; removed by [`Self::clean`].

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::figures::median;
+use super::closing_line::Events;
+use super::figures::{Figure, median};
 use super::options::Pace;
 use super::report::Part;
 use super::setting::Setting;
-use super::spawned::Spawned;
 use super::table::{Cell, Table};
 use super::workload::Workload;
 use crate::{interrupt, step};
@@ -80,6 +80,7 @@ pub(super) fn measure(setting: &Setting, pace: Pace) -> Result<Part> {
         table.push(row(THREADS[case / 2], case % 2 == 1, samples));
     }
     part.tables.push(table);
+    part.figures.extend(without_loss(&runs));
     Ok(part)
 }
 
@@ -116,49 +117,34 @@ fn flood(setting: &Setting, threads: u32, to_file: bool, window: Duration) -> Re
     }
     let drain = ended.elapsed();
     setting.clean();
-    let (events, lost) = totals(&process)?;
-    Ok(rates(calls, events, lost, window, drain))
+    let events = Events::of(&process).context("tracer ended without its closing line")?;
+    Ok(rates(calls, events, window, drain))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts here are far below 2^53")]
-fn rates(calls: u64, events: u64, lost: u64, window: Duration, drain: Duration) -> Flood {
+fn rates(calls: u64, events: Events, window: Duration, drain: Duration) -> Flood {
     let seconds = window.as_secs_f64();
     Flood {
         calls_per_s: calls as f64 / seconds,
-        kept_per_s: events.saturating_sub(lost) as f64 / seconds,
-        lost: lost as f64 / events.max(1) as f64,
+        kept_per_s: events.all.saturating_sub(events.lost) as f64 / seconds,
+        lost: events.share_lost(),
         drain,
     }
 }
 
-/// Events, lost ones among them, and the lost ones alone.
-fn totals(process: &Spawned) -> Result<(u64, u64)> {
-    let lines = process.heard().iter().rev();
-    lines
-        .filter_map(|line| parse_totals(&line.text))
-        .next()
-        .context("tracer ended without its closing line")
-}
-
-/// Reads `tracer: 2.6 s, 759261 events, 30943 lost (…)`.
-fn parse_totals(line: &str) -> Option<(u64, u64)> {
-    let rest = line.strip_prefix("tracer: ")?;
-    let mut fields = rest.split(", ").skip(1);
-    let events = fields.next()?.strip_suffix(" events")?.parse().ok()?;
-    let lost = fields.next()?.split_once(" lost")?.0.parse().ok()?;
-    Some((events, lost))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parse_totals;
-
-    #[test]
-    fn the_closing_line_tells_events_and_losses() {
-        let full = "tracer: 2.6 s, 759261 events, 30943 lost (syscall_enter ring buffer full: 1)";
-        assert_eq!(parse_totals(full), Some((759_261, 30943)));
-        let clean = "tracer: 10.0 s, 12 events, 0 lost, target cost 0.4 %";
-        assert_eq!(parse_totals(clean), Some((12, 0)));
-        assert_eq!(parse_totals("tracer: attached to 1 (x): 6 probes"), None);
-    }
+/// The highest rate at which nothing was lost in any round.
+fn without_loss(runs: &[Vec<Flood>]) -> Option<Figure> {
+    let clean = runs
+        .iter()
+        .filter(|runs| runs.iter().all(|run| run.lost == 0.0));
+    let rates =
+        clean.filter_map(|runs| median(&runs.iter().map(|r| r.kept_per_s).collect::<Vec<_>>()));
+    Some(Figure {
+        name: "highest rate without any loss".to_owned(),
+        value: rates.reduce(f64::max)? / 1e6,
+        by_medians: None,
+        unit: " million events/s",
+        target: None,
+        below_noise: false,
+    })
 }
