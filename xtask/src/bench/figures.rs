@@ -67,9 +67,9 @@ pub(super) struct Figure {
 impl Figure {
     /// A line for people.
     pub(super) fn line(&self) -> String {
-        let mut line = format!("{}: {:.2}{}", self.name, self.value, self.unit);
+        let mut line = format!("{}: {}{}", self.name, digits(self.value), self.unit);
         if let Some(median) = self.by_medians {
-            line.push_str(&format!(" (by medians {median:.2}{})", self.unit));
+            line.push_str(&format!(" (by medians {}{})", digits(median), self.unit));
         }
         if self.below_noise {
             line.push_str(" (below the noise)");
@@ -79,6 +79,16 @@ impl Figure {
         }
         line
     }
+}
+
+/// Three decimals below 2, where one percent matters, and one above 100.
+fn digits(value: f64) -> String {
+    let decimals = match value.abs() {
+        small if small < 2.0 => 3,
+        large if large >= 100.0 => 1,
+        _ => 2,
+    };
+    format!("{value:.decimals$}")
 }
 
 #[cfg(test)]
@@ -101,5 +111,19 @@ mod tests {
             Target::AtLeast(50.0).verdict(49.0),
             "target ≥ 50: target missed"
         );
+    }
+
+    #[test]
+    fn a_line_has_the_decimals_that_matter() {
+        let figure = Figure {
+            name: "slowdown".to_owned(),
+            value: 1.0204,
+            by_medians: Some(250.04),
+            unit: "x",
+            target: None,
+            below_noise: true,
+        };
+        let expected = "slowdown: 1.020x (by medians 250.0x) (below the noise)";
+        assert_eq!(figure.line(), expected);
     }
 }

@@ -14,7 +14,7 @@ use crate::{fixtures, host, interrupt, pins, privilege, setup, step};
 /// Builds what is measured, measures as root, and prints the report.
 ///
 /// # Errors
-/// Something does not build, a workload does not run, or Ctrl-C. A missed target is no error.
+/// Something does not build, or Ctrl-C. A part that cannot be measured and a missed target are no errors.
 pub(crate) fn bench(options: &Options) -> Result<()> {
     let tracer = match &options.tracer {
         Some(path) => path
@@ -34,7 +34,7 @@ pub(crate) fn bench(options: &Options) -> Result<()> {
     };
     report.print_head();
     for section in options.sections() {
-        let part = measure(&setting, options, section)?;
+        let part = measured(&setting, options, section)?;
         part.print();
         report.parts.push(part);
     }
@@ -48,6 +48,16 @@ fn build_tracer() -> Result<PathBuf> {
     setup::ensure()?;
     step::note("building tracer as it is released");
     host::build_tracer(true)
+}
+
+/// A part that cannot be measured says why; the others still are.
+fn measured(setting: &Setting, options: &Options, section: Section) -> Result<Part> {
+    measure(setting, options, section).or_else(|error| {
+        interrupt::check()?;
+        let mut part = Part::new(&format!("{section:?}"));
+        part.notes.push(format!("not measured: {error:#}"));
+        Ok(part)
+    })
 }
 
 fn measure(setting: &Setting, options: &Options, section: Section) -> Result<Part> {
