@@ -4,14 +4,10 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{fixtures, host, pins, privilege, setup, step, workspace};
-
-/// Set by Ctrl-C. The tracer gets the signal as well, ends its run and prints its result.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+use crate::{fixtures, host, interrupt, pins, privilege, setup, step, workspace};
 
 /// The fixture `server` with its own load generator. It is killed when this is dropped, and ends
 /// by itself when its stdin closes: it does not outlive xtask whatever happens to that.
@@ -71,7 +67,8 @@ pub(crate) fn demo() -> Result<()> {
     let program = fixtures::go_program(pins::GO_DEMO, "server")?;
     let out = workspace::target().join("demo");
     fs::create_dir_all(&out)?;
-    catch_interrupts();
+    // The tracer gets the signal as well, ends its run and prints its result.
+    interrupt::catch();
     let service = Service::start(&program)?;
     step::note(&format!(
         "the service runs under its own load: pid {}",
@@ -90,14 +87,14 @@ fn show(tracer: &Path, pid: &str, out: &Path) -> Result<()> {
     let (calls, cycles) = (calls.finish(SHOWN_LINES), cycles.finish(8));
     calls?;
     cycles?;
-    stop_if_interrupted()?;
+    interrupt::check()?;
     step::note("where its CPU time goes, 5 s:");
     let (recording, flame) = (fresh(out, "profile.trc")?, fresh(out, "flame.svg")?);
     let record = [
         "record", "-k", "profile", "-o", &recording, "-d", "5s", "-p", pid,
     ];
     Look::start(tracer, &record, &out.join("record.txt"))?.finish(SHOWN_LINES)?;
-    stop_if_interrupted()?;
+    interrupt::check()?;
     let table = ["report", "profile", "--top", "12", &recording];
     Look::start(tracer, &table, &out.join("profile.txt"))?.finish(SHOWN_LINES)?;
     let picture = ["report", "profile", "-o", &flame, &recording];
@@ -161,24 +158,5 @@ impl Look {
             bail!("{} ended with {status}", self.line);
         }
         Ok(())
-    }
-}
-
-fn stop_if_interrupted() -> Result<()> {
-    if INTERRUPTED.load(Ordering::Relaxed) {
-        bail!("interrupted; the service is stopped");
-    }
-    Ok(())
-}
-
-extern "C" fn on_interrupt(_: libc::c_int) {
-    INTERRUPTED.store(true, Ordering::Relaxed);
-}
-
-fn catch_interrupts() {
-    for signal in [libc::SIGINT, libc::SIGTERM] {
-        let handler = on_interrupt as extern "C" fn(libc::c_int);
-        // SAFETY: the handler only stores to an atomic, which is async-signal-safe.
-        unsafe { libc::signal(signal, handler as libc::sighandler_t) };
     }
 }

@@ -1,5 +1,6 @@
 //! Everything that is done with this repository beyond `cargo build`: `cargo xtask --help`.
 
+mod bench;
 mod bpf_toolchain;
 mod ci;
 mod demo;
@@ -8,6 +9,7 @@ mod ebpf;
 mod elf;
 mod fixtures;
 mod host;
+mod interrupt;
 mod pins;
 mod privilege;
 mod run;
@@ -69,6 +71,8 @@ enum Task {
     Dist,
     /// Trace a small Go service under load and draw its flame graph
     Demo,
+    /// Measure what tracing costs, against strace, perf and bpftrace; needs root
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -91,6 +95,7 @@ fn dispatch(task: Task) -> Result<()> {
         Task::Ci => ci::ci(),
         Task::Dist => dist::dist(),
         Task::Demo => demo::demo(),
+        Task::Bench(options) => bench::bench(&options),
     }
 }
 
