@@ -47,7 +47,8 @@ const fn row(program: &'static str, id: ProbeId, attach: Attach, group: Group) -
     }
 }
 
-/// All probes.
+/// All probes, in the order in which they are attached and detached: beginnings before ends, so that
+/// few ends are seen whose beginning was not.
 pub const PROBES: &[Probe] = &[
     row(
         "process_fork",
@@ -74,27 +75,27 @@ pub const PROBES: &[Probe] = &[
         Group::SyscallStream,
     ),
     row(
-        "syscall_exit",
-        ProbeId::SyscallExit,
-        Attach::Tracepoint("sys_exit"),
-        Group::SyscallStream,
-    ),
-    row(
         "syscall_enter",
         ProbeId::SyscallEnter,
         Attach::Tracepoint("sys_enter"),
         Group::SyscallStream,
     ),
     row(
-        "syscall_count_exit",
-        ProbeId::SyscallCountExit,
+        "syscall_exit",
+        ProbeId::SyscallExit,
         Attach::Tracepoint("sys_exit"),
-        Group::SyscallStats,
+        Group::SyscallStream,
     ),
     row(
         "syscall_count_enter",
         ProbeId::SyscallCountEnter,
         Attach::Tracepoint("sys_enter"),
+        Group::SyscallStats,
+    ),
+    row(
+        "syscall_count_exit",
+        ProbeId::SyscallCountExit,
+        Attach::Tracepoint("sys_exit"),
         Group::SyscallStats,
     ),
     row("sample", ProbeId::Sample, Attach::CpuClock, Group::Samples),
