@@ -14,7 +14,8 @@ use crate::{fixtures, host, interrupt, pins, privilege, setup, step};
 /// Builds what is measured, measures as root, and prints the report.
 ///
 /// # Errors
-/// Something does not build, or Ctrl-C. A part that cannot be measured and a missed target are no errors.
+/// Something does not build, or Ctrl-C. A part that cannot be measured and a missed target are no
+/// errors.
 pub(crate) fn bench(options: &Options) -> Result<()> {
     let tracer = match &options.tracer {
         Some(path) => path
