@@ -6,26 +6,38 @@ use crate::constants;
 
 /// A `task_struct`.
 #[derive(Clone, Copy)]
-pub struct Task(*const u8);
+pub struct Task {
+    ptr: *const u8,
+    /// The verifier knows its type: fields are plain loads, whose faults the kernel handles.
+    typed: bool,
+}
 
 impl Task {
-    /// A task that a tracepoint passed.
+    /// A task that a BTF tracepoint passed.
     #[inline(always)]
     pub const fn from_ptr(ptr: *const u8) -> Self {
-        Self(ptr)
+        Self { ptr, typed: true }
     }
 
     /// The running task.
     #[inline(always)]
     pub fn current() -> Self {
         // SAFETY: the helper has no preconditions.
-        Self(unsafe { bpf_get_current_task() } as *const u8)
+        let ptr = unsafe { bpf_get_current_task() } as *const u8;
+        Self { ptr, typed: false }
     }
 
     #[inline(always)]
-    fn read<T>(self, offset: u32) -> Option<T> {
-        // SAFETY: the helper checks the address.
-        unsafe { bpf_probe_read_kernel(self.0.add(offset as usize).cast::<T>()) }.ok()
+    fn read<T: Copy>(self, offset: u32) -> Option<T> {
+        // SAFETY: the offset is that of a field of this type in the running kernel.
+        let field = unsafe { self.ptr.add(offset as usize).cast::<T>() };
+        if self.typed {
+            // SAFETY: as above. Volatile, so that the load is this one and no wider.
+            Some(unsafe { field.read_volatile() })
+        } else {
+            // SAFETY: the helper checks the address.
+            unsafe { bpf_probe_read_kernel(field) }.ok()
+        }
     }
 
     /// Thread id.
@@ -58,7 +70,11 @@ impl Task {
         let Some(signal) = self.read::<*const u8>(constants::task_signal()) else {
             return false;
         };
-        Self(signal).read::<i32>(constants::signal_live()) == Some(0)
+        let signal = Self {
+            ptr: signal,
+            typed: self.typed,
+        };
+        signal.read::<i32>(constants::signal_live()) == Some(0)
     }
 
     /// The thread pointer: `fs` base on x86, `tpidr_el0` on arm64.
@@ -79,7 +95,7 @@ impl Task {
     pub fn comm(self) -> [u8; 16] {
         let mut comm = [0; 16];
         // SAFETY: the helper checks the address.
-        let source = unsafe { self.0.add(constants::task_comm() as usize) };
+        let source = unsafe { self.ptr.add(constants::task_comm() as usize) };
         // SAFETY: as above.
         if unsafe { bpf_probe_read_kernel_buf(source, &mut comm) }.is_err() {
             return [0; 16];

@@ -62,18 +62,16 @@ fn leaves(ctx: &BtfTracePointContext, tgid: u32, task: Task, now: u64) {
     };
     // A task that stays runnable waits for a CPU from now on.
     let woken_ns = if state == 0 { now } else { 0 };
-    if OFF_CPU_PENDING
-        .insert(
-            tid,
-            OffCpuPending {
-                key,
-                out_ns: now,
-                woken_ns,
-            },
-            0,
-        )
-        .is_err()
-    {
+    let pending = OffCpuPending {
+        key,
+        out_ns: now,
+        woken_ns,
+    };
+    // Writing in place costs less than inserting.
+    if let Some(slot) = OFF_CPU_PENDING.get_ptr_mut(tid) {
+        // SAFETY: the thread is leaving this CPU and is on no other.
+        unsafe { *slot = pending };
+    } else if OFF_CPU_PENDING.insert(tid, pending, 0).is_err() {
         count::full(ProbeId::OffCpuSwitch);
     }
 }
