@@ -12,7 +12,7 @@ mod tracer;
 
 pub use bpf::{Loaded, assert_no_orphans};
 pub use golden::assert_golden;
-pub use lines::{Line, number_after, pairs, without_prefix};
+pub use lines::{Line, number_after, whole_calls, without_prefix};
 pub use place::{Place, is_root, place};
 pub use process::{Finished, Running, until};
 pub use tracer::{Tracer, one_line};

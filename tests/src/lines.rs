@@ -42,19 +42,35 @@ impl Line {
     }
 }
 
+/// The lines of a trace, with each call that another thread's line cut in two as one line, where
+/// it ended. A call that never ended stands at the end.
+///
+/// # Panics
+/// Never for text.
+#[must_use]
+pub fn whole_calls(trace: &str) -> Vec<Line> {
+    let resumed = Regex::new(r"^<\.\.\. \S+ resumed>").expect("a valid pattern");
+    let mut begun: BTreeMap<Option<u32>, String> = BTreeMap::new();
+    let mut lines = Vec::new();
+    for Line { tid, text } in trace.lines().map(Line::parse) {
+        if let Some(start) = text.strip_suffix(" <unfinished ...>") {
+            begun.insert(tid, start.to_owned());
+            continue;
+        }
+        let text = match resumed.find(&text) {
+            Some(found) => begun.remove(&tid).unwrap_or_default() + &text[found.end()..],
+            None => text,
+        };
+        lines.push(Line { tid, text });
+    }
+    lines.extend(begun.into_iter().map(|(tid, text)| Line { tid, text }));
+    lines
+}
+
 /// The text of a line without the thread it names.
 #[must_use]
 pub fn without_prefix(line: &str) -> String {
     Line::parse(line).text
-}
-
-/// `NAME NUMBER` lines of a fixture.
-#[must_use]
-pub fn pairs(text: &str) -> BTreeMap<String, u64> {
-    text.lines()
-        .filter_map(|l| l.rsplit_once(' '))
-        .filter_map(|(name, number)| Some((name.to_owned(), number.parse().ok()?)))
-        .collect()
 }
 
 /// The number right after `key` in `text`.

@@ -4,8 +4,8 @@
 //! - addresses (five hex digits and more) become `ADDR`, ids of the traced processes `PID`;
 //! - times, inode and device numbers, usage figures, random bytes, what is read from a map of the
 //!   address space and the sizes of large directories become `#`;
-//! - signals and the returns from their handlers stand after the calls: when one arrives is for
-//!   the scheduler to say. Of a return we show no mask: it lies in the program's stack frame.
+//! - signals and the returns from their handlers stand after the calls, once each: when one
+//!   arrives, and how many become one, is for the scheduler to say. Of a return we show no mask: it lies in the program's stack frame.
 //!
 //! Both run without address randomisation, which some allocators act upon.
 //!
@@ -20,7 +20,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use regex_lite::Regex;
-use tracer_tests::{Line, Place, Running, place};
+use tracer_tests::{Line, Place, Running, place, whole_calls};
 
 /// Of all lines of a program, the share in percent that may show an address for what was not in
 /// memory. Programs that start up touch many constants for the first time.
@@ -29,37 +29,30 @@ const COLD_PERCENT: usize = 20;
 /// Whole lines of each process, in the order in which the processes were made.
 type Trace = Vec<Vec<String>>;
 
-/// Splits a trace by process and joins calls that another process's line cut in two.
+/// Splits a trace by process.
 fn read_trace(text: &str) -> Trace {
     let mut processes: BTreeMap<u32, Vec<String>> = BTreeMap::new();
-    let mut pending: BTreeMap<u32, String> = BTreeMap::new();
-    let resumed = Regex::new(r"^<\.\.\. \S+ resumed>").expect("a valid pattern");
-    for line in text.lines().map(Line::parse) {
-        let tid = line.tid.unwrap_or(0);
-        let text = line.text;
-        if let Some(start) = text.strip_suffix(" <unfinished ...>") {
-            pending.insert(tid, start.to_owned());
-            continue;
-        }
-        let text = match resumed.find(&text) {
-            Some(found) => pending.remove(&tid).unwrap_or_default() + &text[found.end()..],
-            None => text,
-        };
-        processes.entry(tid).or_default().push(text);
-    }
-    for (tid, text) in pending {
-        processes.entry(tid).or_default().push(text);
+    for line in whole_calls(text) {
+        processes
+            .entry(line.tid.unwrap_or(0))
+            .or_default()
+            .push(line.text);
     }
     let pids: BTreeSet<u32> = processes.keys().copied().collect();
     let normal = Normal::new(&pids);
     processes
         .into_values()
         .map(|lines| {
-            let mut lines: Vec<_> = lines.iter().map(|l| normal.line(l)).collect();
-            lines.sort_by_key(|l| l.starts_with("---") || l.starts_with("rt_sigreturn("));
+            let lines: Vec<_> = lines.iter().map(|l| normal.line(l)).collect();
+            let (signals, mut lines): (Vec<_>, Vec<_>) = lines.into_iter().partition(is_of_signal);
+            lines.extend(signals.into_iter().collect::<BTreeSet<_>>());
             lines
         })
         .collect()
+}
+
+fn is_of_signal(line: &String) -> bool {
+    line.starts_with("---") || line.starts_with("rt_sigreturn(")
 }
 
 struct Normal(Vec<(Regex, &'static str)>);

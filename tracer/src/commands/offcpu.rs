@@ -45,7 +45,7 @@ pub(super) fn sink(view: &StackView, output: &OutputArgs) -> Result<Box<dyn Sink
     view.resolve("offcpu", output, 0)?;
     let opened = output.open(false)?;
     let shown = view.resolve("offcpu", output, opened.width)?;
-    Ok(Box::new(OffCpuSink::new(shown, opened.out)))
+    Ok(Box::new(OffCpuSink::new(shown, opened.out, &opened.name)))
 }
 
 impl OffCpuArgs {

@@ -88,7 +88,7 @@ pub(super) fn sink(view: &StackView, output: &OutputArgs) -> Result<Box<dyn Sink
     view.resolve("profile", output, 0)?;
     let opened = output.open(false)?;
     let shown = view.resolve("profile", output, opened.width)?;
-    Ok(Box::new(OnCpuSink::new(shown, opened.out)))
+    Ok(Box::new(OnCpuSink::new(shown, opened.out, &opened.name)))
 }
 
 /// How long profiles take when nothing says so and the target goes on.

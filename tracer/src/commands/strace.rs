@@ -159,7 +159,11 @@ pub(super) fn line_sink(
         attach_messages: style.attach_messages,
         ..view.options(calls)
     };
-    Ok(Box::new(StraceLines::new(options, opened.out)))
+    Ok(Box::new(StraceLines::new(
+        options,
+        opened.out,
+        &opened.name,
+    )))
 }
 
 /// The sink of the table of -c.
@@ -187,7 +191,12 @@ pub(super) fn count_sink(
         histograms: view.histogram,
         format,
     };
-    Ok(Box::new(StraceCounts::new(options, output.open(true)?.out)))
+    let opened = output.open(true)?;
+    Ok(Box::new(StraceCounts::new(
+        options,
+        opened.out,
+        &opened.name,
+    )))
 }
 
 impl StraceArgs {

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use crate::error::ExpectedError;
@@ -11,13 +11,17 @@ use crate::error::ExpectedError;
 const MODE: u32 = 0o600;
 
 /// Creates the file `path` for a result, readable by its owner only and never through a symbolic
-/// link. With `force` an existing regular file is emptied and its mode set; a device or pipe is
-/// used as it is.
+/// link. With `force` an existing regular file is emptied and its mode set. A device or pipe holds
+/// nothing to lose and is used as it is.
 ///
 /// # Errors
 /// [`ExpectedError::OutputExists`] without `force`, [`ExpectedError::OutputUnwritable`] otherwise.
 pub fn create_file(path: &Path, force: bool) -> Result<File, ExpectedError> {
-    let opened = if force { replace(path) } else { new(path) };
+    let opened = if force || is_device(path) {
+        replace(path)
+    } else {
+        new(path)
+    };
     opened.map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists => ExpectedError::OutputExists {
             file: path.to_owned(),
@@ -26,6 +30,13 @@ pub fn create_file(path: &Path, force: bool) -> Result<File, ExpectedError> {
             file: path.to_owned(),
             source,
         },
+    })
+}
+
+fn is_device(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|meta| {
+        let kind = meta.file_type();
+        kind.is_char_device() || kind.is_block_device() || kind.is_fifo()
     })
 }
 
@@ -98,8 +109,10 @@ mod tests {
 
     #[test]
     fn a_device_is_used_as_it_is() {
-        let mut null = create_file(Path::new("/dev/null"), true).expect("writable");
-        null.write_all(b"x").expect("takes everything");
+        for force in [false, true] {
+            let mut null = create_file(Path::new("/dev/null"), force).expect("writable");
+            null.write_all(b"x").expect("takes everything");
+        }
         assert!(Path::new("/dev/null").exists());
     }
 }

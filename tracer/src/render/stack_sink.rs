@@ -35,6 +35,7 @@ pub struct OnCpuSink<W> {
     analysis: OnCpu,
     output: StackOutput,
     out: W,
+    name: String,
 }
 
 /// Prints where threads wait.
@@ -42,15 +43,17 @@ pub struct OffCpuSink<W> {
     analysis: OffCpu,
     output: StackOutput,
     out: W,
+    name: String,
 }
 
 impl<W: Write> OnCpuSink<W> {
-    /// Writes to `out`.
-    pub fn new(output: StackOutput, out: W) -> Self {
+    /// Writes to `out`; errors call it `name`.
+    pub fn new(output: StackOutput, out: W, name: &str) -> Self {
         Self {
             analysis: OnCpu::new(output.threads),
             output,
             out,
+            name: name.to_owned(),
         }
     }
 
@@ -69,12 +72,13 @@ impl<W: Write> OnCpuSink<W> {
 }
 
 impl<W: Write> OffCpuSink<W> {
-    /// Writes to `out`.
-    pub fn new(output: StackOutput, out: W) -> Self {
+    /// Writes to `out`; errors call it `name`.
+    pub fn new(output: StackOutput, out: W, name: &str) -> Self {
         Self {
             analysis: OffCpu::new(output.threads),
             output,
             out,
+            name: name.to_owned(),
         }
     }
 
@@ -97,7 +101,7 @@ impl<W: Write> Sink for OnCpuSink<W> {
         self.analysis.observe(event);
         if ends_interval(self.output.format, event) {
             self.print(event)
-                .map_err(|e| SinkError::from_io("profile", e))?;
+                .map_err(|e| SinkError::from_io(&self.name, e))?;
         }
         Ok(())
     }
@@ -108,7 +112,7 @@ impl<W: Write> Sink for OffCpuSink<W> {
         self.analysis.observe(event);
         if ends_interval(self.output.format, event) {
             self.print(event)
-                .map_err(|e| SinkError::from_io("off-CPU profile", e))?;
+                .map_err(|e| SinkError::from_io(&self.name, e))?;
         }
         Ok(())
     }

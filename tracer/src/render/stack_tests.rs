@@ -139,7 +139,7 @@ fn on_cpu(format: StackFormat, threads: bool, events: &[Event]) -> String {
         text: StackText::default(),
     };
     let mut out = Vec::new();
-    let mut sink = OnCpuSink::new(output, &mut out);
+    let mut sink = OnCpuSink::new(output, &mut out, "out");
     for event in events {
         sink.event(event).expect("memory is writable");
     }
@@ -365,7 +365,7 @@ fn off_cpu(format: StackFormat, text: StackText) -> String {
         text,
     };
     let mut out = Vec::new();
-    let mut sink = OffCpuSink::new(output, &mut out);
+    let mut sink = OffCpuSink::new(output, &mut out, "out");
     for event in &events {
         sink.event(event).expect("memory is writable");
     }

@@ -46,15 +46,18 @@ pub struct StraceCounts<W> {
     totals: SyscallTotals,
     ticked: bool,
     out: W,
+    name: String,
 }
 
 impl<W: Write> StraceCounts<W> {
-    pub fn new(options: CountOptions, out: W) -> Self {
+    /// Writes to `out`; errors call it `name`.
+    pub fn new(options: CountOptions, out: W, name: &str) -> Self {
         Self {
             options,
             totals: SyscallTotals::default(),
             ticked: false,
             out,
+            name: name.to_owned(),
         }
     }
 
@@ -77,7 +80,7 @@ impl<W: Write> StraceCounts<W> {
         self.out
             .write_all(text.as_bytes())
             .and_then(|()| self.out.flush())
-            .map_err(|e| SinkError::from_io("the output", e))
+            .map_err(|e| SinkError::from_io(&self.name, e))
     }
 }
 
@@ -265,7 +268,7 @@ mod tests {
     }
 
     fn output(options: CountOptions, events: &[Event]) -> String {
-        let mut sink = StraceCounts::new(options, Vec::new());
+        let mut sink = StraceCounts::new(options, Vec::new(), "out");
         for event in events {
             sink.event(event).expect("a vector takes everything");
         }

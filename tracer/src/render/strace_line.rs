@@ -103,6 +103,7 @@ pub enum Outcome {
 pub struct StraceLines<W> {
     options: LineOptions,
     out: W,
+    name: String,
     decoder: Decoder,
     /// Calls that have not returned, by thread.
     pending: HashMap<u32, Pending>,
@@ -125,12 +126,13 @@ struct Pending {
 }
 
 impl<W: Write> StraceLines<W> {
-    /// Writes to `out`, which should be buffered.
-    pub fn new(options: LineOptions, out: W) -> Self {
+    /// Writes to `out`, which should be buffered; errors call it `name`.
+    pub fn new(options: LineOptions, out: W, name: &str) -> Self {
         Self {
             decoder: Decoder::new(options.string_limit),
             options,
             out,
+            name: name.to_owned(),
             pending: HashMap::new(),
             threads: HashSet::new(),
             open: None,
@@ -369,7 +371,7 @@ impl<W: Write> StraceLines<W> {
             self.write(text)?;
             self.end_line()?;
         }
-        self.out.flush().map_err(failed)
+        self.out.flush().map_err(|e| self.failed(e))
     }
 
     /// Ends the open line, if any, to make room for another.
@@ -440,18 +442,20 @@ impl<W: Write> StraceLines<W> {
 
     fn write(&mut self, text: &str) -> Result<(), SinkError> {
         self.width += text.len();
-        self.out.write_all(text.as_bytes()).map_err(failed)
+        let written = self.out.write_all(text.as_bytes());
+        written.map_err(|e| self.failed(e))
     }
 
     fn end_line(&mut self) -> Result<(), SinkError> {
         self.width = 0;
         self.open = None;
-        self.out.write_all(b"\n").map_err(failed)
+        let written = self.out.write_all(b"\n");
+        written.map_err(|e| self.failed(e))
     }
-}
 
-fn failed(error: std::io::Error) -> SinkError {
-    SinkError::from_io("the output", error)
+    fn failed(&self, error: std::io::Error) -> SinkError {
+        SinkError::from_io(&self.name, error)
+    }
 }
 
 impl<W: Write> Sink for StraceLines<W> {
@@ -480,7 +484,7 @@ impl<W: Write> Sink for StraceLines<W> {
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
-        self.out.flush().map_err(failed)
+        self.out.flush().map_err(|e| self.failed(e))
     }
 }
 

@@ -90,7 +90,7 @@ impl Target {
 fn watch(pid: u32) -> Result<Watched, ExpectedError> {
     Watched::open(pid).map_err(|error| match error.raw_os_error() {
         Some(libc::ESRCH) => ExpectedError::NoSuchProcess { pid },
-        Some(libc::EINVAL) => thread(pid),
+        Some(libc::EINVAL | libc::ENOENT) => thread(pid),
         _ => ExpectedError::UnreadableTarget {
             pid,
             what: "the state".to_owned(),

@@ -26,7 +26,8 @@ impl Watched {
     /// Opens the process.
     ///
     /// # Errors
-    /// `ESRCH` when it does not exist, `EINVAL` when `pid` is a thread that leads no process.
+    /// `ESRCH` when it does not exist; when `pid` is a thread that leads no process, `EINVAL`, or
+    /// `ENOENT` from newer kernels (6.18 does so).
     pub(super) fn open(pid: u32) -> io::Result<Self> {
         // SAFETY: no pointers are passed.
         let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };

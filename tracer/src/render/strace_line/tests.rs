@@ -51,7 +51,7 @@ fn end(reason: StopReason) -> Event {
 }
 
 fn lines(options: LineOptions, events: &[Event]) -> String {
-    let mut sink = StraceLines::new(options, Vec::new());
+    let mut sink = StraceLines::new(options, Vec::new(), "out");
     for event in events {
         sink.event(event).expect("a vector takes everything");
     }
@@ -345,7 +345,7 @@ fn a_restarted_call_is_named() {
 
 #[test]
 fn missed_memory_is_counted() {
-    let mut sink = StraceLines::new(LineOptions::default(), Vec::new());
+    let mut sink = StraceLines::new(LineOptions::default(), Vec::new(), "out");
     let mut open = SyscallEnter {
         nr: 2,
         args: [0x7000, 0, 0, 0, 0, 0],
