@@ -226,7 +226,7 @@ impl<'a> Session<'a> {
                     .set_go_offsets(pid, offsets)
                     .map_err(|e| e.to_string())?,
                 // Known once it runs.
-                Err(_) if launched => {}
+                Err(_) if launched && go.is_pie() => {}
                 Err(why) => self.notice(&format!("no goroutine ids of process {pid}: {why}")),
             }
         }
@@ -236,7 +236,8 @@ impl<'a> Session<'a> {
                     .kernel
                     .set_gc_plan(pid, plan)
                     .map_err(|e| e.to_string())?,
-                Err(_) if launched => {}
+                // Known once it runs.
+                Err(_) if launched && go.is_pie() => {}
                 Err(why) => return Err(why),
             }
         }
@@ -278,6 +279,7 @@ impl<'a> Session<'a> {
             if prepared && matches!(self.plan.target, TargetSpec::Launch { .. }) {
                 self.complete_go(go)
             } else {
+                self.kernel.detach_uprobes(pid);
                 self.add_go(go, false)
             }
         });
