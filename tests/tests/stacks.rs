@@ -47,6 +47,10 @@ fn assert_split(text: &str, functions: [&'static str; 3]) {
     }
 }
 
+/// Not near a multiple of the fixtures' 100 turns a second: samples would fall on the same places
+/// of a turn, turn after turn.
+const SAMPLES_PER_SECOND: &str = "733";
+
 const C_FUNCTIONS: [&str; 3] = ["burn_sixty", "burn_thirty", "burn_ten"];
 const GO_FUNCTIONS: [&str; 3] = ["main.burnSixty", "main.burnThirty", "main.burnTen"];
 
@@ -54,7 +58,15 @@ const GO_FUNCTIONS: [&str; 3] = ["main.burnSixty", "main.burnThirty", "main.burn
 fn profile(place: &Place, target: &mut Command, options: &[&str]) -> Finished {
     let target = Running::ready(target);
     let run = place
-        .tracer(&["profile", "-F", "499", "-d", "1s", "-p", &target.pid_text()])
+        .tracer(&[
+            "profile",
+            "-F",
+            SAMPLES_PER_SECOND,
+            "-d",
+            "1s",
+            "-p",
+            &target.pid_text(),
+        ])
         .args(options)
         .run()
         .success();
@@ -129,7 +141,15 @@ fn every_format_tells_of_the_same_number_of_samples() {
     let file = place.path("a.trc");
     let target = Running::ready(&mut place.command("c/cpu_split", &["30"]));
     let run = place.tracer(&[
-        "record", "-k", "profile", "-F", "499", "-d", "1s", "-o", &file,
+        "record",
+        "-k",
+        "profile",
+        "-F",
+        SAMPLES_PER_SECOND,
+        "-d",
+        "1s",
+        "-o",
+        &file,
     ]);
     let _ = run.args(&["-p", &target.pid_text()]).run().success();
     drop(target);
@@ -205,7 +225,14 @@ fn a_deleted_program_keeps_its_names() {
         std::fs::remove_file(&copy).expect("removed");
         assert!(!Path::new(&copy).exists());
         let args = [
-            "profile", "-F", "499", "-d", "1500ms", "--format", "folded", "-p",
+            "profile",
+            "-F",
+            SAMPLES_PER_SECOND,
+            "-d",
+            "1500ms",
+            "--format",
+            "folded",
+            "-p",
         ];
         let run = place
             .tracer(&args)
