@@ -28,9 +28,7 @@ fn shares(text: &str, functions: &[&'static str]) -> BTreeMap<&'static str, f64>
     assert!(total > 100, "only {total} samples:\n{text}");
     let share = |function: &str| {
         let has = |frame: &&str| frame.split('+').next() == Some(function);
-        let with = stacks
-            .iter()
-            .filter(|(frames, _)| frames.iter().any(|f| has(f)));
+        let with = stacks.iter().filter(|(frames, _)| frames.iter().any(has));
         with.map(|(_, n)| n).sum::<u64>() as f64 * 100.0 / total as f64
     };
     functions.iter().map(|&f| (f, share(f))).collect()
@@ -245,7 +243,7 @@ fn a_deleted_program_keeps_its_names() {
 
 /// Time blocked (µs) and waits of the stack with a function, from the JSON report.
 fn blocked(folded_text: &str, function: &str) -> u64 {
-    let has = |frames: &Vec<&str>| frames.iter().any(|f| *f == function);
+    let has = |frames: &Vec<&str>| frames.contains(&function);
     folded(folded_text)
         .iter()
         .filter(|(f, _)| has(f))
@@ -315,6 +313,10 @@ fn a_go_threads_raw_sleep_is_under_its_function() {
         let measured = number_after(&said, "main.rawSleep 23 ").expect("its own time") / 1000;
         let micros = blocked(&run.stdout, "main.rawSleep");
         assert!(micros >= 23 * 19_500, "{name}: {micros} µs\n{}", run.stdout);
-        assert!(micros <= measured, "{name}: {micros} µs of {measured}");
+        assert!(
+            micros <= measured,
+            "{name}: {micros} µs of {measured}\n{}",
+            run.stdout
+        );
     }
 }
