@@ -44,14 +44,15 @@ fn read_trace(text: &str) -> Trace {
         .into_values()
         .map(|lines| {
             let lines: Vec<_> = lines.iter().map(|l| normal.line(l)).collect();
-            let (signals, mut lines): (Vec<_>, Vec<_>) = lines.into_iter().partition(is_of_signal);
+            let (signals, mut lines): (Vec<_>, Vec<_>) =
+                lines.into_iter().partition(|l| is_of_signal(l));
             lines.extend(signals.into_iter().collect::<BTreeSet<_>>());
             lines
         })
         .collect()
 }
 
-fn is_of_signal(line: &String) -> bool {
+fn is_of_signal(line: &str) -> bool {
     line.starts_with("---") || line.starts_with("rt_sigreturn(")
 }
 
@@ -270,6 +271,40 @@ fn traces_are_those_of_strace() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// Threads of a Go program take turns as they like, so the calls of all are compared as one heap:
+/// those that the program makes, not those of its scheduler.
+#[test]
+fn calls_of_a_go_program_are_those_that_strace_sees() {
+    let Some(place) = place(true) else { return };
+    for release in place.go_releases() {
+        let fixture = place.fixture(&format!("go/{release}/syscalls"));
+        let file = place.path("trace");
+        let calls = |tracer: &mut Command| {
+            let tracer = tracer
+                .args(["-f", "-e", "trace=openat,write,getppid,execve", "-o", &file])
+                .arg("--")
+                .arg(&fixture)
+                .args(["-n", "101", "-g", "3"])
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
+            let _ = Running::spawn(tracer).finish().success();
+            let text = std::fs::read_to_string(&file).expect("a trace");
+            let lines = whole_calls(&text).into_iter();
+            let mut names: Vec<String> = lines.filter_map(|l| Some(l.call()?.to_owned())).collect();
+            names.sort();
+            names
+        };
+        let theirs = calls(&mut Command::new("strace"));
+        assert!(theirs.len() > 105, "go{release}: {theirs:?}");
+        assert_eq!(
+            calls(place.tracer(&["strace"]).command()),
+            theirs,
+            "go{release}"
+        );
+    }
 }
 
 #[test]

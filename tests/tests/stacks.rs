@@ -28,9 +28,7 @@ fn shares(text: &str, functions: &[&'static str]) -> BTreeMap<&'static str, f64>
     assert!(total > 100, "only {total} samples:\n{text}");
     let share = |function: &str| {
         let has = |frame: &&str| frame.split('+').next() == Some(function);
-        let with = stacks
-            .iter()
-            .filter(|(frames, _)| frames.iter().any(|f| has(f)));
+        let with = stacks.iter().filter(|(frames, _)| frames.iter().any(has));
         with.map(|(_, n)| n).sum::<u64>() as f64 * 100.0 / total as f64
     };
     functions.iter().map(|&f| (f, share(f))).collect()
@@ -47,6 +45,10 @@ fn assert_split(text: &str, functions: [&'static str; 3]) {
     }
 }
 
+/// Not near a multiple of the fixtures' 100 turns a second: samples would fall on the same places
+/// of a turn, turn after turn.
+const SAMPLES_PER_SECOND: &str = "733";
+
 const C_FUNCTIONS: [&str; 3] = ["burn_sixty", "burn_thirty", "burn_ten"];
 const GO_FUNCTIONS: [&str; 3] = ["main.burnSixty", "main.burnThirty", "main.burnTen"];
 
@@ -54,7 +56,15 @@ const GO_FUNCTIONS: [&str; 3] = ["main.burnSixty", "main.burnThirty", "main.burn
 fn profile(place: &Place, target: &mut Command, options: &[&str]) -> Finished {
     let target = Running::ready(target);
     let run = place
-        .tracer(&["profile", "-F", "499", "-d", "1s", "-p", &target.pid_text()])
+        .tracer(&[
+            "profile",
+            "-F",
+            SAMPLES_PER_SECOND,
+            "-d",
+            "1s",
+            "-p",
+            &target.pid_text(),
+        ])
         .args(options)
         .run()
         .success();
@@ -129,7 +139,15 @@ fn every_format_tells_of_the_same_number_of_samples() {
     let file = place.path("a.trc");
     let target = Running::ready(&mut place.command("c/cpu_split", &["30"]));
     let run = place.tracer(&[
-        "record", "-k", "profile", "-F", "499", "-d", "1s", "-o", &file,
+        "record",
+        "-k",
+        "profile",
+        "-F",
+        SAMPLES_PER_SECOND,
+        "-d",
+        "1s",
+        "-o",
+        &file,
     ]);
     let _ = run.args(&["-p", &target.pid_text()]).run().success();
     drop(target);
@@ -205,7 +223,14 @@ fn a_deleted_program_keeps_its_names() {
         std::fs::remove_file(&copy).expect("removed");
         assert!(!Path::new(&copy).exists());
         let args = [
-            "profile", "-F", "499", "-d", "1500ms", "--format", "folded", "-p",
+            "profile",
+            "-F",
+            SAMPLES_PER_SECOND,
+            "-d",
+            "1500ms",
+            "--format",
+            "folded",
+            "-p",
         ];
         let run = place
             .tracer(&args)
@@ -218,7 +243,7 @@ fn a_deleted_program_keeps_its_names() {
 
 /// Time blocked (µs) and waits of the stack with a function, from the JSON report.
 fn blocked(folded_text: &str, function: &str) -> u64 {
-    let has = |frames: &Vec<&str>| frames.iter().any(|f| *f == function);
+    let has = |frames: &Vec<&str>| frames.contains(&function);
     folded(folded_text)
         .iter()
         .filter(|(f, _)| has(f))
@@ -288,6 +313,10 @@ fn a_go_threads_raw_sleep_is_under_its_function() {
         let measured = number_after(&said, "main.rawSleep 23 ").expect("its own time") / 1000;
         let micros = blocked(&run.stdout, "main.rawSleep");
         assert!(micros >= 23 * 19_500, "{name}: {micros} µs\n{}", run.stdout);
-        assert!(micros <= measured, "{name}: {micros} µs of {measured}");
+        assert!(
+            micros <= measured,
+            "{name}: {micros} µs of {measured}\n{}",
+            run.stdout
+        );
     }
 }
