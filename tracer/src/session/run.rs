@@ -273,10 +273,13 @@ impl<'a> Session<'a> {
         if !needed && !self.wants_goroutines() {
             return;
         }
-        let prepared = self.pump.go.remove(&pid).is_some();
+        // Only the program that was launched was prepared, from its file; what replaces it later
+        // is read, as here, through the process.
+        let before = self.pump.go.remove(&pid);
+        let prepared = before.is_some_and(|go| !go.file().starts_with("/proc"));
         self.kernel.forget_go(pid);
         let result = GoTarget::open(pid, true).and_then(|go| {
-            if prepared && matches!(self.plan.target, TargetSpec::Launch { .. }) {
+            if prepared {
                 self.complete_go(go)
             } else {
                 self.kernel.detach_uprobes(pid);
