@@ -161,8 +161,8 @@ fn cell_text(cell: &Cell, key: &str) -> String {
 }
 
 fn is_quantile(key: &str) -> bool {
-    key.strip_prefix('p')
-        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    let per_cent = key.strip_prefix('p');
+    key == "max" || per_cent.is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// strace's widths, or more where a value needs it.

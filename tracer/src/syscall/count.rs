@@ -29,6 +29,9 @@ use SummaryColumn::{
     AverageTime, Calls, Errors, MaxTime, MinTime, Name, Quantile, TimePercent, TotalTime,
 };
 
+/// The share that is the longest call itself, in the unit of the percentiles beside it.
+const LARGEST: u16 = 1000;
+
 /// Names that `-U` and `-S` accept; the first of each column is its key.
 static NAMES: &[(&str, SummaryColumn)] = &[
     ("time-percent", TimePercent),
@@ -41,7 +44,6 @@ static NAMES: &[(&str, SummaryColumn)] = &[
     ("max-time", MaxTime),
     ("longest", MaxTime),
     ("time-max", MaxTime),
-    ("max", MaxTime),
     ("avg-time", AverageTime),
     ("time-avg", AverageTime),
     ("calls", Calls),
@@ -53,6 +55,7 @@ static NAMES: &[(&str, SummaryColumn)] = &[
     ("p95", Quantile(950)),
     ("p99", Quantile(990)),
     ("p99.9", Quantile(999)),
+    ("max", Quantile(LARGEST)),
     ("name", Name),
     ("syscall", Name),
     ("syscall-name", Name),
@@ -206,6 +209,7 @@ impl SummaryColumn {
             MinTime => Cell::Nanoseconds(latency.min_ns),
             MaxTime => Cell::Nanoseconds(latency.max_ns),
             AverageTime => Cell::Nanoseconds(latency.total_ns / measured),
+            Quantile(LARGEST) => Cell::Nanoseconds(latency.max_ns),
             Quantile(per_mille) => latency
                 .quantile(f64::from(per_mille) / 1000.0)
                 .map_or(Cell::Empty, Cell::Nanoseconds),
@@ -221,6 +225,7 @@ impl SummaryColumn {
             AverageTime => latency.total_ns / latency.measured().max(1),
             Calls => latency.count,
             Errors => latency.errors,
+            Quantile(LARGEST) => latency.max_ns,
             Quantile(per_mille) => latency.quantile(f64::from(per_mille) / 1000.0).unwrap_or(0),
             Name => 0,
         }
