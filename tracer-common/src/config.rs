@@ -24,10 +24,15 @@ pub struct GoOffsets {
     pub m_gsignal: u32,
     pub m_curg: u32,
     pub m_procid: u32,
+    /// Device and inode of the process's pid namespace, in which the runtime counts its threads:
+    /// `stat` of `/proc/PID/ns/pid`, the device as the kernel writes it (`MKDEV`).
+    pub pid_ns_dev: u64,
+    pub pid_ns_ino: u64,
 }
 
-crate::wire_type!(GoOffsets, size 32, {
+crate::wire_type!(GoOffsets, size 48, {
     tls_g @ 0, g_m @ 8, g_goid @ 12, m_g0 @ 16, m_gsignal @ 20, m_curg @ 24, m_procid @ 28,
+    pid_ns_dev @ 32, pid_ns_ino @ 40,
 });
 
 /// A range of target memory.

@@ -1,6 +1,9 @@
 //! The goroutine that the running thread executes.
 
-use aya_ebpf::helpers::bpf_probe_read_user;
+use aya_ebpf::{
+    bindings::bpf_pidns_info,
+    helpers::{bpf_probe_read_user, generated::bpf_get_ns_current_pid_tgid},
+};
 use tracer_common::config::GoOffsets;
 
 use crate::{constants::want_goid, maps::GO_TARGETS, task::Task};
@@ -28,7 +31,8 @@ fn current(offsets: &GoOffsets, tid: u32) -> Option<u64> {
         .wrapping_add(offsets.tls_g as u64);
     let g = read(slot, 0)?;
     let m = read(g, offsets.g_m)?;
-    if read(m, offsets.m_procid)? != u64::from(tid) {
+    let procid = read(m, offsets.m_procid)?;
+    if procid != u64::from(tid) && Some(procid) != tid_inside(offsets) {
         return None;
     }
     let mut g = g;
@@ -36,6 +40,22 @@ fn current(offsets: &GoOffsets, tid: u32) -> Option<u64> {
         g = read(m, offsets.m_curg)?;
     }
     read(g, offsets.g_goid)
+}
+
+/// The thread's id as the process itself sees it, in the pid namespace of a container.
+#[inline(always)]
+fn tid_inside(offsets: &GoOffsets) -> Option<u64> {
+    let mut ids = bpf_pidns_info { pid: 0, tgid: 0 };
+    // SAFETY: `ids` is valid for its size.
+    let failed = unsafe {
+        bpf_get_ns_current_pid_tgid(
+            offsets.pid_ns_dev,
+            offsets.pid_ns_ino,
+            &raw mut ids,
+            size_of::<bpf_pidns_info>() as u32,
+        )
+    };
+    (failed == 0).then_some(u64::from(ids.pid))
 }
 
 #[inline(always)]

@@ -42,7 +42,7 @@ pub enum ExpectedError {
     /// No process with that id exists.
     #[error(
         "no process {pid}: it may have ended, or {pid} may be its id inside a container (give \
-         the id that `ps` on the host shows, or use --container)"
+         the id that `ps` on the host shows)"
     )]
     NoSuchProcess { pid: u32 },
     /// Nothing matches a selector such as a name or a cgroup.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf};
 use aya::programs::perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent};
-use aya::programs::uprobe::{UProbeAttachLocation, UProbeScope};
+use aya::programs::uprobe::{UProbeAttachLocation, UProbeLinkId, UProbeScope};
 use aya::programs::{BtfTracePoint, PerfEvent, Program, ProgramError, UProbe};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader, Endianness};
 use aya_log::EbpfLogger;
@@ -128,6 +128,8 @@ pub struct Kernel {
     ring: RingBuf<MapData>,
     log: Option<EbpfLogger<KernelLog>>,
     attached: u32,
+    /// User probes by process.
+    uprobes: Vec<(u32, &'static Probe, UProbeLinkId)>,
 }
 
 /// What the programs log, as notices.
@@ -189,6 +191,7 @@ impl Kernel {
             ring,
             log,
             attached: 0,
+            uprobes: Vec::new(),
         })
     }
 
@@ -261,11 +264,26 @@ impl Kernel {
         }
         let scope = std::num::NonZeroU32::new(pid)
             .map_or(UProbeScope::AllProcesses, UProbeScope::OneProcess);
-        program
+        let link = program
             .attach(UProbeAttachLocation::AbsoluteOffset(offset), file, scope)
             .map_err(failed)?;
+        self.uprobes.push((pid, probe, link));
         self.attached += 1;
         Ok(())
+    }
+
+    /// Detaches the user probes of a process. They outlive its program: should the next one run
+    /// the same file, they would hit there, too.
+    pub fn detach_uprobes(&mut self, pid: u32) {
+        let own: Vec<_> = self.uprobes.extract_if(.., |u| u.0 == pid).collect();
+        for (_, probe, link) in own {
+            let Some(Program::UProbe(program)) = self.ebpf.program_mut(probe.program) else {
+                continue;
+            };
+            if program.detach(link).is_ok() {
+                self.attached -= 1;
+            }
+        }
     }
 
     fn program(&mut self, name: &str) -> (&mut Program, &Btf) {

@@ -78,7 +78,8 @@ pub const CHECKS: &[Check] = &[
         id: "sleepable-tracepoints",
         purpose: "read strings that are not in memory yet",
         run: |c| {
-            let without = "arguments on pages never touched before are read late, and marked";
+            let without =
+                "strings on pages never touched before are shown as addresses, and counted";
             wanted(c, Feature::SleepableTracepoint, without)
         },
     },

@@ -32,6 +32,7 @@ pub const COMMANDS: &[Command] = &[
         host: &[
             "privileges",
             "lockdown",
+            "btf",
             "ring-buffer",
             "perf-events",
             "stacks",
@@ -71,15 +72,11 @@ pub const COMMANDS: &[Command] = &[
         host: &[
             "privileges",
             "lockdown",
+            "btf",
             "ring-buffer",
             "uprobes",
             "pid-namespace",
         ],
-        process: &["state", "memory", "go"],
-    },
-    Command {
-        name: "goroutines",
-        host: &[],
         process: &["state", "memory", "go"],
     },
 ];

@@ -83,6 +83,11 @@ impl GoTarget {
         &self.file
     }
 
+    /// Whether its addresses are known only when it runs.
+    pub(super) fn is_pie(&self) -> bool {
+        self.binary.is_pie()
+    }
+
     /// For instance `go1.24.11`.
     pub(super) fn version(&self) -> Option<String> {
         self.binary.build_info().map(|info| info.version.clone())
@@ -100,6 +105,7 @@ impl GoTarget {
             return Err("goroutine ids are read on amd64 only".to_owned());
         };
         let (g, m) = (&runtime.layout.g, &runtime.layout.m);
+        let (pid_ns_dev, pid_ns_ino) = pid_namespace(self.pid);
         Ok(GoOffsets {
             tls_g: i64::from(offset),
             g_m: g.m,
@@ -108,6 +114,8 @@ impl GoTarget {
             m_gsignal: m.gsignal,
             m_curg: m.curg,
             m_procid: m.procid,
+            pid_ns_dev,
+            pid_ns_ino,
         })
     }
 
@@ -238,6 +246,19 @@ fn load_bias(pid: u32, binary: &Binary) -> Result<u64, String> {
         .iter()
         .find_map(|m| binary.load_bias(m.start, m.offset))
         .ok_or_else(|| format!("process {pid} has not mapped its executable"))
+}
+
+/// Device and inode of a process's pid namespace; zeros, which are nobody's, when it is gone.
+fn pid_namespace(pid: u32) -> (u64, u64) {
+    /// `MINORBITS` (include/linux/kdev_t.h).
+    const MINOR_BITS: u32 = 20;
+    std::fs::metadata(format!("/proc/{pid}/ns/pid")).map_or((0, 0), |ns| {
+        let (major, minor) = (libc::major(ns.dev()), libc::minor(ns.dev()));
+        (
+            (u64::from(major) << MINOR_BITS) | u64::from(minor),
+            ns.ino(),
+        )
+    })
 }
 
 /// Thread ids as the process itself sees them: the last `NSpid` of each.

@@ -226,7 +226,7 @@ impl<'a> Session<'a> {
                     .set_go_offsets(pid, offsets)
                     .map_err(|e| e.to_string())?,
                 // Known once it runs.
-                Err(_) if launched => {}
+                Err(_) if launched && go.is_pie() => {}
                 Err(why) => self.notice(&format!("no goroutine ids of process {pid}: {why}")),
             }
         }
@@ -236,7 +236,8 @@ impl<'a> Session<'a> {
                     .kernel
                     .set_gc_plan(pid, plan)
                     .map_err(|e| e.to_string())?,
-                Err(_) if launched => {}
+                // Known once it runs.
+                Err(_) if launched && go.is_pie() => {}
                 Err(why) => return Err(why),
             }
         }
@@ -272,12 +273,16 @@ impl<'a> Session<'a> {
         if !needed && !self.wants_goroutines() {
             return;
         }
-        let prepared = self.pump.go.remove(&pid).is_some();
+        // Only the program that was launched was prepared, from its file; what replaces it later
+        // is read, as here, through the process.
+        let before = self.pump.go.remove(&pid);
+        let prepared = before.is_some_and(|go| !go.file().starts_with("/proc"));
         self.kernel.forget_go(pid);
         let result = GoTarget::open(pid, true).and_then(|go| {
-            if prepared && matches!(self.plan.target, TargetSpec::Launch { .. }) {
+            if prepared {
                 self.complete_go(go)
             } else {
+                self.kernel.detach_uprobes(pid);
                 self.add_go(go, false)
             }
         });
