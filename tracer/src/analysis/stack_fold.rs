@@ -235,6 +235,7 @@ impl<W: Weight> Merged<W> {
 
     fn add(&mut self, key: &StackKey, weight: &W, names: &Names, threads: bool) {
         let mut user = lookup(names, key.pid, Space::User, &key.user);
+        trim_maker_of_thread(&mut user);
         trim_beyond_root(&mut user);
         self.counts.count(Space::User, &user);
         let mut kernel = lookup(names, 0, Space::Kernel, &key.kernel);
@@ -306,6 +307,24 @@ const ROOTS: &[&str] = &[
     "clone",
     "clone3",
 ];
+
+/// How many of [`ROOTS`] are Go's.
+const GO_ROOTS: usize = 3;
+
+/// Leaves out another thread's stack. A thread that Go's runtime clones inherits the frame pointer
+/// of the one that made it (runtime/sys_linux_amd64.s, `clone`), so the chain goes on from its
+/// `mstart` into that stack, whose own root shows that it is not this thread's.
+fn trim_maker_of_thread(outermost_first: &mut Vec<Rc<[Frame]>>) {
+    let go_roots = &ROOTS[..GO_ROOTS];
+    let is_root = |frames: &Rc<[Frame]>| frames.iter().any(|f| go_roots.contains(&f.name.as_str()));
+    let first = outermost_first.iter().position(is_root);
+    let last = outermost_first.iter().rposition(is_root);
+    if let (Some(first), Some(last)) = (first, last)
+        && first < last
+    {
+        outermost_first.drain(..last);
+    }
+}
 
 /// Leaves out what lies outward of a stack's beginning and belongs to no file. The frame pointer
 /// is not set there, so the chain goes on with whatever the register held when the thread began.
@@ -522,6 +541,26 @@ mod tests {
             };
             assert_eq!(folded.counts, counts);
         }
+    }
+
+    #[test]
+    fn a_go_thread_has_no_frames_of_its_maker() {
+        let mut fold = StackFold::new(Unit::Samples, false);
+        let stack_of = [
+            "runtime.futex",
+            "runtime.mstart",
+            "runtime.reentersyscall",
+            "main.rawSleep",
+            "runtime.goexit",
+        ];
+        for (at, name) in stack_of.iter().enumerate() {
+            fold.observe(&named(1, Space::User, at as u64, at > 0, name));
+        }
+        fold.add(&stack(1, &[], &[0, 1, 2, 3, 4]), &1);
+        assert_eq!(
+            names_of(&fold.finish()),
+            ["x", "runtime.mstart", "runtime.futex"]
+        );
     }
 
     #[test]
