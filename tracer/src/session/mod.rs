@@ -2,12 +2,15 @@
 //! last event. No command has an event loop of its own.
 
 mod aggregates;
+mod clock;
 mod go_target;
 mod launch;
 mod losses;
 mod plan;
 mod pump;
+mod refusal;
 mod run;
+mod settings;
 mod target;
 mod watch;
 

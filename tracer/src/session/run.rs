@@ -6,22 +6,24 @@ use std::future::pending;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracer_common::capture::MAX_SYSCALLS;
 use tracer_common::config::target as flag;
 use tracer_common::probe::ProbeCounters;
 
 use super::aggregates::Aggregates;
+use super::clock::{now_ns, own_cpu_ns, utc_offset_s, wall_offset_ns};
 use super::go_target::GoTarget;
 use super::losses::{describe, losses, missing_events};
 use super::plan::{Capture, Plan, TargetSpec};
 use super::pump::{ORDER_WINDOW_NS, Pump};
+use super::refusal::{not_go, refused};
+use super::settings::{constants, sizes};
 use super::target::{Target, comm};
 use super::watch::{all_ended, reap};
-use crate::bpf::{BpfError, Constants, Group, Kernel, PROBES, Sizes, VMLINUX_BTF};
+use crate::bpf::{Group, Kernel, PROBES};
 use crate::error::ExpectedError;
 use crate::event::{Body, Event, ProcessInfo, RunEnd, RunStart, StopReason};
 use crate::sink::{Sink, SinkError};
-use crate::syscall::{capture, filter};
+use crate::syscall::capture;
 use crate::term;
 
 /// Time between two looks at the ring buffer.
@@ -563,66 +565,6 @@ fn fact(time_ns: u64, pid: u32, body: Body) -> Event {
     }
 }
 
-fn constants(plan: &Plan, target: &Target) -> Constants {
-    let mut constants = Constants {
-        target_tgid: 0,
-        target_all: matches!(target, Target::All),
-        string_limit: 32,
-        want_goid: false,
-        want_kernel_stack: true,
-        want_user_stack: true,
-        syscalls: [0; 9],
-    };
-    if let (Target::Processes(processes), false) = (target, plan.follow)
-        && let [only] = &processes[..]
-    {
-        constants.target_tgid = only.pid;
-    }
-    for capture in &plan.captures {
-        match capture {
-            Capture::SyscallStream {
-                syscalls,
-                string_limit,
-                goroutines,
-            } => {
-                constants.string_limit = *string_limit;
-                constants.want_goid = *goroutines;
-                add_words(&mut constants.syscalls, syscalls);
-            }
-            Capture::SyscallStats { syscalls } => add_words(&mut constants.syscalls, syscalls),
-            Capture::Samples { kernel, user, .. } | Capture::OffCpu { kernel, user } => {
-                constants.want_kernel_stack = *kernel;
-                constants.want_user_stack = *user;
-            }
-            Capture::RunQueue | Capture::GoSchedule | Capture::GoGc => {}
-        }
-    }
-    constants
-}
-
-fn add_words(words: &mut [u64; 9], set: &filter::SyscallSet) {
-    for nr in set.iter() {
-        if let Some(word) = words.get_mut(nr as usize / 64) {
-            *word |= 1 << (nr % 64);
-        }
-    }
-    // Numbers beyond the table belong to no class and have no name: they are traced when
-    // everything is.
-    if set.contains(MAX_SYSCALLS) {
-        words[8] = u64::MAX;
-    }
-}
-
-fn sizes(plan: &Plan) -> Sizes {
-    let has = |group| plan.captures.iter().any(|c| c.group() == group);
-    Sizes {
-        ring_bytes: plan.ring_size(),
-        off_cpu: has(Group::OffCpu),
-        syscall_stats: has(Group::SyscallStats),
-        run_queue: has(Group::RunQueue),
-    }
-}
-
 fn run_start(plan: &Plan, pids: &[u32], hz: u32) -> RunStart {
     RunStart {
         wall_offset_ns: wall_offset_ns(),
@@ -651,78 +593,4 @@ fn process_info(pid: u32, go: Option<&GoTarget>) -> ProcessInfo {
             .unwrap_or_default(),
         go_version: go.and_then(GoTarget::version),
     }
-}
-
-fn not_go(pid: u32, spec: &TargetSpec, why: String) -> ExpectedError {
-    let exe = match spec {
-        TargetSpec::Launch { file, .. } => file.display().to_string(),
-        _ => std::fs::read_link(format!("/proc/{pid}/exe"))
-            .map_or_else(|_| comm(pid), |p| p.display().to_string()),
-    };
-    ExpectedError::NotGo { pid, exe, why }
-}
-
-/// What the kernel's refusal means to the user.
-fn refused(error: BpfError) -> ExpectedError {
-    let denied = matches!(error.os_error(), Some(libc::EPERM | libc::EACCES));
-    match &error {
-        BpfError::NoBtf(source) if !denied => ExpectedError::NoBtf {
-            file: VMLINUX_BTF.into(),
-            why: source.to_string(),
-        },
-        // SAFETY: no preconditions.
-        _ if denied && unsafe { libc::geteuid() } != 0 => ExpectedError::NotPermitted {
-            what: "load BPF programs".to_owned(),
-            missing: "CAP_BPF and CAP_PERFMON (or root) are missing".to_owned(),
-            remedy: "run it with sudo; `tracer doctor` shows what this host allows".to_owned(),
-        },
-        _ => ExpectedError::KernelRefuses {
-            what: "the probes".to_owned(),
-            why: error.to_string(),
-        },
-    }
-}
-
-/// `CLOCK_MONOTONIC`, the clock of events.
-fn now_ns() -> u64 {
-    clock_ns(libc::CLOCK_MONOTONIC)
-}
-
-fn clock_ns(clock: libc::clockid_t) -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` is valid.
-    unsafe { libc::clock_gettime(clock, &raw mut time) };
-    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
-}
-
-fn wall_offset_ns() -> i64 {
-    let wall = clock_ns(libc::CLOCK_REALTIME);
-    wall.wrapping_sub(now_ns()).cast_signed()
-}
-
-fn utc_offset_s() -> i32 {
-    // SAFETY: `tm` is plain data and valid for `localtime_r`.
-    unsafe {
-        let now = libc::time(std::ptr::null_mut());
-        let mut tm = std::mem::zeroed::<libc::tm>();
-        libc::localtime_r(&raw const now, &raw mut tm);
-        i32::try_from(tm.tm_gmtoff).unwrap_or(0)
-    }
-}
-
-/// CPU time that the tracer used, user and system.
-fn own_cpu_ns() -> u64 {
-    // SAFETY: `usage` is plain data and valid.
-    let usage = unsafe {
-        let mut usage = std::mem::zeroed::<libc::rusage>();
-        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
-        usage
-    };
-    let ns = |t: libc::timeval| {
-        t.tv_sec.cast_unsigned() * 1_000_000_000 + t.tv_usec.cast_unsigned() * 1000
-    };
-    ns(usage.ru_utime) + ns(usage.ru_stime)
 }

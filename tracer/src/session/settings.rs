@@ -1,0 +1,70 @@
+//! From a plan to what the programs are loaded with.
+
+use tracer_common::capture::MAX_SYSCALLS;
+
+use super::plan::{Capture, Plan};
+use super::target::Target;
+use crate::bpf::{Constants, Group, Sizes};
+use crate::syscall::filter;
+
+/// Constants of the programs.
+pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
+    let mut constants = Constants {
+        target_tgid: 0,
+        target_all: matches!(target, Target::All),
+        string_limit: 32,
+        want_goid: false,
+        want_kernel_stack: true,
+        want_user_stack: true,
+        syscalls: [0; 9],
+    };
+    if let (Target::Processes(processes), false) = (target, plan.follow)
+        && let [only] = &processes[..]
+    {
+        constants.target_tgid = only.pid;
+    }
+    for capture in &plan.captures {
+        match capture {
+            Capture::SyscallStream {
+                syscalls,
+                string_limit,
+                goroutines,
+            } => {
+                constants.string_limit = *string_limit;
+                constants.want_goid = *goroutines;
+                add_words(&mut constants.syscalls, syscalls);
+            }
+            Capture::SyscallStats { syscalls } => add_words(&mut constants.syscalls, syscalls),
+            Capture::Samples { kernel, user, .. } | Capture::OffCpu { kernel, user } => {
+                constants.want_kernel_stack = *kernel;
+                constants.want_user_stack = *user;
+            }
+            Capture::RunQueue | Capture::GoSchedule | Capture::GoGc => {}
+        }
+    }
+    constants
+}
+
+fn add_words(words: &mut [u64; 9], set: &filter::SyscallSet) {
+    for nr in set.iter() {
+        if let Some(word) = words.get_mut(nr as usize / 64) {
+            *word |= 1 << (nr % 64);
+        }
+    }
+    // Numbers beyond the table belong to no class and have no name: they are traced when
+    // everything is.
+    if set.contains(MAX_SYSCALLS) {
+        words[8] = u64::MAX;
+    }
+}
+
+/// Sizes of the maps.
+pub(super) fn sizes(plan: &Plan) -> Sizes {
+    let has = |group| plan.captures.iter().any(|c| c.group() == group);
+    Sizes {
+        ring_bytes: plan.ring_size(),
+        off_cpu: has(Group::OffCpu),
+        syscall_stats: has(Group::SyscallStats),
+        run_queue: has(Group::RunQueue),
+    }
+}
