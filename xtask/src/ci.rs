@@ -7,20 +7,28 @@ use crate::{ebpf, host, setup, step, testing};
 /// The crates built for the host: all but the BPF programs.
 const HOST_CRATES: &[&str] = &["--workspace", "--exclude", "tracer-ebpf"];
 
-/// Formatting, lints, the BPF build without warnings, docs, then [`testing::test`].
+/// [`checks`], then [`testing::test`].
 ///
 /// # Errors
 /// The first of them that fails.
 pub(crate) fn ci() -> Result<()> {
+    checks()?;
+    step::note("running the tests");
+    testing::test(&[])
+}
+
+/// Formatting, lints, the BPF build without warnings, docs.
+///
+/// # Errors
+/// The first of them that is not clean.
+pub(crate) fn checks() -> Result<()> {
     setup::ensure()?;
     check("formatting", &["fmt", "--all", "--check"], &[], &[])?;
     let deny = ["--", "-D", "warnings"];
     check("lints", &["clippy", "--all-targets"], &deny, HOST_CRATES)?;
     step::note("checking the BPF programs");
     ebpf::build(true)?;
-    check("docs", &["doc", "--no-deps"], &[], HOST_CRATES)?;
-    step::note("running the tests");
-    testing::test(&[])
+    check("docs", &["doc", "--no-deps"], &[], HOST_CRATES)
 }
 
 fn check(what: &str, command: &[&str], last: &[&str], packages: &[&str]) -> Result<()> {

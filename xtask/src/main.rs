@@ -65,6 +65,8 @@ enum Task {
         #[arg(long, num_args = 1.., value_name = "VERSION")]
         go: Vec<String>,
     },
+    /// Check formatting, lints, the BPF build and docs
+    Check,
     /// Everything a change must pass: formatting, lints, docs, tests
     Ci,
     /// Build the static release binary
@@ -92,6 +94,7 @@ fn dispatch(task: Task) -> Result<()> {
         Task::Run { release, args } => run::run(release, &args),
         Task::Test { filters } => testing::test(&filters),
         Task::Fixtures { go } => build_fixtures(&go),
+        Task::Check => ci::checks(),
         Task::Ci => ci::ci(),
         Task::Dist => dist::dist(),
         Task::Demo => demo::demo(),
