@@ -2,7 +2,7 @@
 //!
 //! A change here makes the next `cargo xtask setup` resolve the toolchain again.
 
-/// bpf-linker as published on crates.io. Later versions need LLVM development packages
+/// bpf-linker as published in the package registry. Later versions need LLVM development packages
 /// instead of the LLVM library inside rustc.
 pub(crate) const BPF_LINKER: &str = "0.10.4";
 
