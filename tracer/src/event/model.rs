@@ -51,6 +51,8 @@ pub enum Body {
     Tick,
     Losses(Losses),
     RunEnd(Box<RunEnd>),
+    /// Ids of the threads that the event's process had when its probes were attached.
+    Threads(Vec<u32>),
 }
 
 /// A signal is being delivered.

@@ -225,7 +225,7 @@ fn another_version_is_refused_with_what_wrote_it() {
     let bytes = format::prologue(newer, "tracer 9.8.7\x1b[2J");
     assert_eq!(
         read(&bytes).1.expect("unknown").to_string(),
-        "a.trc was written by tracer 9.8.7\\u{1b}[2J in format 2.7, this tracer reads format 1.0; \
+        "a.trc was written by tracer 9.8.7\\u{1b}[2J in format 2.7, this tracer reads format 1.1; \
          read it with the version that wrote it"
     );
     assert_eq!(
@@ -398,6 +398,7 @@ fn the_encoding_is_the_one_of_this_version() {
         ),
         (Body::Tick, "10"),
         (Body::RunEnd(Box::new(run_end)), "12"),
+        (Body::Threads(vec![300]), "1301ac02"),
     ] {
         let bytes = postcard::to_stdvec(&body).expect("serializes");
         let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();

@@ -465,6 +465,7 @@ impl<W: Write> Sink for StraceLines<W> {
                 self.threads.extend(&start.pids);
                 self.start = (**start).clone();
             }
+            Body::Threads(tids) => self.threads.extend(tids),
             Body::Losses(losses) => return self.losses(losses),
             Body::RunEnd(end) => return self.run_end(end),
             _ => {}

@@ -327,6 +327,8 @@ impl<'a> Session<'a> {
                 let info = process_info(pid, self.pump.go.get(&pid));
                 self.pump
                     .deliver(&fact(now, pid, Body::Process(Box::new(info))))?;
+                self.pump
+                    .deliver(&fact(now, pid, Body::Threads(threads(pid))))?;
             }
         }
         self.announce(target);
@@ -593,4 +595,17 @@ fn process_info(pid: u32, go: Option<&GoTarget>) -> ProcessInfo {
             .unwrap_or_default(),
         go_version: go.and_then(GoTarget::version),
     }
+}
+
+/// Ids of a process's threads; none when it is gone.
+fn threads(pid: u32) -> Vec<u32> {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    let mut tids: Vec<u32> = tasks
+        .flatten()
+        .filter_map(|task| task.file_name().to_str()?.parse().ok())
+        .collect();
+    tids.sort_unstable();
+    tids
 }

@@ -242,6 +242,7 @@ fn fact_body() -> impl Strategy<Value = Body> {
         vec(symbolized(), 0..6)
             .prop_map(|addresses| Body::Symbols(Box::new(Symbols { addresses }))),
         losses().prop_map(Body::Losses),
+        vec(any::<u32>(), 0..5).prop_map(Body::Threads),
     ]
 }
 

@@ -88,6 +88,20 @@ syscall_0x1d7(0x1, 0x2000, 0, 0, 0, 0)  = -1 ENOSYS (Function not implemented)
     );
 }
 
+#[test]
+fn threads_from_before_the_attach_count_for_the_prefix() {
+    let getppid = |threads: &[u32]| {
+        let events = [
+            at(0, 0, Body::Threads(threads.to_vec())),
+            enter(1, 101, 110, [0; 6]),
+            exit(2, 101, 110, 1),
+        ];
+        lines(LineOptions::default(), &events)
+    };
+    assert!(getppid(&[100, 101]).starts_with("[pid   101] getppid("));
+    assert!(getppid(&[101]).starts_with("getppid("));
+}
+
 /// Events in the order of a run of strace -f -o, with the lines it printed.
 #[test]
 fn interleaved_calls_are_split_as_strace_splits_them() {
