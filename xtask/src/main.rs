@@ -1,5 +1,6 @@
 //! Everything that is done with this repository beyond `cargo build`: `cargo xtask --help`.
 
+mod apt;
 mod bench;
 mod bpf_toolchain;
 mod ci;
@@ -16,6 +17,7 @@ mod run;
 mod setup;
 mod step;
 mod testing;
+mod vm;
 mod workspace;
 
 use std::ffi::OsString;
@@ -59,6 +61,10 @@ enum Task {
         /// Run only tests whose name contains one of these
         filters: Vec<String>,
     },
+    /// Run the tests that need root on several kernels, in QEMU
+    TestVm(vm::TestOptions),
+    /// Run one command on one of these kernels: cargo xtask vm-run 6.1 -- uname -a
+    VmRun(vm::CommandOptions),
     /// Build the programs that tests trace
     Fixtures {
         /// Go versions to build with instead of the tests' own
@@ -93,6 +99,8 @@ fn dispatch(task: Task) -> Result<()> {
         Task::BuildEbpf { deny_warnings } => ebpf::build(deny_warnings),
         Task::Run { release, args } => run::run(release, &args),
         Task::Test { filters } => testing::test(&filters),
+        Task::TestVm(options) => vm::test(&options),
+        Task::VmRun(options) => vm::command(&options),
         Task::Fixtures { go } => build_fixtures(&go),
         Task::Check => ci::checks(),
         Task::Ci => ci::ci(),

@@ -1,0 +1,207 @@
+//! Files out of pinned Debian packages, kept in the cache directory.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use super::kernels::{Arch, Pin, Qemu, Source};
+use crate::apt::{self, PrivateApt, check_sum, packages_in};
+use crate::step;
+
+/// What is fetched for guests, below the project's cache directory.
+#[derive(Clone, Debug)]
+pub(super) struct Packages {
+    cache: PathBuf,
+}
+
+impl Packages {
+    pub(super) fn new(cache: &Path) -> Self {
+        Self {
+            cache: cache.to_owned(),
+        }
+    }
+
+    /// The file that `source` names, unpacked; fetched unless an earlier run did.
+    ///
+    /// # Errors
+    /// The suite no longer has the version, the checksum is another one, or the package does not
+    /// have the file.
+    pub(super) fn file(&self, source: &Source<'_>) -> Result<PathBuf> {
+        let pin = &source.pin;
+        let tree = self.cache.join("vm/files").join(&pin.sha256);
+        let file = tree.join(source.file);
+        if file.is_file() {
+            return Ok(file);
+        }
+        let package = self.fetch(source)?;
+        fs::create_dir_all(&tree)?;
+        unpack_file(&package, source.file, &tree)?;
+        if !file.is_file() {
+            bail!("{} has no file {}", pin.package, source.file);
+        }
+        fs::remove_file(package)?;
+        Ok(file)
+    }
+
+    fn fetch(&self, source: &Source<'_>) -> Result<PathBuf> {
+        let Source {
+            pin, arch, suite, ..
+        } = source;
+        let mirror = apt::mirror()?;
+        let base = mirror.strip_suffix("/debian").unwrap_or(&mirror);
+        let arch = arch.debian();
+        let line = format!("deb [arch={arch}] {base}/{} {suite} main\n", source.archive);
+        let name = format!("{suite}-{arch}");
+        let apt = self.apt(&name, &line)?.with_architecture(arch);
+        if !apt.dir().join("fresh").exists() {
+            apt.update()?;
+            fs::write(apt.dir().join("fresh"), "")?;
+        }
+        let wanted = format!("{}:{arch}={}", pin.package, pin.version);
+        let what = format!("fetching {} {}", pin.package, pin.version);
+        let package = match apt.download(&wanted, &what) {
+            Ok(package) => package,
+            Err(_) => {
+                // The lists may be older than the pin.
+                apt.update()?;
+                apt.download(&wanted, &what)
+                    .map_err(|error| gone(&apt, pin, source, &error))?
+            }
+        };
+        check_sum(&package, &pin.sha256)?;
+        Ok(package)
+    }
+
+    fn apt(&self, name: &str, sources: &str) -> Result<PrivateApt> {
+        let dir = self.cache.join("vm/apt").join(name);
+        let log = self.cache.join(format!("logs/vm-apt-{name}.log"));
+        let apt = PrivateApt::new(&dir, sources, &log)?;
+        // What an interrupted download left.
+        for package in packages_in(&dir)? {
+            fs::remove_file(package)?;
+        }
+        Ok(apt)
+    }
+
+    /// QEMU with the libraries this machine does not have, unpacked; returns the tree's root.
+    ///
+    /// # Errors
+    /// This machine is no Debian that the packages fit, or they cannot be fetched.
+    pub(super) fn qemu(&self, qemu: &Qemu) -> Result<PathBuf> {
+        let [first, ..] = &qemu.packages[..] else {
+            bail!("no QEMU packages are pinned");
+        };
+        let root = self.cache.join("vm/qemu").join(&first.sha256);
+        if root.is_dir() {
+            return Ok(root);
+        }
+        let mirror = apt::mirror()?;
+        let line = |suite: &String| format!("deb {mirror} {suite} main\n");
+        let sources: String = qemu.suites.iter().map(line).collect();
+        let apt = self.apt("qemu", &sources)?;
+        apt.update()?;
+        let archives = apt.dir().join("archives");
+        for package in packages_in(&archives)? {
+            fs::remove_file(package)?;
+        }
+        let pinned = |pin: &Pin| format!("{}={}", pin.package, pin.version);
+        let mut install = apt.command("apt-get");
+        // Apt knows which of the libraries this machine has. Only files are fetched.
+        install
+            .args([
+                "install",
+                "--download-only",
+                "--yes",
+                "--no-install-recommends",
+            ])
+            .args(["-o", "Debug::NoLocking=1"])
+            .args(qemu.packages.iter().map(pinned));
+        let log = self.cache.join("logs/vm-qemu.log");
+        step::run_logged("fetching QEMU (25 MB)", &mut install, &log).map_err(|error| {
+            anyhow!(
+                "{error:#}; install QEMU 10 or later, or pin another one in xtask/vm/kernels.toml"
+            )
+        })?;
+        unpack_qemu(&packages_in(&archives)?, qemu, &root)?;
+        Ok(root)
+    }
+}
+
+/// The clear error for a version that the suite no longer has.
+fn gone(apt: &PrivateApt, pin: &Pin, source: &Source<'_>, error: &anyhow::Error) -> anyhow::Error {
+    let mut madison = apt.command("apt-cache");
+    madison.args(["madison", &pin.package]);
+    let now = step::output_of(&mut madison).unwrap_or_default();
+    let now: Vec<&str> = now
+        .lines()
+        .filter_map(|l| l.split('|').nth(1))
+        .map(str::trim)
+        .collect();
+    let now = if now.is_empty() {
+        "no such package any more".to_owned()
+    } else {
+        now.join(", ")
+    };
+    anyhow!(
+        "{} {} cannot be fetched from {}: {error:#}; the suite has: {now}; \
+         pin what it has now in xtask/vm/kernels.toml",
+        pin.package,
+        pin.version,
+        source.suite
+    )
+}
+
+/// Unpacks one file of a package below `tree`.
+fn unpack_file(package: &Path, file: &str, tree: &Path) -> Result<()> {
+    use std::process::Stdio;
+    let mut dpkg = Command::new("dpkg-deb")
+        .arg("--fsys-tarfile")
+        .arg(package)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot run dpkg-deb")?;
+    let tar = dpkg.stdout.take().context("dpkg-deb has no output")?;
+    let mut unpack = Command::new("tar");
+    unpack
+        .arg("-x")
+        .arg("-C")
+        .arg(tree)
+        .arg(format!("./{file}"));
+    let unpacked = unpack.stdin(tar).status();
+    dpkg.wait()?;
+    if !unpacked.is_ok_and(|status| status.success()) {
+        bail!("cannot take {file} out of {}", package.display());
+    }
+    Ok(())
+}
+
+/// Checks the pinned ones among `packages` and unpacks all to `root`, whole or not at all.
+fn unpack_qemu(packages: &[PathBuf], qemu: &Qemu, root: &Path) -> Result<()> {
+    for pin in &qemu.packages {
+        let named = |path: &&PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with(&format!("{}_", pin.package))
+        };
+        let package = packages.iter().find(named);
+        let package = package.with_context(|| format!("apt did not fetch {}", pin.package))?;
+        check_sum(package, &pin.sha256)?;
+    }
+    let scratch = root.with_extension("unpack");
+    if scratch.exists() {
+        fs::remove_dir_all(&scratch)?;
+    }
+    fs::create_dir_all(&scratch)?;
+    for package in packages {
+        let mut dpkg = Command::new("dpkg-deb");
+        step::output_of(dpkg.arg("-x").arg(package).arg(&scratch))?;
+        fs::remove_file(package)?;
+    }
+    fs::rename(&scratch, root).with_context(|| format!("cannot make {}", root.display()))
+}
+
+/// File name of QEMU for guests of `arch`.
+pub(super) fn qemu_program(arch: Arch) -> String {
+    format!("qemu-system-{}", arch.name())
+}
