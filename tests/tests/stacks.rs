@@ -212,7 +212,7 @@ fn a_deleted_program_keeps_its_names() {
     for (fixture, args, functions) in [
         ("c/cpu_split".to_owned(), ["30", ""], C_FUNCTIONS),
         (
-            format!("go/{}/cpusplit", place.go_releases()[1]),
+            format!("go/{}/cpusplit", place.go_releases()[0]),
             ["-d", "30s"],
             GO_FUNCTIONS,
         ),

@@ -15,6 +15,7 @@ mod pins;
 mod privilege;
 mod run;
 mod setup;
+mod skips;
 mod step;
 mod testing;
 mod vm;
@@ -60,6 +61,9 @@ enum Task {
     Test {
         /// Run only tests whose name contains one of these
         filters: Vec<String>,
+        /// Fail when a test skips itself; always so where CI is set
+        #[arg(long)]
+        deny_skips: bool,
     },
     /// Run the tests that need root on several kernels, in QEMU
     TestVm(vm::TestOptions),
@@ -98,7 +102,10 @@ fn dispatch(task: Task) -> Result<()> {
         Task::Setup => setup::ensure_verbose(),
         Task::BuildEbpf { deny_warnings } => ebpf::build(deny_warnings),
         Task::Run { release, args } => run::run(release, &args),
-        Task::Test { filters } => testing::test(&filters),
+        Task::Test {
+            filters,
+            deny_skips,
+        } => testing::test(&filters, deny_skips),
         Task::TestVm(options) => vm::test(&options),
         Task::VmRun(options) => vm::command(&options),
         Task::Fixtures { go } => build_fixtures(&go),
