@@ -90,6 +90,15 @@ struct Busybox {
     file: String,
 }
 
+/// Packages with the programs that tests launch, for one architecture.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Userland {
+    pub(super) arch: Arch,
+    pub(super) suite: String,
+    pub(super) packages: Vec<String>,
+}
+
 /// One kernel and what is expected of it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -131,6 +140,8 @@ fn debian() -> String {
 pub(super) struct Matrix {
     pub(super) qemu: Qemu,
     busybox: Vec<Busybox>,
+    #[serde(default)]
+    userland: Vec<Userland>,
     #[serde(rename = "kernel")]
     kernels: Vec<Kernel>,
     /// Tests that are not run in guests of an architecture: arch → `FILE::NAME` → why.
@@ -220,6 +231,15 @@ impl Matrix {
             suite: &busybox.suite,
             file: &busybox.file,
         })
+    }
+
+    /// The programs that tests launch.
+    ///
+    /// # Errors
+    /// None are named for `arch`.
+    pub(super) fn userland(&self, arch: Arch) -> Result<&Userland> {
+        let found = self.userland.iter().find(|u| u.arch == arch);
+        found.with_context(|| format!("no userland for {arch} in kernels.toml"))
     }
 
     /// Tests that are not run on `kernel`, with the reasons.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::kernels::{Arch, Pin, Qemu, Source};
+use super::kernels::{Arch, Pin, Qemu, Source, Userland};
 use crate::apt::{self, PrivateApt, check_sum, packages_in};
 use crate::step;
 
@@ -101,32 +101,76 @@ impl Packages {
         let line = |suite: &String| format!("deb {mirror} {suite} main\n");
         let sources: String = qemu.suites.iter().map(line).collect();
         let apt = self.apt("qemu", &sources)?;
-        apt.update()?;
-        let archives = apt.dir().join("archives");
-        for package in packages_in(&archives)? {
-            fs::remove_file(package)?;
-        }
         let pinned = |pin: &Pin| format!("{}={}", pin.package, pin.version);
-        let mut install = apt.command("apt-get");
-        // Apt knows which of the libraries this machine has. Only files are fetched.
-        install
-            .args([
-                "install",
-                "--download-only",
-                "--yes",
-                "--no-install-recommends",
-            ])
-            .args(["-o", "Debug::NoLocking=1"])
-            .args(qemu.packages.iter().map(pinned));
-        let log = self.cache.join("logs/vm-qemu.log");
-        step::run_logged("fetching QEMU (25 MB)", &mut install, &log).map_err(|error| {
+        let wanted: Vec<String> = qemu.packages.iter().map(pinned).collect();
+        // Apt knows which of the libraries this machine has.
+        let packages = closure(&apt, &[], &wanted, "fetching QEMU (25 MB)").map_err(|error| {
             anyhow!(
                 "{error:#}; install QEMU 10 or later, or pin another one in xtask/vm/kernels.toml"
             )
         })?;
-        unpack_qemu(&packages_in(&archives)?, qemu, &root)?;
+        for pin in &qemu.packages {
+            check_pinned(&packages, pin)?;
+        }
+        unpack(&packages, &root)?;
         Ok(root)
     }
+
+    /// Programs and all they need, unpacked; returns the tree's root.
+    ///
+    /// # Errors
+    /// They cannot be fetched.
+    pub(super) fn userland(&self, userland: &Userland) -> Result<PathBuf> {
+        let Userland { arch, suite, .. } = userland;
+        let debian = arch.debian();
+        let root = self.cache.join(format!("vm/userland/{suite}-{debian}"));
+        if root.is_dir() {
+            return Ok(root);
+        }
+        let line = format!("deb [arch={debian}] {} {suite} main\n", apt::mirror()?);
+        let name = format!("userland-{suite}-{debian}");
+        let apt = self.apt(&name, &line)?.with_architecture(debian);
+        // As if nothing were installed, on a machine of that architecture.
+        let status = apt.dir().join("status");
+        fs::write(&status, "")?;
+        let bare = [
+            format!("-oDir::State::status={}", status.display()),
+            format!("-oAPT::Architecture={debian}"),
+        ];
+        let what = format!("fetching programs for {arch} (50 MB)");
+        let packages = closure(&apt, &bare, &userland.packages, &what)?;
+        unpack(&packages, &root)?;
+        Ok(root)
+    }
+}
+
+/// Fetches packages with all they depend on and apt does not take for installed.
+fn closure(
+    apt: &PrivateApt,
+    options: &[String],
+    wanted: &[String],
+    what: &str,
+) -> Result<Vec<PathBuf>> {
+    let archives = apt.dir().join("archives");
+    for package in packages_in(&archives)? {
+        fs::remove_file(package)?;
+    }
+    let mut update = apt.command("apt-get");
+    step::output_of(update.args(options).arg("update"))?;
+    let mut install = apt.command("apt-get");
+    // Only files are fetched; the system's state is neither changed nor locked.
+    install
+        .args(options)
+        .args([
+            "install",
+            "--download-only",
+            "--yes",
+            "--no-install-recommends",
+        ])
+        .args(["-o", "Debug::NoLocking=1"])
+        .args(wanted);
+    step::run_logged(what, &mut install, &apt.dir().join("install.log"))?;
+    packages_in(&archives)
 }
 
 /// The clear error for a version that the suite no longer has.
@@ -177,17 +221,19 @@ fn unpack_file(package: &Path, file: &str, tree: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Checks the pinned ones among `packages` and unpacks all to `root`, whole or not at all.
-fn unpack_qemu(packages: &[PathBuf], qemu: &Qemu, root: &Path) -> Result<()> {
-    for pin in &qemu.packages {
-        let named = |path: &&PathBuf| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.starts_with(&format!("{}_", pin.package))
-        };
-        let package = packages.iter().find(named);
-        let package = package.with_context(|| format!("apt did not fetch {}", pin.package))?;
-        check_sum(package, &pin.sha256)?;
-    }
+/// Compares the package of a pin, which is one of `packages`, with its checksum.
+fn check_pinned(packages: &[PathBuf], pin: &Pin) -> Result<()> {
+    let named = |path: &&PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with(&format!("{}_", pin.package))
+    };
+    let package = packages.iter().find(named);
+    let package = package.with_context(|| format!("apt did not fetch {}", pin.package))?;
+    check_sum(package, &pin.sha256)
+}
+
+/// Unpacks packages to `root`, whole or not at all, and removes them.
+fn unpack(packages: &[PathBuf], root: &Path) -> Result<()> {
     let scratch = root.with_extension("unpack");
     if scratch.exists() {
         fs::remove_dir_all(&scratch)?;

@@ -1,4 +1,5 @@
-//! This machine's own programs in a guest: what the tests launch there is what they launch here.
+//! What the tests launch in a guest besides fixtures: this machine's own programs, or, where the
+//! guest is of another architecture, those of a Debian suite.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -35,12 +36,12 @@ const PYTHON_UNUSED: &[&str] = &[
     "unittest",
 ];
 
-/// Adds the programs with the libraries they load. Those that are not installed are named in a
+/// Adds this machine's programs with the libraries they load. Those that are not installed are named in a
 /// note; the tests that need them say so.
 ///
 /// # Errors
 /// A file cannot be read, or the libraries of one cannot be found out.
-pub(super) fn add(tree: &mut Tree) -> Result<()> {
+pub(super) fn add_own(tree: &mut Tree) -> Result<()> {
     for name in MERGED {
         let path = Path::new("/").join(name);
         match fs::read_link(&path) {
@@ -52,18 +53,12 @@ pub(super) fn add(tree: &mut Tree) -> Result<()> {
         tree,
         done: BTreeSet::new(),
     };
-    let missing: Vec<&str> = PROGRAMS
-        .iter()
-        .copied()
-        .filter_map(|name| copied.program(name).transpose().map(|r| r.map(|()| name)))
-        .collect::<Result<Vec<_>>>()
-        .map(|there| {
-            PROGRAMS
-                .iter()
-                .copied()
-                .filter(|p| !there.contains(p))
-                .collect()
-        })?;
+    let mut missing = Vec::new();
+    for name in PROGRAMS {
+        if !copied.program(name)? {
+            missing.push(*name);
+        }
+    }
     if !missing.is_empty() {
         step::note(&format!(
             "not installed, so not in the guests: {}",
@@ -82,19 +77,72 @@ pub(super) fn add(tree: &mut Tree) -> Result<()> {
     copied.below(Path::new("/usr/share/git-core/templates"), &[])
 }
 
+/// Parts of a Debian system that no test looks at.
+const DEBIAN_UNUSED: &[&str] = &[
+    "etc/", "usr/sbin/", "usr/share/", "usr/lib/git-core/", "var/",
+];
+
+/// Where Debian keeps Perl, which git brings along.
+const PERL: &str = "perl";
+
+/// Adds the programs of a Debian system unpacked at `root`.
+///
+/// # Errors
+/// A directory cannot be listed.
+pub(super) fn add_debian(tree: &mut Tree, root: &Path) -> Result<()> {
+    // Some packages still have files in /bin and /lib, which are links since Debian 12.
+    for name in MERGED {
+        tree.symlink(name, Path::new("usr").join(name));
+    }
+    let mut dirs = vec![root.to_owned()];
+    while let Some(dir) = dirs.pop() {
+        let entries =
+            fs::read_dir(&dir).with_context(|| format!("cannot list {}", dir.display()))?;
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let inside = merged(path.strip_prefix(root)?);
+            let text = inside.to_string_lossy();
+            let unused = |part: &&str| format!("{text}/").starts_with(part);
+            if DEBIAN_UNUSED.iter().any(|part| unused(&part)) || text.contains(PERL) {
+                continue;
+            }
+            if path.is_symlink() {
+                tree.symlink(&inside, fs::read_link(&path)?);
+            } else if path.is_dir() {
+                dirs.push(path);
+            } else {
+                tree.host_file(&inside, &path);
+            }
+        }
+    }
+    // What the shells of maintainer scripts would have made.
+    tree.symlink("usr/bin/sh", "dash");
+    Ok(())
+}
+
+/// The path in a system whose /bin, /sbin and /lib are those in /usr.
+fn merged(path: &Path) -> PathBuf {
+    let first = path.components().next();
+    let old = first.is_some_and(|c| MERGED.iter().any(|m| c.as_os_str() == *m));
+    if old {
+        Path::new("usr").join(path)
+    } else {
+        path.to_owned()
+    }
+}
+
 struct Copied<'a> {
     tree: &'a mut Tree,
     done: BTreeSet<PathBuf>,
 }
 
 impl Copied<'_> {
-    /// A program by its name on PATH; `None` when it is not there.
-    fn program(&mut self, name: &str) -> Result<Option<()>> {
+    /// A program by its name; false when it is not installed.
+    fn program(&mut self, name: &str) -> Result<bool> {
         let dirs = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
-        let path = dirs.iter().map(|dir| Path::new(dir).join(name));
-        match path.into_iter().find(|path| path.exists()) {
-            Some(path) => self.file(&path).map(Some),
-            None => Ok(None),
+        let mut paths = dirs.iter().map(|dir| Path::new(dir).join(name));
+        match paths.find(|path| path.exists()) {
+            Some(path) => self.file(&path).map(|()| true),
+            None => Ok(false),
         }
     }
 
