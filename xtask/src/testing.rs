@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
+use crate::machine::Machine;
 use crate::{fixtures, host, pins, privilege, setup, step};
 
 /// Crate of the tests that need root.
@@ -19,7 +20,7 @@ const KERNEL_TESTS: &str = "tracer-tests";
 /// A test fails, or something the tests need cannot be made.
 pub(crate) fn test(filters: &[String]) -> Result<()> {
     setup::ensure()?;
-    fixtures::build(pins::GO_VERSIONS)?;
+    fixtures::build(Machine::HOST, pins::GO_VERSIONS)?;
     let tracer = host::build_tracer(false)?;
     let run = Run {
         nextest: has_nextest(),
@@ -123,7 +124,7 @@ impl Run<'_> {
             cargo.args(self.filters);
         }
         cargo
-            .env("TRACER_FIXTURES", fixtures::directory())
+            .env("TRACER_FIXTURES", fixtures::directory(Machine::HOST))
             .env("TRACER_BIN", &self.tracer);
         adjust(&mut cargo);
         step::run(&mut cargo).context("tests fail")
