@@ -11,6 +11,7 @@ mod elf;
 mod fixtures;
 mod host;
 mod interrupt;
+mod machine;
 mod pins;
 mod privilege;
 mod run;
@@ -26,6 +27,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+
+use machine::Machine;
 
 #[derive(Parser)]
 #[command(
@@ -71,6 +74,9 @@ enum Task {
     VmRun(vm::CommandOptions),
     /// Build the programs that tests trace
     Fixtures {
+        /// Architecture to build for: x86_64 or aarch64
+        #[arg(long, value_name = "ARCH", default_value = std::env::consts::ARCH)]
+        target: Machine,
         /// Go versions to build with instead of the tests' own
         #[arg(long, num_args = 1.., value_name = "VERSION")]
         go: Vec<String>,
@@ -80,7 +86,11 @@ enum Task {
     /// Everything a change must pass: formatting, lints, docs, tests
     Ci,
     /// Build the static release binary
-    Dist,
+    Dist {
+        /// Architecture to build for: x86_64 or aarch64
+        #[arg(long, value_name = "ARCH", default_value = std::env::consts::ARCH)]
+        target: Machine,
+    },
     /// Trace a small Go service under load and draw its flame graph
     Demo,
     /// Measure what tracing costs, against strace, perf and bpftrace; needs root
@@ -108,23 +118,24 @@ fn dispatch(task: Task) -> Result<()> {
         } => testing::test(&filters, deny_skips),
         Task::TestVm(options) => vm::test(&options),
         Task::VmRun(options) => vm::command(&options),
-        Task::Fixtures { go } => build_fixtures(&go),
+        Task::Fixtures { target, go } => build_fixtures(target, &go),
         Task::Check => ci::checks(),
         Task::Ci => ci::ci(),
-        Task::Dist => dist::dist(),
+        Task::Dist { target } => dist::dist(target),
         Task::Demo => demo::demo(),
         Task::Bench(options) => bench::bench(&options),
     }
 }
 
-fn build_fixtures(go: &[String]) -> Result<()> {
+fn build_fixtures(machine: Machine, go: &[String]) -> Result<()> {
     setup::ensure()?;
     let named: Vec<&str> = go.iter().map(String::as_str).collect();
-    fixtures::build(if named.is_empty() {
+    let versions = if named.is_empty() {
         pins::GO_VERSIONS
     } else {
         &named
-    })?;
-    println!("{}", fixtures::directory().display());
+    };
+    fixtures::build(machine, versions)?;
+    println!("{}", fixtures::directory(machine).display());
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
+use crate::machine::Machine;
 use crate::skips::{self, Skips};
 use crate::{fixtures, host, pins, privilege, setup, step};
 
@@ -21,7 +22,7 @@ const KERNEL_TESTS: &str = "tracer-tests";
 /// set, a test skips itself.
 pub(crate) fn test(filters: &[String], deny_skips: bool) -> Result<()> {
     setup::ensure()?;
-    fixtures::build(pins::GO_VERSIONS)?;
+    fixtures::build(Machine::HOST, pins::GO_VERSIONS)?;
     let tracer = host::build_tracer(false)?;
     let skips = Skips::begin(deny_skips)?;
     let run = Run {
@@ -134,7 +135,7 @@ impl Run<'_> {
             cargo.args(self.filters);
         }
         cargo
-            .env("TRACER_FIXTURES", fixtures::directory())
+            .env("TRACER_FIXTURES", fixtures::directory(Machine::HOST))
             .env("TRACER_BIN", &self.tracer)
             .env(skips::VARIABLE, self.skips.file());
         adjust(&mut cargo);

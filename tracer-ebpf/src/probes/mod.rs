@@ -6,5 +6,5 @@ mod off_cpu;
 mod process;
 mod run_queue;
 mod sample;
-mod syscall;
+pub mod syscall;
 mod syscall_count;

@@ -8,10 +8,11 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::cpio::Tree;
-use super::kernels::{Arch, Kernel, Matrix};
+use super::kernels::{Kernel, Matrix};
 use super::packages::Packages;
 use super::programs;
-use crate::{fixtures, host, step, workspace};
+use crate::machine::Machine;
+use crate::{fixtures, step, workspace};
 
 /// How much slower than here everything may be in a guest: what the tests wait for is given this
 /// many times the patience.
@@ -37,25 +38,26 @@ impl Image {
     ///
     /// # Errors
     /// Something does not build, or cannot be fetched or packed.
-    pub(super) fn build(matrix: &Matrix, packages: &Packages, arch: Arch) -> Result<Self> {
-        if !arch.is_native() {
-            bail!("guests of {arch} cannot be built on this machine yet");
-        }
+    pub(super) fn build(matrix: &Matrix, packages: &Packages, arch: Machine) -> Result<Self> {
         let mut tree = Tree::default();
         for dir in [
             "proc", "sys", "dev", "tmp", "root", "run", "var/tmp", "vm/bin",
         ] {
             tree.directory(dir);
         }
-        programs::add(&mut tree)?;
+        if arch == Machine::HOST {
+            programs::add_own(&mut tree)?;
+        } else {
+            programs::add_debian(&mut tree, &packages.userland(matrix.userland(arch)?)?)?;
+        }
         let init = workspace::root().join("xtask/vm/init");
         let init = fs::read(&init).with_context(|| format!("cannot read {}", init.display()))?;
         tree.bytes("init", init, 0o755);
         tree.host_file("vm/busybox", &packages.file(&matrix.busybox(arch)?)?);
         add_tests(&mut tree, arch)?;
         let releases: Vec<&str> = matrix.go_releases(arch).into_iter().collect();
-        fixtures::build(&releases)?;
-        add_fixtures(&mut tree, &releases)?;
+        fixtures::build(arch, &releases)?;
+        add_fixtures(&mut tree, arch, &releases)?;
         let archive = workspace::target().join(format!("vm/guest-{arch}.cpio"));
         pack(&tree, &archive)?;
         Ok(Self { archive })
@@ -119,16 +121,15 @@ fn errand_tree(kernel: &Kernel, matrix: &Matrix, errand: &Errand) -> Tree {
 }
 
 /// Tracer and the programs of the tests, static, and the texts they compare with.
-fn add_tests(tree: &mut Tree, arch: Arch) -> Result<()> {
-    let triple = format!("{arch}-unknown-linux-gnu");
+fn add_tests(tree: &mut Tree, arch: Machine) -> Result<()> {
     let built = |package: &[&str], subcommand: &[&str]| -> Result<Vec<(String, PathBuf)>> {
-        let mut cargo = host::cargo();
+        let mut cargo = arch.cargo()?;
         cargo
             .args(subcommand)
             .args(package)
             .args([
                 "--target",
-                &triple,
+                arch.triple(),
                 "--message-format=json-render-diagnostics",
             ])
             // With --target the flags reach the programs only, not build scripts and macros.
@@ -176,8 +177,8 @@ fn executable(line: &str) -> Option<(String, PathBuf)> {
     Some((name.to_owned(), file.into()))
 }
 
-fn add_fixtures(tree: &mut Tree, releases: &[&str]) -> Result<()> {
-    let fixtures = fixtures::directory();
+fn add_fixtures(tree: &mut Tree, arch: Machine, releases: &[&str]) -> Result<()> {
+    let fixtures = fixtures::directory(arch);
     let mut dirs = vec![PathBuf::from("c")];
     dirs.extend(releases.iter().map(|r| Path::new("go").join(r)));
     for dir in dirs {

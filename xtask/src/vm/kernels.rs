@@ -2,50 +2,12 @@
 //! them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use crate::machine::Machine;
 use crate::workspace;
-
-/// The architectures a guest can have.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Arch {
-    #[serde(rename = "x86_64")]
-    X86_64,
-    Aarch64,
-}
-
-impl Arch {
-    /// Rust's name.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::X86_64 => "x86_64",
-            Self::Aarch64 => "aarch64",
-        }
-    }
-
-    /// Debian's name.
-    pub(super) const fn debian(self) -> &'static str {
-        match self {
-            Self::X86_64 => "amd64",
-            Self::Aarch64 => "arm64",
-        }
-    }
-
-    /// Whether this machine runs its programs.
-    pub(super) fn is_native(self) -> bool {
-        self.name() == std::env::consts::ARCH
-    }
-}
-
-impl fmt::Display for Arch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// One package of Debian, at one version.
 #[derive(Clone, Debug, Deserialize)]
@@ -61,7 +23,7 @@ pub(super) struct Pin {
 #[derive(Clone, Debug)]
 pub(super) struct Source<'a> {
     pub(super) pin: Pin,
-    pub(super) arch: Arch,
+    pub(super) arch: Machine,
     /// Last part of the archive's address: `debian` or `debian-security`.
     pub(super) archive: &'a str,
     pub(super) suite: &'a str,
@@ -82,7 +44,7 @@ pub(super) struct Qemu {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Busybox {
-    arch: Arch,
+    arch: Machine,
     suite: String,
     package: String,
     version: String,
@@ -94,7 +56,7 @@ struct Busybox {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Userland {
-    pub(super) arch: Arch,
+    pub(super) arch: Machine,
     pub(super) suite: String,
     pub(super) packages: Vec<String>,
 }
@@ -104,7 +66,7 @@ pub(super) struct Userland {
 #[serde(deny_unknown_fields)]
 pub(super) struct Kernel {
     pub(super) name: String,
-    pub(super) arch: Arch,
+    pub(super) arch: Machine,
     /// Whether it is tested when none is named.
     #[serde(default)]
     pub(super) default: bool,
@@ -146,7 +108,7 @@ pub(super) struct Matrix {
     kernels: Vec<Kernel>,
     /// Tests that are not run in guests of an architecture: arch → `FILE::NAME` → why.
     #[serde(default)]
-    excluded: BTreeMap<Arch, BTreeMap<String, String>>,
+    excluded: BTreeMap<Machine, BTreeMap<String, String>>,
 }
 
 impl Matrix {
@@ -208,7 +170,7 @@ impl Matrix {
     }
 
     /// Every Go release of some kernel of `arch`.
-    pub(super) fn go_releases(&self, arch: Arch) -> BTreeSet<&str> {
+    pub(super) fn go_releases(&self, arch: Machine) -> BTreeSet<&str> {
         let of_arch = self.kernels.iter().filter(|k| k.arch == arch);
         of_arch.flat_map(|k| &k.go).map(String::as_str).collect()
     }
@@ -217,7 +179,7 @@ impl Matrix {
     ///
     /// # Errors
     /// None are pinned for `arch`.
-    pub(super) fn busybox(&self, arch: Arch) -> Result<Source<'_>> {
+    pub(super) fn busybox(&self, arch: Machine) -> Result<Source<'_>> {
         let found = self.busybox.iter().find(|b| b.arch == arch);
         let busybox = found.with_context(|| format!("no busybox for {arch}"))?;
         Ok(Source {
@@ -237,7 +199,7 @@ impl Matrix {
     ///
     /// # Errors
     /// None are named for `arch`.
-    pub(super) fn userland(&self, arch: Arch) -> Result<&Userland> {
+    pub(super) fn userland(&self, arch: Machine) -> Result<&Userland> {
         let found = self.userland.iter().find(|u| u.arch == arch);
         found.with_context(|| format!("no userland for {arch} in kernels.toml"))
     }

@@ -6,8 +6,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use super::kernels::{Arch, Pin, Qemu, Source, Userland};
+use super::kernels::{Pin, Qemu, Source, Userland};
 use crate::apt::{self, PrivateApt, check_sum, packages_in};
+use crate::machine::Machine;
 use crate::step;
 
 /// What is fetched for guests, below the project's cache directory.
@@ -51,7 +52,7 @@ impl Packages {
         } = source;
         let mirror = apt::mirror()?;
         let base = mirror.strip_suffix("/debian").unwrap_or(&mirror);
-        let arch = arch.debian();
+        let arch = arch.debian_name();
         let line = format!("deb [arch={arch}] {base}/{} {suite} main\n", source.archive);
         let name = format!("{suite}-{arch}");
         let apt = self.apt(&name, &line)?.with_architecture(arch);
@@ -122,7 +123,7 @@ impl Packages {
     /// They cannot be fetched.
     pub(super) fn userland(&self, userland: &Userland) -> Result<PathBuf> {
         let Userland { arch, suite, .. } = userland;
-        let debian = arch.debian();
+        let debian = arch.debian_name();
         let root = self.cache.join(format!("vm/userland/{suite}-{debian}"));
         if root.is_dir() {
             return Ok(root);
@@ -248,6 +249,6 @@ fn unpack(packages: &[PathBuf], root: &Path) -> Result<()> {
 }
 
 /// File name of QEMU for guests of `arch`.
-pub(super) fn qemu_program(arch: Arch) -> String {
+pub(super) fn qemu_program(arch: Machine) -> String {
     format!("qemu-system-{}", arch.name())
 }

@@ -79,7 +79,11 @@ pub(super) fn add_own(tree: &mut Tree) -> Result<()> {
 
 /// Parts of a Debian system that no test looks at.
 const DEBIAN_UNUSED: &[&str] = &[
-    "etc/", "usr/sbin/", "usr/share/", "usr/lib/git-core/", "var/",
+    "etc/",
+    "usr/sbin/",
+    "usr/share/",
+    "usr/lib/git-core/",
+    "var/",
 ];
 
 /// Where Debian keeps Perl, which git brings along.

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::kernels::{Arch, Qemu};
+use super::kernels::Qemu;
 use super::packages::{Packages, qemu_program};
+use crate::machine::Machine;
 use crate::{interrupt, step};
 
 /// The first version whose emulation of several CPUs does not corrupt guests.
@@ -27,7 +28,7 @@ pub(super) struct Emulator {
     /// Where firmware is, in the order searched; none for an installed QEMU.
     firmware: Vec<PathBuf>,
     major: u32,
-    arch: Arch,
+    arch: Machine,
 }
 
 /// The files of one run.
@@ -59,7 +60,7 @@ impl Emulator {
     ///
     /// # Errors
     /// There is none and none can be fetched.
-    pub(super) fn find(packages: &Packages, pins: &Qemu, arch: Arch) -> Result<Self> {
+    pub(super) fn find(packages: &Packages, pins: &Qemu, arch: Machine) -> Result<Self> {
         let installed = Self::new(qemu_program(arch).into(), Vec::new(), arch);
         match installed {
             Ok(installed) if installed.major >= SOUND_MAJOR => Ok(installed),
@@ -74,7 +75,7 @@ impl Emulator {
         }
     }
 
-    fn pinned(packages: &Packages, pins: &Qemu, arch: Arch) -> Result<Self> {
+    fn pinned(packages: &Packages, pins: &Qemu, arch: Machine) -> Result<Self> {
         let root = packages.qemu(pins)?;
         let share = root.join("usr/share");
         let firmware = vec![share.join("qemu"), share.join("seabios")];
@@ -82,7 +83,7 @@ impl Emulator {
         Self::new(program, firmware, arch)
     }
 
-    fn new(program: PathBuf, firmware: Vec<PathBuf>, arch: Arch) -> Result<Self> {
+    fn new(program: PathBuf, firmware: Vec<PathBuf>, arch: Machine) -> Result<Self> {
         let mut emulator = Self {
             program,
             firmware,
@@ -186,13 +187,13 @@ impl Emulator {
         .arg(run.initrd)
         .args(["-serial", &file(run.console)]);
         let console = match self.arch {
-            Arch::X86_64 => {
+            Machine::X86_64 => {
                 // Under TCG the plain x86-64 of qemu64 is the model that boots every kernel.
                 qemu.args(["-machine", "q35", "-cpu", "qemu64"])
                     .args(["-serial", &file(run.results)]);
                 "ttyS0 tsc=unstable"
             }
-            Arch::Aarch64 => {
+            Machine::Aarch64 => {
                 // The machine has one serial line.
                 let results = format!("file,id=results,path={}", run.results.display());
                 qemu.args(["-machine", "virt,gic-version=3", "-cpu", "cortex-a57"])

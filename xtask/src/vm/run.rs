@@ -11,11 +11,12 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use super::capabilities;
 use super::guest::{Errand, Image};
-use super::kernels::{Arch, Kernel, Matrix};
+use super::kernels::{Kernel, Matrix};
 use super::packages::Packages;
 use super::qemu::{Emulator, End, Run};
 use super::report::{self, Guest};
 use super::results::{Report, TEST_SECONDS, command_status};
+use crate::machine::Machine;
 use crate::{bpf_toolchain, interrupt, setup, step, workspace};
 
 /// A test may be silent as long as it may take, and is killed then; more is a guest that hangs.
@@ -138,7 +139,7 @@ fn show_from(path: &Path, offset: usize) -> usize {
 struct Lab<'a> {
     matrix: &'a Matrix,
     packages: Packages,
-    images: BTreeMap<Arch, (Image, Emulator)>,
+    images: BTreeMap<Machine, (Image, Emulator)>,
     cpus: u32,
 }
 
@@ -150,7 +151,7 @@ impl<'a> Lab<'a> {
         for kernel in kernels {
             packages.file(&kernel.source())?;
         }
-        let arches: BTreeSet<Arch> = kernels.iter().map(|k| k.arch).collect();
+        let arches: BTreeSet<Machine> = kernels.iter().map(|k| k.arch).collect();
         let mut images = BTreeMap::new();
         for arch in arches {
             let emulator = Emulator::find(&packages, &matrix.qemu, arch)?;
