@@ -8,3 +8,4 @@ mod run_queue;
 mod sample;
 pub mod syscall;
 mod syscall_count;
+mod syscall_count_by_thread;
