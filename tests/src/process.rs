@@ -11,9 +11,19 @@ const PATIENCE: u64 = 60;
 
 /// So many seconds, `TRACER_TIME_SCALE` times: emulated machines are slow.
 pub(crate) fn patience(seconds: u64) -> Duration {
+    Duration::from_secs(seconds.saturating_mul(time_scale()))
+}
+
+fn time_scale() -> u64 {
     let scale = std::env::var("TRACER_TIME_SCALE").ok();
-    let scale = scale.and_then(|text| text.parse().ok()).unwrap_or(1);
-    Duration::from_secs(seconds.saturating_mul(scale))
+    scale.and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+/// So many milliseconds for `-d`, `TRACER_TIME_SCALE` times: an emulated machine takes fewer
+/// samples in the same time.
+#[must_use]
+pub fn duration(milliseconds: u64) -> String {
+    format!("{}ms", milliseconds.saturating_mul(time_scale()))
 }
 
 /// Waits until `condition` gives something.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use super::capabilities::Said;
 use crate::machine::Machine;
 use crate::workspace;
 
@@ -81,9 +82,9 @@ pub(super) struct Kernel {
     pub(super) release: String,
     /// Go releases whose fixtures are in the guest.
     pub(super) go: Vec<String>,
-    /// What `tracer doctor` must say: check → `STATUS` or `STATUS: DETAIL`.
+    /// Where `tracer doctor` must say something else than on the others.
     #[serde(default)]
-    pub(super) doctor: BTreeMap<String, String>,
+    doctor: Said<String>,
     /// Tests that are not run: `FILE::NAME` → why.
     #[serde(default)]
     excluded: BTreeMap<String, String>,
@@ -102,6 +103,8 @@ fn debian() -> String {
 pub(super) struct Matrix {
     pub(super) qemu: Qemu,
     busybox: Vec<Busybox>,
+    /// What `tracer doctor` must say, unless a kernel has something else.
+    doctor: Said<String>,
     #[serde(default)]
     userland: Vec<Userland>,
     #[serde(rename = "kernel")]
@@ -204,6 +207,16 @@ impl Matrix {
         found.with_context(|| format!("no userland for {arch} in kernels.toml"))
     }
 
+    /// What `tracer doctor` must say on `kernel`: the status of every entry.
+    pub(super) fn doctor(&self, kernel: &Kernel) -> Said<String> {
+        let mut expected = self.doctor.clone();
+        for (section, entries) in &kernel.doctor {
+            let section = expected.entry(section.clone()).or_default();
+            section.extend(entries.clone());
+        }
+        expected
+    }
+
     /// Tests that are not run on `kernel`, with the reasons.
     pub(super) fn excluded<'a>(&'a self, kernel: &'a Kernel) -> BTreeMap<&'a str, &'a str> {
         let of_arch = self.excluded.get(&kernel.arch).into_iter().flatten();
@@ -249,6 +262,9 @@ mod tests {
         [qemu]
         suites = ["s"]
         packages = []
+        [doctor.checks]
+        btf = "ok"
+        jit = "ok"
         [[busybox]]
         arch = "x86_64"
         suite = "s"
@@ -310,6 +326,18 @@ mod tests {
         assert_eq!(
             excluded.into_iter().collect::<Vec<_>>(),
             [("a::b", "old"), ("c::d", "never")]
+        );
+    }
+
+    #[test]
+    fn a_kernel_is_expected_to_be_as_the_others_but_for_what_it_says() {
+        let more =
+            "[kernel.doctor.checks]\njit = \"missing\"\n[kernel.doctor.features]\ngc = \"ok\"";
+        let matrix = parse(&[kernel("5", more)]).expect("sound");
+        let expected = matrix.doctor(matrix.kernel("5").expect("there"));
+        assert_eq!(
+            format!("{expected:?}"),
+            r#"{"checks": {"btf": "ok", "jit": "missing"}, "features": {"gc": "ok"}}"#
         );
     }
 

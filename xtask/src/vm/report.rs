@@ -51,7 +51,7 @@ pub(super) fn summarize(matrix: &Matrix, guests: &[Guest<'_>], filters: &[String
     text += &reasons(guests, &excluded);
     let mut problems = Vec::new();
     for guest in guests {
-        problems.extend(problems_of(guest, filters.is_empty()));
+        problems.extend(problems_of(matrix, guest, filters.is_empty()));
     }
     Summary { text, problems }
 }
@@ -186,7 +186,7 @@ fn reasons(guests: &[Guest<'_>], excluded: &[BTreeMap<&str, &str>]) -> String {
     text
 }
 
-fn problems_of(guest: &Guest<'_>, all_tests: bool) -> Vec<String> {
+fn problems_of(matrix: &Matrix, guest: &Guest<'_>, all_tests: bool) -> Vec<String> {
     let Guest { kernel, report, .. } = guest;
     let mut lines = Vec::new();
     if let Some(failure) = &guest.failure {
@@ -197,7 +197,7 @@ fn problems_of(guest: &Guest<'_>, all_tests: bool) -> Vec<String> {
             let wanted = &kernel.release;
             lines.push(format!("uname -r is {release}, kernels.toml has {wanted}"));
         }
-        let differences = capabilities::differences(&kernel.doctor, &report.doctor);
+        let differences = capabilities::differences(&matrix.doctor(kernel), &report.doctor);
         lines.extend(differences.into_iter().map(|d| format!("doctor: {d}")));
     }
     for (name, test) in &report.tests {
@@ -251,6 +251,8 @@ mod tests {
         [qemu]
         suites = []
         packages = []
+        [doctor.checks]
+        btf = "ok"
         [[busybox]]
         arch = "x86_64"
         suite = "s"
@@ -268,13 +270,13 @@ mod tests {
         file = "boot/vmlinuz"
         release = "6.0-x"
         go = ["1.24.11"]
-        doctor = { btf = "ok" }
         excluded = { "a::never" = "too long" }
         skips = { "a::two" = "no cookies" }
     "#;
 
     const HEAD: &str = "BOOTED 6.0-x 4.2\nPLAN 2\n\
-        DOCTOR {\"checks\": [{\"id\": \"btf\", \"status\": \"ok\", \"detail\": \"\"}]}\n";
+        DOCTOR {\"checks\": [{\"id\": \"btf\", \"status\": \"ok\", \"detail\": \"\"}], \
+        \"features\": [], \"kernel_features\": [], \"commands\": []}\n";
     const ONE: &str = "TEST a::one\nRESULT a::one pass 1 3\n";
     const TWO: &str = "TEST a::two\nSKIP a::two no cookies here\nRESULT a::two pass 1 0\n";
 
@@ -347,7 +349,7 @@ mod tests {
         let lost = HEAD.replace("\"ok\"", "\"missing\"");
         assert_eq!(
             problems(&both, &lost),
-            "6: doctor: btf: expected \"ok\", is \"missing: \""
+            "6: doctor: checks.btf: expected ok, is missing ()"
         );
         let booted = HEAD.replace("6.0-x", "6.1-y");
         assert_eq!(
