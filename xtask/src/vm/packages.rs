@@ -1,6 +1,6 @@
 //! Files out of pinned Debian packages, kept in the cache directory.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -31,18 +31,97 @@ impl Packages {
     /// have the file.
     pub(super) fn file(&self, source: &Source<'_>) -> Result<PathBuf> {
         let pin = &source.pin;
-        let tree = self.cache.join("vm/files").join(&pin.sha256);
+        let tree = self.kept(&format!("files/{}", pin.sha256), |tree| {
+            let package = self.fetch(source)?;
+            unpack_file(&package, source.file, tree)?;
+            Ok(fs::remove_file(package)?)
+        })?;
         let file = tree.join(source.file);
-        if file.is_file() {
-            return Ok(file);
-        }
-        let package = self.fetch(source)?;
-        fs::create_dir_all(&tree)?;
-        unpack_file(&package, source.file, &tree)?;
         if !file.is_file() {
             bail!("{} has no file {}", pin.package, source.file);
         }
-        fs::remove_file(package)?;
+        Ok(file)
+    }
+
+    /// QEMU with the libraries this machine does not have, unpacked; returns the tree's root.
+    ///
+    /// # Errors
+    /// This machine is no Debian that the packages fit, or they cannot be fetched.
+    pub(super) fn qemu(&self, qemu: &Qemu) -> Result<PathBuf> {
+        let [first, ..] = &qemu.packages[..] else {
+            bail!("no QEMU packages are pinned");
+        };
+        self.kept(&format!("qemu/{}", first.sha256), |tree| {
+            let mirror = apt::mirror()?;
+            let line = |suite: &String| format!("deb {mirror} {suite} main\n");
+            let sources: String = qemu.suites.iter().map(line).collect();
+            let apt = self.apt("qemu", &sources)?;
+            let pinned = |pin: &Pin| format!("{}={}", pin.package, pin.version);
+            let wanted: Vec<String> = qemu.packages.iter().map(pinned).collect();
+            // Apt knows which of the libraries this machine has.
+            let packages = closure(&apt, &[], &wanted, "fetching QEMU (25 MB)");
+            let packages = packages
+                .context("install QEMU 10 or later, or pin another one in xtask/vm/kernels.toml")?;
+            for pin in &qemu.packages {
+                check_pinned(&packages, pin)?;
+            }
+            unpack(&packages, tree)
+        })
+    }
+
+    /// Programs and all they need, unpacked; returns the tree's root.
+    ///
+    /// # Errors
+    /// They cannot be fetched.
+    pub(super) fn userland(&self, userland: &Userland) -> Result<PathBuf> {
+        let Userland { arch, suite, .. } = userland;
+        let name = format!("userland-{suite}-{arch}-{}", userland.packages.join("-"));
+        self.kept(&name, |tree| {
+            let debian = arch.debian_name();
+            let line = format!("deb [arch={debian}] {} {suite} main\n", apt::mirror()?);
+            let apt = self.apt(&format!("userland-{suite}-{debian}"), &line)?;
+            let apt = apt.with_architecture(debian);
+            // As if nothing were installed, on a machine of that architecture.
+            let status = apt.dir().join("status");
+            fs::write(&status, "")?;
+            let bare = [
+                format!("-oDir::State::status={}", status.display()),
+                format!("-oAPT::Architecture={debian}"),
+            ];
+            let what = format!("fetching programs for {arch} (50 MB)");
+            unpack(&closure(&apt, &bare, &userland.packages, &what)?, tree)
+        })
+    }
+
+    /// A directory below the cache, made whole or not at all, by one run at a time.
+    fn kept(&self, name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+        let root = self.cache.join("vm").join(name);
+        if root.is_dir() {
+            return Ok(root);
+        }
+        let dir = root.parent().unwrap_or(&self.cache);
+        fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        let _lock = self.lock()?;
+        // Another run may have made it while this one waited.
+        if root.is_dir() {
+            return Ok(root);
+        }
+        let scratch = self.cache.join("vm/unpack");
+        if scratch.exists() {
+            fs::remove_dir_all(&scratch)?;
+        }
+        fs::create_dir(&scratch)?;
+        make(&scratch)?;
+        fs::rename(&scratch, &root).with_context(|| format!("cannot make {}", root.display()))?;
+        Ok(root)
+    }
+
+    /// Held until dropped.
+    fn lock(&self) -> Result<File> {
+        let path = self.cache.join("vm/lock");
+        let file =
+            File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        file.lock()?;
         Ok(file)
     }
 
@@ -54,23 +133,16 @@ impl Packages {
         let base = mirror.strip_suffix("/debian").unwrap_or(&mirror);
         let arch = arch.debian_name();
         let line = format!("deb [arch={arch}] {base}/{} {suite} main\n", source.archive);
-        let name = format!("{suite}-{arch}");
-        let apt = self.apt(&name, &line)?.with_architecture(arch);
-        if !apt.dir().join("fresh").exists() {
-            apt.update()?;
-            fs::write(apt.dir().join("fresh"), "")?;
-        }
+        let apt = self.apt(&format!("{suite}-{arch}"), &line)?;
+        let apt = apt.with_architecture(arch);
         let wanted = format!("{}:{arch}={}", pin.package, pin.version);
         let what = format!("fetching {} {}", pin.package, pin.version);
-        let package = match apt.download(&wanted, &what) {
-            Ok(package) => package,
-            Err(_) => {
-                // The lists may be older than the pin.
-                apt.update()?;
-                apt.download(&wanted, &what)
-                    .map_err(|error| gone(&apt, pin, source, &error))?
-            }
-        };
+        let package = apt.download(&wanted, &what).or_else(|_| {
+            // There are no lists yet, or they are older than the pin.
+            apt.update()?;
+            apt.download(&wanted, &what)
+                .map_err(|error| gone(&apt, source, &error))
+        })?;
         check_sum(&package, &pin.sha256)?;
         Ok(package)
     }
@@ -84,64 +156,6 @@ impl Packages {
             fs::remove_file(package)?;
         }
         Ok(apt)
-    }
-
-    /// QEMU with the libraries this machine does not have, unpacked; returns the tree's root.
-    ///
-    /// # Errors
-    /// This machine is no Debian that the packages fit, or they cannot be fetched.
-    pub(super) fn qemu(&self, qemu: &Qemu) -> Result<PathBuf> {
-        let [first, ..] = &qemu.packages[..] else {
-            bail!("no QEMU packages are pinned");
-        };
-        let root = self.cache.join("vm/qemu").join(&first.sha256);
-        if root.is_dir() {
-            return Ok(root);
-        }
-        let mirror = apt::mirror()?;
-        let line = |suite: &String| format!("deb {mirror} {suite} main\n");
-        let sources: String = qemu.suites.iter().map(line).collect();
-        let apt = self.apt("qemu", &sources)?;
-        let pinned = |pin: &Pin| format!("{}={}", pin.package, pin.version);
-        let wanted: Vec<String> = qemu.packages.iter().map(pinned).collect();
-        // Apt knows which of the libraries this machine has.
-        let packages = closure(&apt, &[], &wanted, "fetching QEMU (25 MB)").map_err(|error| {
-            anyhow!(
-                "{error:#}; install QEMU 10 or later, or pin another one in xtask/vm/kernels.toml"
-            )
-        })?;
-        for pin in &qemu.packages {
-            check_pinned(&packages, pin)?;
-        }
-        unpack(&packages, &root)?;
-        Ok(root)
-    }
-
-    /// Programs and all they need, unpacked; returns the tree's root.
-    ///
-    /// # Errors
-    /// They cannot be fetched.
-    pub(super) fn userland(&self, userland: &Userland) -> Result<PathBuf> {
-        let Userland { arch, suite, .. } = userland;
-        let debian = arch.debian_name();
-        let root = self.cache.join(format!("vm/userland/{suite}-{debian}"));
-        if root.is_dir() {
-            return Ok(root);
-        }
-        let line = format!("deb [arch={debian}] {} {suite} main\n", apt::mirror()?);
-        let name = format!("userland-{suite}-{debian}");
-        let apt = self.apt(&name, &line)?.with_architecture(debian);
-        // As if nothing were installed, on a machine of that architecture.
-        let status = apt.dir().join("status");
-        fs::write(&status, "")?;
-        let bare = [
-            format!("-oDir::State::status={}", status.display()),
-            format!("-oAPT::Architecture={debian}"),
-        ];
-        let what = format!("fetching programs for {arch} (50 MB)");
-        let packages = closure(&apt, &bare, &userland.packages, &what)?;
-        unpack(&packages, &root)?;
-        Ok(root)
     }
 }
 
@@ -175,7 +189,8 @@ fn closure(
 }
 
 /// The clear error for a version that the suite no longer has.
-fn gone(apt: &PrivateApt, pin: &Pin, source: &Source<'_>, error: &anyhow::Error) -> anyhow::Error {
+fn gone(apt: &PrivateApt, source: &Source<'_>, error: &anyhow::Error) -> anyhow::Error {
+    let pin = &source.pin;
     let mut madison = apt.command("apt-cache");
     madison.args(["madison", &pin.package]);
     let now = step::output_of(&mut madison).unwrap_or_default();
@@ -233,19 +248,14 @@ fn check_pinned(packages: &[PathBuf], pin: &Pin) -> Result<()> {
     check_sum(package, &pin.sha256)
 }
 
-/// Unpacks packages to `root`, whole or not at all, and removes them.
-fn unpack(packages: &[PathBuf], root: &Path) -> Result<()> {
-    let scratch = root.with_extension("unpack");
-    if scratch.exists() {
-        fs::remove_dir_all(&scratch)?;
-    }
-    fs::create_dir_all(&scratch)?;
+/// Unpacks packages to `tree` and removes them.
+fn unpack(packages: &[PathBuf], tree: &Path) -> Result<()> {
     for package in packages {
         let mut dpkg = Command::new("dpkg-deb");
-        step::output_of(dpkg.arg("-x").arg(package).arg(&scratch))?;
+        step::output_of(dpkg.arg("-x").arg(package).arg(tree))?;
         fs::remove_file(package)?;
     }
-    fs::rename(&scratch, root).with_context(|| format!("cannot make {}", root.display()))
+    Ok(())
 }
 
 /// File name of QEMU for guests of `arch`.
