@@ -233,8 +233,8 @@ impl<'a> Session<'a> {
             let site = site?;
             if site.single_stepped {
                 self.notice(&format!(
-                    "{}: this Go release has no cheap place for the probe; each hit costs the \
-                     target several microseconds",
+                    "{}: the kernel must single-step the instruction at the probe; each hit costs \
+                     the target several microseconds",
                     site.probe.program
                 ));
             }
