@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use crate::process::patience;
+
 // Commands and layouts of bpf(2), from linux/bpf.h.
 const BPF_PROG_GET_NEXT_ID: i32 = 11;
 const BPF_PROG_GET_FD_BY_ID: i32 = 13;
@@ -62,7 +64,7 @@ impl Loaded {
     /// When some stay.
     pub fn assert_gone(&self) {
         assert!(!self.is_empty(), "nothing had been loaded");
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + patience(10);
         while !self.left().is_empty() {
             assert!(Instant::now() < deadline, "left behind: {:?}", self.left());
             std::thread::sleep(Duration::from_millis(10));
@@ -76,7 +78,7 @@ impl Loaded {
 /// # Panics
 /// When there is one.
 pub fn assert_no_orphans(names: &[&str]) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + patience(10);
     loop {
         let orphans = orphans(names);
         if orphans.is_empty() {

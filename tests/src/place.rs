@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::Tracer;
+use crate::{Tracer, skip};
 
 /// What a test works with: the binary, the fixtures and a directory of its own.
 #[derive(Debug)]
@@ -15,14 +15,16 @@ pub struct Place {
     dir: TempDir,
 }
 
-/// The place, or `None` with a word on stderr when a part of it is missing.
+/// The place, or `None` and a [`skip`] when a part of it is missing.
 #[must_use]
 pub fn place(root_needed: bool) -> Option<Place> {
     let variable = |name: &str| {
         let path = std::env::var_os(name).map(PathBuf::from);
         let path = path.filter(|p| p.exists());
         if path.is_none() {
-            eprintln!("SKIPPED: {name} names nothing; run the tests with `cargo xtask test`");
+            skip(&format!(
+                "{name} names nothing; run the tests with `cargo xtask test`"
+            ));
         }
         path
     };
@@ -32,7 +34,7 @@ pub fn place(root_needed: bool) -> Option<Place> {
         dir: tempfile::tempdir().expect("a temporary directory"),
     };
     if root_needed && !is_root() {
-        eprintln!("SKIPPED: BPF programs are loaded here, which needs root");
+        skip("BPF programs are loaded here, which needs root");
         return None;
     }
     Some(place)

@@ -20,7 +20,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use regex_lite::Regex;
-use tracer_tests::{Line, Place, Running, place, whole_calls};
+use tracer_tests::{Line, Place, Running, place, skip, whole_calls};
 
 /// Of all lines of a program, the share in percent that may show an address for what was not in
 /// memory. Programs that start up touch many constants for the first time.
@@ -260,7 +260,7 @@ fn traces_are_those_of_strace() {
     let mut wrong = String::new();
     for program in PROGRAMS {
         if program.name.starts_with('/') && !Path::new(program.name).exists() {
-            eprintln!("SKIPPED: {} is not installed", program.name);
+            skip(&format!("{} is not installed", program.name));
             continue;
         }
         let theirs = read_trace(&run(&place, program, &mut Command::new("strace")));

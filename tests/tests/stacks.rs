@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use tracer_tests::{Finished, Place, Running, number_after, place, until};
+use tracer_tests::{Finished, Place, Running, duration, number_after, place, until};
 
 /// Samples of each stack of folded text, root first.
 fn folded(text: &str) -> Vec<(Vec<&str>, u64)> {
@@ -61,7 +61,7 @@ fn profile(place: &Place, target: &mut Command, options: &[&str]) -> Finished {
             "-F",
             SAMPLES_PER_SECOND,
             "-d",
-            "1s",
+            &duration(1000),
             "-p",
             &target.pid_text(),
         ])
@@ -145,7 +145,7 @@ fn every_format_tells_of_the_same_number_of_samples() {
         "-F",
         SAMPLES_PER_SECOND,
         "-d",
-        "1s",
+        &duration(1000),
         "-o",
         &file,
     ]);
@@ -212,7 +212,7 @@ fn a_deleted_program_keeps_its_names() {
     for (fixture, args, functions) in [
         ("c/cpu_split".to_owned(), ["30", ""], C_FUNCTIONS),
         (
-            format!("go/{}/cpusplit", place.go_releases()[1]),
+            format!("go/{}/cpusplit", place.go_releases()[0]),
             ["-d", "30s"],
             GO_FUNCTIONS,
         ),
@@ -227,7 +227,7 @@ fn a_deleted_program_keeps_its_names() {
             "-F",
             SAMPLES_PER_SECOND,
             "-d",
-            "1500ms",
+            &duration(1500),
             "--format",
             "folded",
             "-p",

@@ -122,7 +122,8 @@ pub static SYSCALL_STATS: PerCpuArray<LatencyStats> =
 #[map]
 pub static IN_FLIGHT: Array<InFlight> = Array::with_max_entries(1, 0);
 
-/// Syscalls that had to leave their CPU's slot because another thread entered one there.
+/// Syscalls that had to leave their CPU's slot because another thread entered one there. Where
+/// programs cannot exchange atomically: those of all threads, kept until the thread ends.
 #[map]
 pub static SPILLED: HashMap<u64, InFlight> = HashMap::with_max_entries(16384, 0);
 

@@ -174,20 +174,26 @@ impl Toolchain {
             .arg(manifest)
             .arg("--target-dir")
             .arg(target_dir)
-            .env("RUSTC", self.rustc())
             .env("CARGO_ENCODED_RUSTFLAGS", self.rustflags(manifest, arch))
+            // bpf-linker reads bitcode with the LLVM library it finds here, rustc's own.
+            .env("LD_LIBRARY_PATH", self.sysroot.join("lib"));
+        self.configure(&mut command);
+        command
+    }
+
+    /// Has this toolchain's cargo use its compiler and the library's sources, and no wrapper.
+    pub(crate) fn configure(&self, cargo: &mut Command) {
+        cargo
+            .env("RUSTC", self.rustc())
             // An empty value turns off a wrapper named in a user's cargo configuration.
             .env("RUSTC_WRAPPER", "")
             .env("RUSTC_WORKSPACE_WRAPPER", "")
-            // bpf-linker reads bitcode with the LLVM library it finds here, rustc's own.
-            .env("LD_LIBRARY_PATH", self.sysroot.join("lib"))
             .env("PATH", self.search_path());
         if self.src_root.is_some() {
             // Cargo's only way to take the library's sources from elsewhere than the sysroot
             // (src/cargo/core/compiler/standard_lib.rs, detect_sysroot_src_path).
-            command.env("__CARGO_TESTS_ONLY_SRC_ROOT", self.library());
+            cargo.env("__CARGO_TESTS_ONLY_SRC_ROOT", self.library());
         }
-        command
     }
 
     fn rustflags(&self, manifest: &Path, arch: &str) -> String {

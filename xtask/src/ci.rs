@@ -14,7 +14,7 @@ const HOST_CRATES: &[&str] = &["--workspace", "--exclude", "tracer-ebpf"];
 pub(crate) fn ci() -> Result<()> {
     checks()?;
     step::note("running the tests");
-    testing::test(&[])
+    testing::test(&[], false)
 }
 
 /// Formatting, lints, the BPF build without warnings, docs.

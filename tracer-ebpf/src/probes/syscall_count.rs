@@ -100,6 +100,12 @@ fn exit_elsewhere(ctx: &BtfTracePointContext, id: u64) {
         record(nr, Some(enter_ns), ctx.arg::<i64>(1));
         return;
     }
+    unseen(ctx);
+}
+
+/// An exit whose entry was not seen.
+#[inline(always)]
+pub fn unseen(ctx: &BtfTracePointContext) {
     let nr = match Registers::from_ptr(ctx.arg::<*const u64>(0)).nr() {
         u32::MAX => nr_rt_sigreturn(),
         nr => nr,
@@ -157,8 +163,9 @@ pub fn forget(id: u64) {
     }
 }
 
+/// Adds a call that ended, with its duration when that is known.
 #[inline(always)]
-fn record(nr: u32, enter_ns: Option<u64>, ret: i64) {
+pub fn record(nr: u32, enter_ns: Option<u64>, ret: i64) {
     // Hits of this probe are the sum of these counts: no counter of its own is kept.
     let slot = if nr < MAX_SYSCALLS { nr } else { MAX_SYSCALLS };
     let Some(stats) = SYSCALL_STATS.get_ptr_mut(slot) else {

@@ -7,18 +7,36 @@ use std::os::unix::fs::symlink;
 use tempfile::TempDir;
 
 use super::*;
+use crate::bpf::{Group, PROBES, Refusal, RunningKernel};
 
-/// Refuses what is listed, with the error number beside it.
-struct FakeKernel(Vec<(Feature, i32)>);
+/// Refuses what is listed, with the error number beside it, and the programs listed.
+struct FakeKernel(Vec<(Feature, i32)>, &'static [&'static str]);
 
-impl Kernel for FakeKernel {
+impl Features for FakeKernel {
     fn try_feature(&self, feature: Feature) -> io::Result<()> {
         let refused = self.0.iter().find(|r| r.0 == feature);
         refused.map_or(Ok(()), |r| Err(io::Error::from_raw_os_error(r.1)))
     }
+
+    fn try_programs(&self, group: Group) -> Vec<Refusal> {
+        let of_group = PROBES.iter().filter(|p| p.group == group);
+        of_group
+            .filter(|p| self.1.contains(&p.program))
+            .map(|p| Refusal {
+                program: p.program,
+                errno: Some(libc::EINVAL),
+                why: format!("cannot load {}", p.program),
+                without: p.without,
+            })
+            .collect()
+    }
 }
 
-const EVERYTHING: FakeKernel = FakeKernel(Vec::new());
+const EVERYTHING: FakeKernel = FakeKernel(Vec::new(), &[]);
+
+fn lacking(refused: Vec<(Feature, i32)>) -> FakeKernel {
+    FakeKernel(refused, &[])
+}
 
 /// A root directory with files in it.
 struct FakeHost(TempDir);
@@ -93,7 +111,7 @@ fn command<'a>(report: &'a DoctorReport, name: &str) -> &'a CommandResult {
 #[test]
 fn on_a_host_with_everything_all_commands_work() {
     let report = FakeHost::new().examine(&EVERYTHING, None);
-    for check in &report.checks {
+    for check in report.checks.iter().chain(&report.features) {
         assert_eq!(check.verdict.status, Status::Ok, "{check:?}");
         assert_eq!(check.verdict.remedy, None, "{check:?}");
     }
@@ -215,20 +233,6 @@ fn each_fault_of_the_host_is_found() {
             "this kernel has none",
             "use a kernel built with CONFIG_UPROBE_EVENTS=y",
         ),
-        (
-            "memlock",
-            |h| {
-                h.write("proc/sys/kernel/osrelease", b"5.10.0-32-cloud-amd64\n");
-                h.write(
-                    "proc/self/limits",
-                    b"Limit                     Soft Limit           Hard Limit           Units\n\
-                      Max locked memory         8388608              8388608              bytes\n",
-                );
-            },
-            Status::Limited,
-            "maps may take 8.00 MiB only",
-            "ulimit -l unlimited",
-        ),
     ];
     for (id, fault, status, detail, remedy) in cases {
         let host = FakeHost::new();
@@ -264,14 +268,11 @@ fn each_refusal_of_the_kernel_is_found() {
         (
             vec![(Feature::BtfTracepoint, libc::ENOENT)],
             "tracepoints",
-            Status::Limited,
-            "raw only",
+            Status::Missing,
+            "this kernel does not have it (No such file",
         ),
         (
-            vec![
-                (Feature::BtfTracepoint, einval),
-                (Feature::RawTracepoint, eperm),
-            ],
+            vec![(Feature::BtfTracepoint, eperm)],
             "tracepoints",
             Status::Missing,
             "not permitted",
@@ -294,32 +295,8 @@ fn each_refusal_of_the_kernel_is_found() {
             Status::Missing,
             "not permitted (Permission denied (os error 13)): kernel.perf_event_paranoid is 2",
         ),
-        (
-            vec![(Feature::AttachCookie, einval)],
-            "uprobes",
-            Status::Limited,
-            "this kernel",
-        ),
-        (
-            vec![(Feature::UprobeMulti, einval)],
-            "uprobes",
-            Status::Limited,
-            "this kernel",
-        ),
-        (
-            vec![(Feature::UprobeMultiProcess, libc::EBADF)],
-            "uprobes",
-            Status::Limited,
-            "attach in groups, with cookies; a group for one process sees one thread only",
-        ),
-        (
-            vec![(Feature::TaskStorage, einval)],
-            "task-storage",
-            Status::Limited,
-            "this kernel",
-        ),
     ] {
-        let report = FakeHost::new().examine(&FakeKernel(refused), None);
+        let report = FakeHost::new().examine(&lacking(refused), None);
         let verdict = find(&report.checks, id);
         assert_eq!(verdict.status, status, "{verdict:?}");
         assert!(verdict.detail.starts_with(detail), "{verdict:?}");
@@ -328,9 +305,9 @@ fn each_refusal_of_the_kernel_is_found() {
 
 #[test]
 fn commands_follow_from_the_checks() {
-    let kernel = FakeKernel(vec![
+    let kernel = lacking(vec![
         (Feature::CpuClock, libc::EPERM),
-        (Feature::SleepableTracepoint, libc::EINVAL),
+        (Feature::CompareExchange, libc::EINVAL),
     ]);
     let report = FakeHost::new().examine(&kernel, None);
     let profile = command(&report, "profile");
@@ -338,9 +315,80 @@ fn commands_follow_from_the_checks() {
         (profile.status, &*profile.why),
         (Status::Missing, &["perf-events".to_owned()][..])
     );
-    assert_eq!(command(&report, "strace").status, Status::Limited);
+    assert_eq!(command(&report, "strace").status, Status::Ok);
+    let counts = command(&report, "strace -c");
+    assert_eq!(
+        (counts.status, &*counts.why),
+        (Status::Limited, &["syscall-counts".to_owned()][..])
+    );
     assert_eq!(command(&report, "offcpu").status, Status::Ok);
     assert_eq!(report.exit_code(), 0);
+}
+
+/// Linux before 5.11 counts maps against the limit, which root may raise.
+#[test]
+fn the_limit_on_locked_memory_matters_where_maps_count_and_it_cannot_be_raised() {
+    let kernel = lacking(vec![(Feature::UnlockedMaps, libc::EPERM)]);
+    let host = FakeHost::new();
+    let verdict = |host: &FakeHost| find(&host.examine(&kernel, None).checks, "memlock").clone();
+    assert_eq!(verdict(&host).status, Status::Ok);
+    // CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE.
+    host.write("proc/self/status", b"CapEff:\t000000c000080000\n");
+    host.write(
+        "proc/self/limits",
+        b"Limit                     Soft Limit           Hard Limit           Units\n\
+          Max locked memory         8388608              8388608              bytes\n",
+    );
+    let limited = verdict(&host);
+    assert_eq!(limited.status, Status::Limited);
+    assert_eq!(limited.detail, "maps may take 8.00 MiB only");
+    assert_eq!(limited.remedy.as_deref(), Some("ulimit -l unlimited"));
+    let modern = host.examine(&EVERYTHING, None);
+    assert_eq!(find(&modern.checks, "memlock").status, Status::Ok);
+}
+
+#[test]
+fn features_work_work_differently_or_are_not_here() {
+    let examined = |kernel: &FakeKernel, id: &str| {
+        let report = FakeHost::new().examine(kernel, None);
+        find(&report.features, id).clone()
+    };
+    let old = lacking(vec![(Feature::CompareExchange, libc::EINVAL)]);
+    let counts = examined(&old, "syscall-counts");
+    assert_eq!(counts.status, Status::Limited);
+    assert!(counts.detail.contains("by thread"), "{counts:?}");
+    assert_eq!(counts.remedy.as_deref(), Some("use Linux 5.12 or later"));
+
+    let refuses = FakeKernel(Vec::new(), &["signal_deliver", "sample"]);
+    let lines = examined(&refuses, "syscall-lines");
+    assert_eq!(
+        (lines.status, &*lines.detail),
+        (
+            Status::Limited,
+            "signals are not shown: cannot load signal_deliver"
+        )
+    );
+    let samples = examined(&refuses, "samples");
+    assert_eq!(
+        (samples.status, &*samples.detail),
+        (Status::Missing, "cannot load sample")
+    );
+    assert!(samples.remedy.is_some());
+    let report = FakeHost::new().examine(&refuses, None);
+    assert_eq!(command(&report, "profile").why, ["samples"]);
+    assert_eq!(command(&report, "offcpu").status, Status::Ok);
+}
+
+#[test]
+fn facts_about_the_kernel_are_reported_whether_they_matter_or_not() {
+    let kernel = lacking(vec![(Feature::AttachCookie, libc::EINVAL)]);
+    let report = FakeHost::new().examine(&kernel, None);
+    assert_eq!(report.kernel_features.len(), Feature::ALL.len());
+    for fact in &report.kernel_features {
+        assert_eq!(fact.works, fact.id != "attach-cookie", "{fact:?}");
+        assert_eq!(fact.works, fact.error.is_none(), "{fact:?}");
+    }
+    assert!(report.commands.iter().all(|c| c.status == Status::Ok));
 }
 
 #[test]
@@ -468,9 +516,10 @@ fn go_programs_are_recognised() {
 fn text_is_aligned_and_shows_remedies() {
     let host = FakeHost::new();
     host.write("proc/sys/kernel/perf_event_max_stack", b"64\n");
-    let mut report = host.examine(&FakeKernel(vec![(Feature::CpuClock, libc::EACCES)]), None);
+    let mut report = host.examine(&lacking(vec![(Feature::CpuClock, libc::EACCES)]), None);
     let shown = ["kernel", "perf-events", "perf-event-max-stack", "tracefs"];
     report.checks.retain(|c| shown.contains(&&*c.id));
+    report.features.retain(|f| f.id == "samples");
     report
         .commands
         .retain(|c| ["profile", "sched"].contains(&&*c.name));
@@ -485,6 +534,9 @@ perf_event_open there
 perf-event-max-stack  limited  stacks are cut after 64 frames
                                -> sysctl kernel.perf_event_max_stack=127
 tracefs               ok       not mounted, and not needed
+
+FEATURE
+samples  ok  works
 
 COMMAND
 profile  no     see perf-events
@@ -517,6 +569,7 @@ fn this_host_and_this_process_are_examined() {
     let report = examine(&Host::live(), &kernel, Some(std::process::id())).expect("we run");
     println!("{}", doctor_text(&report));
     assert_eq!(report.checks.len(), CHECKS.len());
+    assert_eq!(report.features.len(), FEATURES.len());
     let process = report.process.expect("asked for");
     assert_eq!(process.checks.len(), PROCESS_CHECKS.len());
     assert_eq!(

@@ -11,8 +11,8 @@ use crate::sink::{Sink, SinkError};
 use crate::syscall::filter::SyscallSet;
 use crate::syscall::print::{Decoder, exit_text, siginfo_text};
 
-/// Number of `restart_syscall` on x86_64.
-const RESTART_SYSCALL: u32 = 219;
+/// Number of `restart_syscall`.
+const RESTART_SYSCALL: u32 = libc::SYS_restart_syscall as u32;
 
 /// What the lines look like.
 #[derive(Clone, Debug)]

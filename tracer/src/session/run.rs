@@ -5,21 +5,22 @@ use std::collections::HashSet;
 use std::future::pending;
 use std::time::{Duration, Instant};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracer_common::config::target as flag;
 use tracer_common::probe::ProbeCounters;
 
 use super::aggregates::Aggregates;
 use super::clock::{now_ns, own_cpu_ns, utc_offset_s, wall_offset_ns};
+use super::degrade::Captured;
 use super::go_target::GoTarget;
 use super::losses::{describe, losses, missing_events};
 use super::plan::{Capture, Plan, TargetSpec};
 use super::pump::{ORDER_WINDOW_NS, Pump};
 use super::refusal::{not_go, refused};
 use super::settings::{constants, sizes};
+use super::signals::Signals;
 use super::target::{Target, comm};
 use super::watch::{all_ended, reap};
-use crate::bpf::{Group, Kernel, PROBES};
+use crate::bpf::{Group, Kernel};
 use crate::error::ExpectedError;
 use crate::event::{Body, Event, ProcessInfo, RunEnd, RunStart, StopReason};
 use crate::sink::{Sink, SinkError};
@@ -67,38 +68,11 @@ const fn closed(error: &SinkError) -> StopReason {
     }
 }
 
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, ExpectedError> {
-        let failed = |e: std::io::Error| ExpectedError::KernelRefuses {
-            what: "signal handlers".to_owned(),
-            why: e.to_string(),
-        };
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
-            terminate: signal(SignalKind::terminate()).map_err(failed)?,
-        })
-    }
-
-    /// Resolves at the first SIGINT or SIGTERM; the second one then kills the tracer at once.
-    async fn stop(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-        for number in [libc::SIGINT, libc::SIGTERM] {
-            // SAFETY: restoring the default action is always allowed.
-            unsafe { libc::signal(number, libc::SIG_DFL) };
-        }
-    }
-}
-
 struct Session<'a> {
     plan: &'a Plan,
+    captured: Captured,
+    /// That of the last probe in a Go program without which nothing is left to capture.
+    refusal: Option<ExpectedError>,
     kernel: Kernel,
     pump: Pump<'a>,
     aggregates: Aggregates,
@@ -116,6 +90,8 @@ impl<'a> Session<'a> {
         let kernel = Kernel::load(&constants(plan, target), sizes(plan)).map_err(refused)?;
         Ok(Self {
             plan,
+            captured: Captured::new(plan.captures.iter().map(Capture::group)),
+            refusal: None,
             kernel,
             pump: Pump::new(sinks, plan.has_stacks()),
             aggregates: Aggregates::default(),
@@ -132,7 +108,7 @@ impl<'a> Session<'a> {
     }
 
     fn has(&self, group: Group) -> bool {
-        self.plan.captures.iter().any(|c| c.group() == group)
+        self.captured.has(group)
     }
 
     fn hz(&self) -> u32 {
@@ -165,13 +141,10 @@ impl<'a> Session<'a> {
             self.pump.live.insert(pid);
         }
         self.attach_go(target)?;
-        for probe in PROBES {
-            let wanted = probe.group == Group::Process || self.has(probe.group);
-            if wanted && !matches!(probe.group, Group::GoGc | Group::GoSchedule) {
-                self.kernel
-                    .attach(probe, u64::from(self.hz()))
-                    .map_err(refused)?;
-            }
+        let hz = u64::from(self.hz());
+        self.captured.attach(&mut self.kernel, hz)?;
+        for notice in self.captured.take_notices() {
+            self.notice(&notice);
         }
         if launched.is_none() {
             for pid in target.pids() {
@@ -209,6 +182,9 @@ impl<'a> Session<'a> {
                 _ => GoTarget::open(pid, false),
             };
             if let Err(why) = opened.and_then(|go| self.add_go(go, target.launched().is_some())) {
+                if let Some(refusal) = self.refusal.take() {
+                    return Err(refusal);
+                }
                 if needed && !self.plan.go_optional {
                     return Err(not_go(pid, &self.plan.target, why));
                 }
@@ -257,14 +233,23 @@ impl<'a> Session<'a> {
             let site = site?;
             if site.single_stepped {
                 self.notice(&format!(
-                    "{}: this Go release has no cheap place for the probe; each hit costs the \
-                     target several microseconds",
+                    "{}: the kernel must single-step the instruction at the probe; each hit costs \
+                     the target several microseconds",
                     site.probe.program
                 ));
             }
-            self.kernel
-                .attach_uprobe(site.probe, go.file(), site.offset, go.pid)
-                .map_err(|e| e.to_string())?;
+            let attached = self
+                .kernel
+                .attach_uprobe(site.probe, go.file(), site.offset, go.pid);
+            match attached {
+                Ok(()) => {}
+                Err(error) if error.is_of_process() => return Err(error.to_string()),
+                Err(error) => self.captured.refuse(site.probe, error).map_err(|refusal| {
+                    let why = refusal.to_string();
+                    self.refusal = Some(refusal);
+                    why
+                })?,
+            }
         }
         Ok(())
     }
@@ -451,10 +436,9 @@ impl<'a> Session<'a> {
     fn read_aggregates(&mut self, target: &Target) -> Result<(), SinkError> {
         let pid = target.pids().first().copied().unwrap_or(0);
         let now = now_ns();
-        for capture in &self.plan.captures {
-            let read = self
-                .aggregates
-                .read(&self.kernel, capture.group(), pid, now);
+        let groups = self.plan.captures.iter().map(Capture::group);
+        for group in groups.filter(|&group| self.captured.has(group)) {
+            let read = self.aggregates.read(&self.kernel, group, pid, now);
             match read {
                 Ok(events) => events.iter().try_for_each(|e| self.pump.deliver(e))?,
                 Err(error) => self.notice(&format!("part of the result is missing: {error}")),

@@ -4,7 +4,7 @@ use regex_lite::Regex;
 use tracer_common::capture::MAX_SYSCALLS;
 
 use super::class::{CLASS_NAMES, Class, LEGACY_CLASSES};
-use super::table::{self, SYSCALLS};
+use super::table;
 
 const WORDS: usize = MAX_SYSCALLS as usize / 64;
 
@@ -168,8 +168,8 @@ fn one(name: &str) -> Result<Option<SyscallSet>, FilterError> {
         return Ok(of_number(name));
     }
     // strace names the ABI after an `@`.
-    if let Some(row) = table::by_name(name.strip_suffix("@64").unwrap_or(name)) {
-        return Ok(Some(of_numbers([row.nr])));
+    if let Some(nr) = table::by_name(name.strip_suffix("@64").unwrap_or(name)) {
+        return Ok(Some(of_numbers([nr])));
     }
     let legacy = LEGACY_CLASSES.contains(&name);
     Ok(class_named(name).filter(|_| legacy).map(of_class))
@@ -177,7 +177,7 @@ fn one(name: &str) -> Result<Option<SyscallSet>, FilterError> {
 
 fn of_number(text: &str) -> Option<SyscallSet> {
     let number = text.parse().ok()?;
-    table::lookup(number).map(|row| of_numbers([row.nr]))
+    table::lookup(number).map(|_| of_numbers([number]))
 }
 
 fn matching(pattern: &str) -> Result<SyscallSet, FilterError> {
@@ -186,10 +186,9 @@ fn matching(pattern: &str) -> Result<SyscallSet, FilterError> {
         source,
     })?;
     Ok(of_numbers(
-        SYSCALLS
-            .iter()
-            .filter(|row| regex.is_match(row.name))
-            .map(|row| row.nr),
+        table::all()
+            .filter(|(_, row)| regex.is_match(row.name))
+            .map(|(nr, _)| nr),
     ))
 }
 
@@ -199,10 +198,9 @@ fn class_named(name: &str) -> Option<Class> {
 
 fn of_class(class: Class) -> SyscallSet {
     of_numbers(
-        SYSCALLS
-            .iter()
-            .filter(|row| row.classes.meets(class))
-            .map(|row| row.nr),
+        table::all()
+            .filter(|(_, row)| row.classes.meets(class))
+            .map(|(nr, _)| nr),
     )
 }
 
@@ -220,9 +218,8 @@ fn closest(name: &str) -> Option<&'static str> {
         return None;
     }
     let limit = name.len() / 3 + 1;
-    SYSCALLS
-        .iter()
-        .map(|row| (edits(name.as_bytes(), row.name.as_bytes()), row.name))
+    table::all()
+        .map(|(_, row)| (edits(name.as_bytes(), row.name.as_bytes()), row.name))
         .min()
         .filter(|(distance, _)| *distance <= limit)
         .map(|(_, name)| name)

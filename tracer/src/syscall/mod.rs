@@ -10,10 +10,11 @@ pub mod count;
 pub mod errno;
 pub mod filter;
 pub mod flags;
+pub mod machine;
 pub mod print;
+mod rows;
 pub mod signal;
 pub mod table;
-mod table_x86_64;
 
 #[cfg(test)]
 mod golden;

@@ -9,6 +9,7 @@ use super::options::{Options, Section};
 use super::report::{Part, Report};
 use super::setting::Setting;
 use super::{attach, machine, resources, sampling, streaming, syscalls};
+use crate::machine::Machine;
 use crate::{fixtures, host, interrupt, pins, privilege, setup, step};
 
 /// Builds what is measured, measures as root, and prints the report.
@@ -23,7 +24,7 @@ pub(crate) fn bench(options: &Options) -> Result<()> {
             .with_context(|| format!("no tracer at {}", path.display()))?,
         None => build_tracer()?,
     };
-    fixtures::build(&[pins::GO_DEMO])?;
+    fixtures::build(Machine::HOST, &[pins::GO_DEMO])?;
     if !privilege::is_root() {
         return again_as_root(&tracer);
     }

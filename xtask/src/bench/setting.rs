@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use super::options::Options;
 use super::placement::Placement;
 use super::tools::Toolbox;
+use crate::machine::Machine;
 use crate::{fixtures, pins, workspace};
 
 /// The tools, the programs to trace, and where things run and are written.
@@ -31,7 +32,7 @@ impl Setting {
             placement: Placement::find()?,
             tools: Toolbox::find(tracer)?,
             large_go: options.large_go.clone(),
-            fixtures: fixtures::directory(),
+            fixtures: fixtures::directory(Machine::HOST),
             scratch,
         })
     }

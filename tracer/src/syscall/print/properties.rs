@@ -92,7 +92,7 @@ proptest! {
 /// Every syscall with every pointer readable: no printer relies on a size it does not check.
 #[test]
 fn every_row_prints_short_and_full_captures() {
-    for row in crate::syscall::table::SYSCALLS {
+    for (nr, row) in crate::syscall::table::all() {
         for size in [0, 1, 3, 8, 15, 64, 400, 4096] {
             let captures: Vec<_> = (0..6)
                 .map(|arg| Capture {
@@ -104,13 +104,13 @@ fn every_row_prints_short_and_full_captures() {
                 .collect();
             let args = [0x7fff_0000; 6];
             let enter = SyscallEnter {
-                nr: row.nr,
+                nr,
                 args,
                 captures: captures.clone(),
                 ..SyscallEnter::default()
             };
             let exit = SyscallExit {
-                nr: row.nr,
+                nr,
                 ret: 4096,
                 captures,
                 ..SyscallExit::default()
