@@ -27,13 +27,16 @@ pub fn off_cpu_switch(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the helper has no preconditions.
     let now = unsafe { bpf_ktime_get_ns() };
     let next_tgid = next.tgid();
-    if filter::is_target(next_tgid) {
+    let to_target = filter::is_target(next_tgid);
+    if to_target {
         begins_to_run(next.tid(), now);
     }
     let tgid = prev.tgid();
     if filter::is_target(tgid) {
         count::hit(ProbeId::OffCpuSwitch);
         leaves(&ctx, tgid, prev, now);
+    } else if !to_target {
+        count::foreign(ProbeId::OffCpuSwitch);
     }
     0
 }

@@ -98,6 +98,8 @@ pub struct RunQueue {
     /// By pid and tid.
     threads: BTreeMap<(u32, u32), RunQueueThread>,
     go_schedules: Option<u64>,
+    /// When the probe on Go's scheduler was detached, in the events' clock.
+    go_until_ns: Option<u64>,
     /// Begin of the interval, in the events' clock.
     since_ns: Option<u64>,
     wall_offset_ns: i64,

@@ -23,6 +23,12 @@ use crate::term::notice;
 pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer.bpf.o"));
 
+/// The object file with all programs.
+#[must_use]
+pub fn object() -> &'static [u8] {
+    OBJECT
+}
+
 /// What the kernel refused.
 #[derive(Debug, thiserror::Error)]
 pub enum BpfError {
@@ -311,6 +317,40 @@ impl Kernel {
         self.attached = 0;
     }
 
+    /// Detaches and unloads the programs of one group.
+    pub fn detach_group(&mut self, group: super::Group) {
+        for probe in PROBES.iter().filter(|p| p.group == group) {
+            let links = self.uprobes.extract_if(.., |u| u.1.id == probe.id).count();
+            let unloaded = match self.ebpf.program_mut(probe.program) {
+                Some(Program::BtfTracePoint(program)) => program.unload(),
+                Some(Program::PerfEvent(program)) => program.unload(),
+                Some(Program::UProbe(program)) => program.unload(),
+                _ => continue,
+            };
+            if unloaded.is_ok() {
+                let links = u32::try_from(links).unwrap_or(0).max(1);
+                self.attached = self.attached.saturating_sub(links);
+            }
+        }
+    }
+
+    /// Runs of the loaded programs and ns spent in them, as the kernel counts them while
+    /// `kernel.bpf_stats_enabled` is set; zeros otherwise.
+    #[must_use]
+    pub fn run_time(&self) -> (u64, u64) {
+        let info = |program: &Program| match program {
+            Program::BtfTracePoint(program) => program.info().ok(),
+            Program::PerfEvent(program) => program.info().ok(),
+            Program::UProbe(program) => program.info().ok(),
+            _ => None,
+        };
+        let programs = PROBES.iter().filter_map(|p| self.ebpf.program(p.program));
+        programs.filter_map(info).fold((0, 0), |(runs, ns), info| {
+            let time = u64::try_from(info.run_time().as_nanos()).unwrap_or(u64::MAX);
+            (runs + info.run_count(), ns + time)
+        })
+    }
+
     /// Makes a process a target; see [`tracer_common::config::target`].
     ///
     /// # Errors
@@ -422,6 +462,8 @@ fn add(a: ProbeCounters, b: ProbeCounters) -> ProbeCounters {
         full: a.full + b.full,
         unpaired: a.unpaired + b.unpaired,
         stacks_lost: a.stacks_lost + b.stacks_lost,
+        skipped: a.skipped + b.skipped,
+        foreign: a.foreign + b.foreign,
     }
 }
 

@@ -7,7 +7,7 @@ mod probe_table;
 mod snapshot;
 
 pub use constants::Constants;
-pub use kernel::{BpfError, Kernel, Sizes};
+pub use kernel::{BpfError, Kernel, Sizes, object};
 pub use kernel_types::{KernelTypeError, KernelTypes, VMLINUX_BTF};
 pub use probe_table::{Attach, Group, PROBES, Probe};
 pub use snapshot::{OffCpuRead, RunQueueRead};

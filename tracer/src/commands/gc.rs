@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::execute::{Exit, capture};
 use crate::cli::{OutputArgs, TargetArgs};
+use crate::cost::Policy;
 use crate::error::ExpectedError;
 use crate::render::{GcFormat, GcSink, GcSummarySink};
 use crate::session::Capture;
@@ -62,7 +63,9 @@ pub(super) fn sink(view: &GcView, output: &OutputArgs) -> Result<Box<dyn Sink>, 
 
 impl GcArgs {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
-        let plan = self.target.plan(vec![Capture::GoGc], &["gc"])?;
+        let plan = self
+            .target
+            .plan(vec![Capture::GoGc], &["gc"], Policy::Ignore)?;
         let mut sinks = vec![sink(&self.view, &self.output)?];
         if plan.notices {
             sinks.push(Box::new(GcSummarySink::new(stderr(), "stderr")));

@@ -5,6 +5,7 @@ use clap::Args;
 use super::execute::{Exit, capture};
 use super::profile::{DEFAULT_DURATION, StackView};
 use crate::cli::{OutputArgs, TargetArgs};
+use crate::cost::Policy;
 use crate::error::ExpectedError;
 use crate::render::OffCpuSink;
 use crate::session::Capture;
@@ -54,7 +55,7 @@ impl OffCpuArgs {
             kernel: !self.no_kernel,
             user: true,
         }];
-        let mut plan = self.target.plan(captures, &["offcpu"])?;
+        let mut plan = self.target.plan(captures, &["offcpu"], Policy::Enforce)?;
         if self.target.command.is_empty() {
             plan.duration = plan.duration.or(Some(DEFAULT_DURATION));
         }

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::execute::{Exit, capture};
 use crate::cli::{OutputArgs, TargetArgs};
+use crate::cost::Policy;
 use crate::error::ExpectedError;
 use crate::render::{OnCpuSink, StackFormat, StackOutput, StackText};
 use crate::session::Capture;
@@ -101,7 +102,7 @@ impl ProfileArgs {
             kernel: !self.no_kernel,
             user: true,
         }];
-        let mut plan = self.target.plan(captures, &["profile"])?;
+        let mut plan = self.target.plan(captures, &["profile"], Policy::Enforce)?;
         if self.target.command.is_empty() {
             plan.duration = plan.duration.or(Some(DEFAULT_DURATION));
         }

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::execute::{Exit, capture};
 use crate::cli::{OutputArgs, TargetArgs};
+use crate::cost::Policy;
 use crate::error::ExpectedError;
 use crate::render::{RunQueueFormat, RunQueueSink};
 use crate::session::Capture;
@@ -74,7 +75,7 @@ impl SchedArgs {
         if self.go {
             captures.push(Capture::GoSchedule);
         }
-        let mut plan = self.target.plan(captures, &["sched"])?;
+        let mut plan = self.target.plan(captures, &["sched"], Policy::Enforce)?;
         plan.interval = self.interval;
         capture(&plan, vec![sink(&self.view, &self.output)?])
     }

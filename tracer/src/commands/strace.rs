@@ -6,6 +6,7 @@ use clap::{ArgAction, Args};
 
 use super::execute::{Exit, capture};
 use crate::cli::{OutputArgs, TargetArgs};
+use crate::cost::Policy;
 use crate::error::ExpectedError;
 use crate::render::strace_count::{CountFormat, CountOptions, StraceCounts};
 use crate::render::strace_line::{LineOptions, Prefix, StraceLines, Timestamps};
@@ -204,7 +205,7 @@ impl StraceArgs {
         let syscalls = syscalls(&self.expressions)?;
         if self.summary_only {
             let captures = vec![Capture::SyscallStats { syscalls }];
-            let mut plan = self.target.plan(captures, &["strace -c"])?;
+            let mut plan = self.target.plan(captures, &["strace -c"], Policy::Warn)?;
             plan.interval = self.interval;
             return capture(&plan, vec![count_sink(&self.counts, &self.output)?]);
         }
@@ -213,7 +214,7 @@ impl StraceArgs {
             string_limit: self.lines.string_limit,
             goroutines: self.lines.goroutines,
         }];
-        let mut plan = self.target.plan(captures, &["strace"])?;
+        let mut plan = self.target.plan(captures, &["strace"], Policy::Warn)?;
         plan.go_optional = true;
         let style = style(&plan.target, plan.follow, self.output.file().is_some());
         let sink = line_sink(&self.lines, syscalls, style, &self.output)?;

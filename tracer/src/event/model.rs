@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Losses, OffCpuStack, ProcessInfo, RunEnd, RunQueueThread, RunStart, Symbols, SyscallEnter,
-    SyscallExit, SyscallLatency,
+    Cost, Losses, OffCpuStack, ProcessInfo, RunEnd, RunQueueThread, RunStart, Symbols,
+    SyscallEnter, SyscallExit, SyscallLatency,
 };
 use crate::go::gc::GcCycle;
 
@@ -51,6 +51,12 @@ pub enum Body {
     Tick,
     Losses(Losses),
     RunEnd(Box<RunEnd>),
+    // In the order in which they came to be: a recording knows variants by their number.
+    /// What the run cost; comes before `RunEnd`.
+    Cost(Box<Cost>),
+    /// Probes of this name ([`Charge::probes`](super::Charge)) were detached since they cost too
+    /// much: what they show ends here.
+    Detached(String),
 }
 
 /// A signal is being delivered.

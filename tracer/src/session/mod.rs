@@ -11,6 +11,7 @@ mod pump;
 mod refusal;
 mod run;
 mod settings;
+mod spending;
 mod target;
 mod watch;
 
