@@ -317,6 +317,19 @@ impl Kernel {
         self.attached = 0;
     }
 
+    /// Of the switches off the CPU, measures one in `one_in` from now on, which then counts for
+    /// that many; rounded up to a power of two.
+    ///
+    /// # Errors
+    /// When the map is not usable.
+    pub fn set_off_cpu_sampling(&mut self, one_in: u32) -> Result<(), BpfError> {
+        let name = "OFF_CPU_SKIP";
+        let map = self.ebpf.map_mut(name).ok_or_else(|| missing(name))?;
+        let mut map: Array<_, u32> = Array::try_from(map).map_err(|e| map_error(name, e))?;
+        let skip = one_in.clamp(1, 1 << 20).next_power_of_two() - 1;
+        map.set(0, skip, 0).map_err(|e| map_error(name, e))
+    }
+
     /// Detaches and unloads the programs of one group.
     pub fn detach_group(&mut self, group: super::Group) {
         for probe in PROBES.iter().filter(|p| p.group == group) {

@@ -36,7 +36,7 @@ pub struct TargetArgs {
     /// Size of the buffer between kernel and tracer, in KiB
     #[arg(long, value_name = "KIB", hide_short_help = true)]
     pub buffer_size: Option<u32>,
-    /// Percent of the target's CPU time that probes may take, or off [default: 2]
+    /// Percent of the target's CPU time that probes may take, or off; 2 unless given
     #[arg(long, value_name = "PCT", value_parser = parse_limit)]
     pub max_overhead: Option<Limit>,
     /// More on stderr: what each probe costs

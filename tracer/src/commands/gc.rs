@@ -20,7 +20,8 @@ Examples:
 ";
 
 const OVERHEAD: &str = "\
-Overhead: two probe hits, about 4 microseconds, for each cycle.
+Overhead: two probe hits, about 4 microseconds, for each cycle. That is never too much unless you
+say so with --max-overhead.
 
 The line: gc NUMBER @SECONDS SINCE START PERCENT OF CPU: sweep termination (world stopped) +
 concurrent mark + mark termination (world stopped), wall clock; CPU of the same, where mark is

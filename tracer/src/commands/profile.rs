@@ -19,7 +19,8 @@ Examples:
 ";
 
 const OVERHEAD: &str = "\
-Overhead: at 99 Hz not measurable; at 999 Hz 3 to 5 % of the sampled CPUs.
+Overhead: at 99 Hz not measurable; at 999 Hz 3 to 5 % of the sampled CPUs. Beyond --max-overhead
+the run ends with what it has.
 
 A sample is taken on every CPU -F times a second; those in which the target runs count. User
 stacks follow frame pointers (Go keeps them; C and C++ need -fno-omit-frame-pointer).";

@@ -24,7 +24,8 @@ Examples:
 ";
 
 const OVERHEAD: &str = "\
-Overhead: the sum of what the recorded commands cost; see their help.
+Overhead: the sum of what the recorded commands cost; see their help. A recording is to be complete:
+more than 2 % is only told, and nothing detached, unless you give --max-overhead.
 
 Function names are looked up while recording, so the report needs neither the target nor its files.";
 

@@ -29,7 +29,8 @@ Examples:
 
 const OVERHEAD: &str = "\
 Overhead: -c about 0.25 microseconds a call, lines about 1; no stop of the target, where strace
-stops it twice a call. While it runs, every process on the host pays about 0.15 a call.
+stops it twice a call. While it runs, every process on the host pays about 0.15 a call. A trace is
+to be complete: more than 2 % is only told, and nothing detached, unless you give --max-overhead.
 
 Times are wall clock in the call (strace -c shows system CPU time). Strings that were not in
 memory at entry are shown as addresses.";

@@ -99,12 +99,24 @@ pub struct Over {
     /// What that took, in percent.
     pub dearest_percent: f64,
     pub hits_per_second: f64,
-    /// Whether to detach it, or only to say so.
-    pub detach: bool,
+    pub action: Action,
+}
+
+/// What to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Say so.
+    Tell,
+    /// Measure one in so many of the hits.
+    Sample(u32),
+    Detach,
 }
 
 /// A window so far over the limit is enough alone; otherwise two in a row are.
 const FAR_OVER: f64 = 4.0;
+
+/// Fewer than one in so many hits would say little about any stack.
+const MOST_SKIPPED: u32 = 1024;
 
 /// Less than this percent of one CPU is never too much: an idle target spends most of the little
 /// it uses in system calls and switches.
@@ -116,6 +128,8 @@ pub struct Guard {
     budget: Budget,
     over_before: bool,
     told: bool,
+    /// Of so many switches off the CPU one is measured.
+    one_in: u32,
 }
 
 impl Guard {
@@ -126,6 +140,7 @@ impl Guard {
             budget,
             over_before: false,
             told: false,
+            one_in: 1,
         }
     }
 
@@ -148,17 +163,39 @@ impl Guard {
         // Births and deaths of processes must be known while anything is.
         let rest = window.bills.iter().filter(|b| b.group != Group::Process);
         let dearest = rest.max_by_key(|b| b.charge.target_ns)?.clone();
-        let detach = self.budget.policy == Policy::Enforce;
-        self.told = !detach;
         self.over_before = false;
+        let dearest_percent = spent(window, |b| b.group == dearest.group);
+        let action = if self.budget.policy == Policy::Warn {
+            self.told = true;
+            Action::Tell
+        } else {
+            let rest = percent - dearest_percent;
+            self.curb(&dearest, dearest_percent, limit - rest)
+        };
         Some(Over {
             percent,
             limit,
-            dearest_percent: spent(window, |b| b.group == dearest.group),
+            dearest_percent,
             hits_per_second: dearest.charge.hits as f64 * 1e9 / window.wall_ns.max(1) as f64,
             dearest,
-            detach,
+            action,
         })
+    }
+
+    /// The least that brings a bill of `percent` down to `allowed`.
+    fn curb(&mut self, bill: &Bill, percent: f64, allowed: f64) -> Action {
+        let floor = percent * bill.floor_ns as f64 / bill.charge.target_ns.max(1) as f64;
+        let reducible = percent - floor;
+        // The stacks are most of the price of these probes, and can be left out; of the others
+        // most is the way into the kernel.
+        if bill.group != Group::OffCpu || allowed <= floor || self.one_in >= MOST_SKIPPED {
+            return Action::Detach;
+        }
+        // A cast saturates.
+        let times = (reducible / (allowed - floor)).ceil().max(2.0) as u32;
+        let times = times.min(MOST_SKIPPED).next_power_of_two();
+        self.one_in = self.one_in.saturating_mul(times).min(MOST_SKIPPED);
+        Action::Sample(self.one_in)
     }
 }
 
@@ -197,6 +234,7 @@ mod tests {
                 target_ns,
                 ..Charge::default()
             },
+            floor_ns: target_ns / 16,
         }
     }
 
@@ -248,7 +286,7 @@ mod tests {
         assert_eq!(over.dearest.group, Group::GoSchedule);
         assert!((over.dearest_percent - 3.6).abs() < 1e-9);
         assert_eq!(over.hits_per_second, 36_000.0);
-        assert!(over.detach);
+        assert_eq!(over.action, Action::Detach);
         let over = guard.judge(&window(250, 100_000)).expect("40 % at once");
         assert_eq!(over.percent, 40.0);
     }
@@ -266,15 +304,37 @@ mod tests {
     fn complete_results_are_cut_only_when_asked() {
         let mut warning = guard(None, Policy::Warn);
         let over = warning.judge(&window(250, 100_000)).expect("a word");
-        assert!(!over.detach);
+        assert_eq!(over.action, Action::Tell);
         assert_eq!(warning.judge(&window(250, 100_000)), None, "only once");
         let asked = Some(Limit::Percent(1.0));
         let mut asked = guard(asked, Policy::Warn);
-        assert!(asked.judge(&window(250, 100_000)).expect("over").detach);
+        let over = asked.judge(&window(250, 100_000)).expect("over");
+        assert_eq!(over.action, Action::Detach);
         let mut never = guard(None, Policy::Ignore);
         assert_eq!(never.judge(&window(250, 100_000)), None);
         let mut off = guard(Some(Limit::Off), Policy::Enforce);
         assert_eq!(off.judge(&window(250, 250_000)), None);
+    }
+
+    #[test]
+    fn switches_with_stacks_are_sampled_as_far_as_that_helps() {
+        let mut guard = guard(None, Policy::Enforce);
+        let off_cpu = |percent: u64| Window {
+            wall_ns: 250 * MS,
+            cpu_ns: Some(100 * MS),
+            bills: vec![bill(Group::OffCpu, percent * MS)],
+        };
+        let mut action = |percent| guard.judge(&off_cpu(percent)).map(|o| o.action);
+        // 1/16 of it is the floor: 15 % must become 1 %.
+        assert_eq!(action(16), Some(Action::Sample(16)));
+        assert_eq!(action(1), None);
+        // 5/8 % of 10 is the floor: 9.4 % must become 1.4 %, of what is 1 in 16 already.
+        assert_eq!(action(10), Some(Action::Sample(128)));
+        assert_eq!(action(24), Some(Action::Sample(1024)));
+        assert_eq!(action(10), Some(Action::Detach), "nothing left to skip");
+        let mut hopeless = Guard::new(Budget::new(None, Policy::Enforce));
+        let over = hopeless.judge(&off_cpu(40)).expect("over");
+        assert_eq!(over.action, Action::Detach, "2.5 % is the floor alone");
     }
 
     #[test]

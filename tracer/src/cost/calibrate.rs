@@ -14,11 +14,14 @@ const SAMPLE_HZ: u64 = 1999;
 /// Records that the programs send meanwhile must not fill the ring: a full one is cheaper.
 const RING_BYTES: u32 = 4 << 20;
 
+/// Prices with their classes.
+type Found = Vec<(Class, Price)>;
+
 /// What is priced with one set of programs.
 struct Trial {
     group: Group,
     classes: &'static [Class],
-    price: fn(&mut Bench) -> Result<Vec<(Class, Price)>, String>,
+    price: fn(&mut Bench) -> Result<Found, String>,
 }
 
 const TRIALS: [Trial; 6] = [
@@ -149,7 +152,7 @@ impl Bench {
         class: Class,
         work: Work,
         per_operation: f64,
-    ) -> Result<Vec<(Class, Price)>, String> {
+    ) -> Result<Found, String> {
         let free = self.time(work)?;
         self.target(false)?;
         self.attach(group)?;
@@ -163,7 +166,7 @@ impl Bench {
         Ok(vec![(class, price)])
     }
 
-    fn stream(&mut self) -> Result<Vec<(Class, Price)>, String> {
+    fn stream(&mut self) -> Result<Found, String> {
         let works = [Work::Syscall, Work::ShortPath, Work::LongPath];
         let free = self.time_all(works)?;
         self.target(false)?;
@@ -190,7 +193,7 @@ impl Bench {
     }
 
     /// Interrupts are long beside what they interrupt: their own length is the price.
-    fn samples(&mut self) -> Result<Vec<(Class, Price)>, String> {
+    fn samples(&mut self) -> Result<Found, String> {
         self.target(false)?;
         self.attach(Group::Samples)?;
         let other = self.time(Work::Spin)?;
@@ -199,7 +202,7 @@ impl Bench {
         Ok(vec![(Class::Samples, price(target, other))])
     }
 
-    fn uprobes(&mut self) -> Result<Vec<(Class, Price)>, String> {
+    fn uprobes(&mut self) -> Result<Found, String> {
         let probe = PROBES
             .iter()
             .find(|p| p.group == Group::GoSchedule)

@@ -37,6 +37,8 @@ impl Captured {
 pub struct Bill {
     pub group: Group,
     pub charge: Charge,
+    /// What the targets would have paid had nothing of it been measured, in ns.
+    pub floor_ns: u64,
 }
 
 /// What is known at one moment.
@@ -135,9 +137,17 @@ impl Meter {
     /// Charges of each group, in the order of the groups.
     #[must_use]
     pub fn bills(&self, reading: &Reading<'_>) -> Vec<Bill> {
-        let bill = |&group| Bill {
-            group,
-            charge: self.charge(group, reading),
+        let bill = |&group| {
+            let charge = self.charge(group, reading);
+            let floor = match Self::classes(group) {
+                [class, ..] => self.prices.of(*class).other_ns,
+                [] => 0,
+            };
+            Bill {
+                group,
+                floor_ns: charge.hits.saturating_mul(floor.into()),
+                charge,
+            }
         };
         self.groups.iter().map(bill).collect()
     }

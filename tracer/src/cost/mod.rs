@@ -16,7 +16,7 @@ mod meter;
 mod price;
 mod subject;
 
-pub use budget::{Budget, Guard, Limit, LimitError, Over, Policy, Window, parse_limit};
+pub use budget::{Action, Budget, Guard, Limit, LimitError, Over, Policy, Window, parse_limit};
 pub use cache::prices;
 pub(crate) use cpu_time::CpuTime;
 pub use meter::{Bill, Captured, Meter, Reading};

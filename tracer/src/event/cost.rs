@@ -44,6 +44,15 @@ pub struct KernelTime {
     pub ns: u64,
 }
 
+/// From now on some probes measure less than was asked for, since they cost too much.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Curbed {
+    /// Which: as [`Charge::probes`].
+    pub probes: String,
+    /// Of so many hits one is measured, and counts for all; 0 when they are detached.
+    pub one_in: u32,
+}
+
 impl Cost {
     /// What the targets paid for all probes, in ns.
     #[must_use]

@@ -12,7 +12,7 @@ mod model;
 mod syscall;
 
 pub use aggregate::{Latency, OffCpuStack, RunQueueThread, SyscallLatency};
-pub use cost::{Charge, Cost, KernelTime};
+pub use cost::{Charge, Cost, Curbed, KernelTime};
 pub use fact::{
     FrameSymbol, Losses, ProbeLoss, ProcessInfo, RunEnd, RunStart, StopReason, SymbolOrigin,
     SymbolizedAddress, Symbols,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cost, Losses, OffCpuStack, ProcessInfo, RunEnd, RunQueueThread, RunStart, Symbols,
+    Cost, Curbed, Losses, OffCpuStack, ProcessInfo, RunEnd, RunQueueThread, RunStart, Symbols,
     SyscallEnter, SyscallExit, SyscallLatency,
 };
 use crate::go::gc::GcCycle;
@@ -54,9 +54,8 @@ pub enum Body {
     // In the order in which they came to be: a recording knows variants by their number.
     /// What the run cost; comes before `RunEnd`.
     Cost(Box<Cost>),
-    /// Probes of this name ([`Charge::probes`](super::Charge)) were detached since they cost too
-    /// much: what they show ends here.
-    Detached(String),
+    /// Some probes cost too much.
+    Curbed(Box<Curbed>),
 }
 
 /// A signal is being delivered.

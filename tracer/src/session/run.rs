@@ -21,9 +21,11 @@ use super::spending::{Spending, breakdown, over_line, prices_for};
 use super::target::{Target, comm};
 use super::watch::{all_ended, reap};
 use crate::bpf::{Group, Kernel, PROBES};
-use crate::cost::Prices;
+use crate::cost::{Action, Prices};
 use crate::error::ExpectedError;
-use crate::event::{Body, Cost, Event, KernelTime, ProcessInfo, RunEnd, RunStart, StopReason};
+use crate::event::{
+    Body, Cost, Curbed, Event, KernelTime, ProcessInfo, RunEnd, RunStart, StopReason,
+};
 use crate::sink::{Sink, SinkError};
 use crate::syscall::capture;
 use crate::term;
@@ -473,18 +475,24 @@ impl<'a> Session<'a> {
             return Ok(());
         };
         let line = over_line(&over, self.spending.elapsed());
-        if !over.detach {
-            self.notice(&line);
-            return Ok(());
-        }
+        let one_in = match over.action {
+            Action::Tell => {
+                self.notice(&line);
+                return Ok(());
+            }
+            Action::Sample(n) if self.kernel.set_off_cpu_sampling(n).is_ok() => n,
+            Action::Sample(_) | Action::Detach => {
+                let group = over.dearest.group;
+                self.kernel.detach_group(group);
+                self.groups.retain(|&g| g != group);
+                0
+            }
+        };
         // Told in any case: the result is not what was asked for.
         term::notice(&line);
-        let group = over.dearest.group;
-        self.kernel.detach_group(group);
-        self.groups.retain(|&g| g != group);
         let probes = over.dearest.charge.probes;
-        self.pump
-            .deliver(&fact(now_ns(), 0, Body::Detached(probes)))
+        let curbed = Body::Curbed(Box::new(Curbed { probes, one_in }));
+        self.pump.deliver(&fact(now_ns(), 0, curbed))
     }
 
     fn interval(&mut self, target: &Target) -> Result<(), SinkError> {

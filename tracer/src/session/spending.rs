@@ -9,7 +9,7 @@ use super::plan::Plan;
 use super::target::Target;
 use crate::bpf::Group;
 use crate::cost::{
-    Bill, Captured, Class, CpuTime, Guard, Meter, Over, Prices, Reading, Window, prices,
+    Action, Bill, Captured, Class, CpuTime, Guard, Meter, Over, Prices, Reading, Window, prices,
 };
 use crate::event::{Cost, KernelTime};
 use crate::term;
@@ -150,6 +150,8 @@ impl Mark {
                 now.hits = now.hits.saturating_sub(old.hits);
                 now.target_ns = now.target_ns.saturating_sub(old.target_ns);
             }
+            let floor = old(bill.group).map_or(0, |old| old.floor_ns);
+            bill.floor_ns = bill.floor_ns.saturating_sub(floor);
         }
         Window {
             wall_ns: self.wall_ns.saturating_sub(before.wall_ns),
@@ -186,10 +188,15 @@ pub(super) fn over_line(over: &Over, after: Duration) -> String {
         term::rate(over.hits_per_second).replacen("/s", " hits/s", 1),
         term::ns(charge.each_ns),
     );
-    if over.detach {
-        format!("{what}: detached after {:.1} s", after.as_secs_f64())
-    } else {
-        format!("{what}; going on, for a complete result: --max-overhead PCT would detach it")
+    let after = after.as_secs_f64();
+    match over.action {
+        Action::Detach => format!("{what}: detached after {after:.1} s"),
+        Action::Sample(n) => {
+            format!("{what}: from {after:.1} s on one hit in {n} is measured, and counts for {n}")
+        }
+        Action::Tell => {
+            format!("{what}; going on, for a complete result: --max-overhead PCT would detach it")
+        }
     }
 }
 
@@ -236,7 +243,7 @@ mod tests {
     use super::*;
     use crate::event::Charge;
 
-    fn over(detach: bool) -> Over {
+    fn over(action: Action) -> Over {
         Over {
             percent: 43.5,
             limit: 2.0,
@@ -248,21 +255,27 @@ mod tests {
                     each_ns: 13_200,
                     ..Charge::default()
                 },
+                floor_ns: 0,
             },
             dearest_percent: 43.14,
             hits_per_second: 32_000.0,
-            detach,
+            action,
         }
     }
 
     #[test]
     fn lines_about_the_budget() {
         assert_eq!(
-            over_line(&over(true), Duration::from_millis(512)),
+            over_line(&over(Action::Detach), Duration::from_millis(512)),
             "over the budget of 2 %: go_schedule takes 43.1 % of the target's CPU time \
              (32.0 k hits/s of 13.2 µs): detached after 0.5 s"
         );
-        let warning = over_line(&over(false), Duration::ZERO);
+        let sampling = over_line(&over(Action::Sample(8)), Duration::from_secs(2));
+        assert!(
+            sampling.ends_with(": from 2.0 s on one hit in 8 is measured, and counts for 8"),
+            "{sampling}"
+        );
+        let warning = over_line(&over(Action::Tell), Duration::ZERO);
         assert!(
             warning
                 .ends_with("; going on, for a complete result: --max-overhead PCT would detach it"),
@@ -282,12 +295,14 @@ mod tests {
                     target_ns: hits * 300,
                     ..Charge::default()
                 },
+                floor_ns: hits * 100,
             }],
         };
         let window = mark(900, Some(70), 12).since(&mark(500, Some(30), 2));
         assert_eq!((window.wall_ns, window.cpu_ns), (400, Some(40)));
         assert_eq!(window.bills[0].charge.hits, 10);
         assert_eq!(window.bills[0].charge.target_ns, 3000);
+        assert_eq!(window.bills[0].floor_ns, 1000);
         let gone = mark(900, None, 1).since(&mark(1000, Some(30), 2));
         assert_eq!((gone.wall_ns, gone.cpu_ns), (0, None));
         assert_eq!(gone.bills[0].charge.hits, 0);
