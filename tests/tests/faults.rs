@@ -457,7 +457,15 @@ fn storms_of_threads_are_counted_exactly() {
     ];
     let tracer = place.tracer(&args).attach();
     let other = place
-        .tracer(&["offcpu", "--format", "folded", "-p", &target.pid_text()])
+        .tracer(&[
+            "offcpu",
+            "--max-overhead",
+            "off",
+            "--format",
+            "folded",
+            "-p",
+            &target.pid_text(),
+        ])
         .attach();
     until("the end", || (!target.is_running()).then_some(()));
     let made = target.finish().success().count();
@@ -607,8 +615,14 @@ fn an_interrupt_prints_the_whole_result() {
     let Some(place) = place(true) else { return };
     let commands: [(&[&str], &str); 4] = [
         (&["strace", "-c"], "getppid"),
-        (&["profile", "-F", "499"], " samples in "),
-        (&["sched"], "run-queue latency over "),
+        (
+            &["profile", "-F", "499", "--max-overhead", "off"],
+            " samples in ",
+        ),
+        (
+            &["sched", "--max-overhead", "off"],
+            "run-queue latency over ",
+        ),
         (&["strace"], "getppid() "),
     ];
     for (command, text) in commands {

@@ -129,7 +129,14 @@ fn go_schedules_at_least_twice_a_round_trip() {
         let name = format!("go/{release}/pingpong");
         let mut target = Running::ready(&mut place.command(&name, &["-n", "20011", "-wait"]));
         let tracer = place
-            .tracer(&["sched", "--go", "-p", &target.pid_text()])
+            .tracer(&[
+                "sched",
+                "--go",
+                "--max-overhead",
+                "off",
+                "-p",
+                &target.pid_text(),
+            ])
             .attach();
         target.proceed();
         let _ = target.finish().success();

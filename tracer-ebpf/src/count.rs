@@ -33,6 +33,10 @@ counters! {
     unpaired => unpaired;
     /// Counts a stack that could not be stored.
     stack_lost => stacks_lost;
+    /// Counts a run about a target that was not asked for.
+    skipped => skipped;
+    /// Counts a run that had to do with no target.
+    foreign => foreign;
 }
 
 /// As [`fault`], for a probe known by its number.

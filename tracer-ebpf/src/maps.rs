@@ -65,6 +65,8 @@ pub struct OffCpuPending {
     pub out_ns: u64,
     /// 0 until woken.
     pub woken_ns: u64,
+    /// Switches it stands for.
+    pub weight: u64,
 }
 
 /// When a thread became runnable.
@@ -138,6 +140,10 @@ pub static MORE_STACKS: StackTrace = StackTrace::with_max_entries(4096, 0);
 /// Threads off the CPU, by tid.
 #[map]
 pub static OFF_CPU_PENDING: HashMap<u32, OffCpuPending> = HashMap::with_max_entries(32768, 0);
+
+/// Of how many switches off the CPU one is measured, less 1; a power of two less 1.
+#[map]
+pub static OFF_CPU_SKIP: Array<u32> = Array::with_max_entries(1, 0);
 
 /// Time off the CPU.
 #[map]

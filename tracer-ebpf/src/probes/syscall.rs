@@ -110,7 +110,12 @@ pub fn syscall_enter(ctx: BtfTracePointContext) -> i32 {
     let id = bpf_get_current_pid_tgid();
     let tgid = (id >> 32) as u32;
     let nr = ctx.arg::<u64>(1) as u32;
-    if !begins(tgid, nr) || !traces_syscall(nr) {
+    if !begins(tgid, nr) {
+        count::foreign(ProbeId::SyscallEnter);
+        return 0;
+    }
+    if !traces_syscall(nr) {
+        count::skipped(ProbeId::SyscallEnter);
         return 0;
     }
     count::hit(ProbeId::SyscallEnter);

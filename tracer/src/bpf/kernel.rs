@@ -28,6 +28,12 @@ pub(super) static OBJECT: &[u8] =
 /// Threads whose syscalls can be timed where each keeps an entry.
 const THREADS: u32 = 1 << 16;
 
+/// The object file with all programs.
+#[must_use]
+pub fn object() -> &'static [u8] {
+    OBJECT
+}
+
 /// Sizes of the maps that depend on what a session captures.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
@@ -289,6 +295,43 @@ impl Kernel {
         }
     }
 
+    /// Of the switches off the CPU, measures one in `one_in` from now on, which then counts for
+    /// that many; rounded up to a power of two.
+    ///
+    /// # Errors
+    /// When the map is not usable.
+    pub fn set_off_cpu_sampling(&mut self, one_in: u32) -> Result<(), BpfError> {
+        let name = "OFF_CPU_SKIP";
+        let map = self.ebpf.map_mut(name).ok_or_else(|| missing(name))?;
+        let mut map: Array<_, u32> = Array::try_from(map).map_err(|e| map_error(name, e))?;
+        let skip = one_in.clamp(1, 1 << 20).next_power_of_two() - 1;
+        map.set(0, skip, 0).map_err(|e| map_error(name, e))
+    }
+
+    /// Detaches and unloads the programs of one group.
+    pub fn detach_group(&mut self, group: super::Group) {
+        for probe in PROBES.iter().filter(|p| p.group == group) {
+            self.unload(probe);
+        }
+    }
+
+    /// Runs of the loaded programs and ns spent in them, as the kernel counts them while
+    /// `kernel.bpf_stats_enabled` is set; zeros otherwise.
+    #[must_use]
+    pub fn run_time(&self) -> (u64, u64) {
+        let info = |program: &Program| match program {
+            Program::BtfTracePoint(program) => program.info().ok(),
+            Program::PerfEvent(program) => program.info().ok(),
+            Program::UProbe(program) => program.info().ok(),
+            _ => None,
+        };
+        let programs = PROBES.iter().filter_map(|p| self.ebpf.program(p.program));
+        programs.filter_map(info).fold((0, 0), |(runs, ns), info| {
+            let time = u64::try_from(info.run_time().as_nanos()).unwrap_or(u64::MAX);
+            (runs + info.run_count(), ns + time)
+        })
+    }
+
     /// Makes a process a target; see [`tracer_common::config::target`].
     ///
     /// # Errors
@@ -407,6 +450,8 @@ fn add(a: ProbeCounters, b: ProbeCounters) -> ProbeCounters {
         full: a.full + b.full,
         unpaired: a.unpaired + b.unpaired,
         stacks_lost: a.stacks_lost + b.stacks_lost,
+        skipped: a.skipped + b.skipped,
+        foreign: a.foreign + b.foreign,
     }
 }
 

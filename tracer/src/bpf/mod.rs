@@ -13,7 +13,7 @@ mod uprobe;
 pub use constants::Constants;
 pub use error::BpfError;
 pub use feature::{Abilities, Feature, Features, Refusal};
-pub use kernel::{Kernel, Sizes};
+pub use kernel::{Kernel, Sizes, object};
 pub use kernel_types::{KernelTypeError, KernelTypes, VMLINUX_BTF};
 pub use probe_table::{Attach, Group, PROBES, Probe, When};
 pub use snapshot::{OffCpuRead, RunQueueRead};

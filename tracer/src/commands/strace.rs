@@ -6,6 +6,7 @@ use clap::{ArgAction, Args};
 
 use super::execute::{Exit, capture};
 use crate::cli::{OutputArgs, TargetArgs};
+use crate::cost::Policy;
 use crate::error::ExpectedError;
 use crate::render::strace_count::{CountFormat, CountOptions, StraceCounts};
 use crate::render::strace_line::{LineOptions, Prefix, StraceLines, Timestamps};
@@ -28,7 +29,8 @@ Examples:
 
 const OVERHEAD: &str = "\
 Overhead: -c about 0.25 microseconds a call, lines about 1; no stop of the target, where strace
-stops it twice a call. While it runs, every process on the host pays about 0.15 a call.
+stops it twice a call. While it runs, every process on the host pays about 0.15 a call. A trace is
+to be complete: more than 2 % is only told, and nothing detached, unless you give --max-overhead.
 
 Times are wall clock in the call (strace -c shows system CPU time). Strings that were not in
 memory at entry are shown as addresses.";
@@ -204,7 +206,7 @@ impl StraceArgs {
         let syscalls = syscalls(&self.expressions)?;
         if self.summary_only {
             let captures = vec![Capture::SyscallStats { syscalls }];
-            let mut plan = self.target.plan(captures, &["strace -c"])?;
+            let mut plan = self.target.plan(captures, &["strace -c"], Policy::Warn)?;
             plan.interval = self.interval;
             return capture(&plan, vec![count_sink(&self.counts, &self.output)?]);
         }
@@ -213,7 +215,7 @@ impl StraceArgs {
             string_limit: self.lines.string_limit,
             goroutines: self.lines.goroutines,
         }];
-        let mut plan = self.target.plan(captures, &["strace"])?;
+        let mut plan = self.target.plan(captures, &["strace"], Policy::Warn)?;
         plan.go_optional = true;
         let style = style(&plan.target, plan.follow, self.output.file().is_some());
         let sink = line_sink(&self.lines, syscalls, style, &self.output)?;

@@ -136,4 +136,6 @@ pub enum StopReason {
     OutputClosed,
     /// The output could not be written.
     OutputFailed,
+    /// Every probe cost too much.
+    OverBudget,
 }

@@ -2,7 +2,7 @@
 //!
 //! | change | version |
 //! |---|---|
-//! | a variant appended to [`Body`](crate::event::Body), a new frame kind | minor + 1 |
+//! | a variant appended to [`Body`](crate::event::Body) or an enumeration in it, a new frame kind | minor + 1 |
 //! | any other change of what events serialize to (field added, moved, retyped) | major + 1, minor 0 |
 //!
 //! | | reader of the same major, minor ≥ file's | reader of the same major, minor < file's | other major |

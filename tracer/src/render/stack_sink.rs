@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use super::costed::{Costed, cost_of};
 use super::{FlameGraph, StackText, write_flame_graph, write_folded, write_off_cpu, write_on_cpu};
 use crate::analysis::{OffCpu, OnCpu};
 use crate::event::{Body, Event};
@@ -34,6 +35,7 @@ pub struct StackOutput {
 pub struct OnCpuSink<W> {
     analysis: OnCpu,
     output: StackOutput,
+    cost: Option<serde_json::Value>,
     out: W,
     name: String,
 }
@@ -42,6 +44,7 @@ pub struct OnCpuSink<W> {
 pub struct OffCpuSink<W> {
     analysis: OffCpu,
     output: StackOutput,
+    cost: Option<serde_json::Value>,
     out: W,
     name: String,
 }
@@ -52,6 +55,7 @@ impl<W: Write> OnCpuSink<W> {
         Self {
             analysis: OnCpu::new(output.threads),
             output,
+            cost: None,
             out,
             name: name.to_owned(),
         }
@@ -64,7 +68,7 @@ impl<W: Write> OnCpuSink<W> {
             StackFormat::Text => write_on_cpu(&profile, self.output.text, out)?,
             StackFormat::Folded => write_folded(&profile.tree, out)?,
             StackFormat::Svg => write_flame_graph(&profile.tree, &on_cpu_texts(&profile), out)?,
-            StackFormat::Json => write_json(&profile, out)?,
+            StackFormat::Json => write_json(&profile, self.cost.as_ref(), out)?,
         }
         separate(self.output.format, end, out)?;
         out.flush()
@@ -77,6 +81,7 @@ impl<W: Write> OffCpuSink<W> {
         Self {
             analysis: OffCpu::new(output.threads),
             output,
+            cost: None,
             out,
             name: name.to_owned(),
         }
@@ -89,7 +94,7 @@ impl<W: Write> OffCpuSink<W> {
             StackFormat::Text => write_off_cpu(&profile, self.output.text, out)?,
             StackFormat::Folded => write_folded(&profile.tree, out)?,
             StackFormat::Svg => write_flame_graph(&profile.tree, &off_cpu_texts(&profile), out)?,
-            StackFormat::Json => write_json(&profile, out)?,
+            StackFormat::Json => write_json(&profile, self.cost.as_ref(), out)?,
         }
         separate(self.output.format, end, out)?;
         out.flush()
@@ -99,6 +104,9 @@ impl<W: Write> OffCpuSink<W> {
 impl<W: Write> Sink for OnCpuSink<W> {
     fn event(&mut self, event: &Event) -> Result<(), SinkError> {
         self.analysis.observe(event);
+        if let Some(cost) = cost_of(event) {
+            self.cost = Some(cost);
+        }
         if ends_interval(self.output.format, event) {
             self.print(event)
                 .map_err(|e| SinkError::from_io(&self.name, e))?;
@@ -110,6 +118,9 @@ impl<W: Write> Sink for OnCpuSink<W> {
 impl<W: Write> Sink for OffCpuSink<W> {
     fn event(&mut self, event: &Event) -> Result<(), SinkError> {
         self.analysis.observe(event);
+        if let Some(cost) = cost_of(event) {
+            self.cost = Some(cost);
+        }
         if ends_interval(self.output.format, event) {
             self.print(event)
                 .map_err(|e| SinkError::from_io(&self.name, e))?;
@@ -147,8 +158,16 @@ fn separate(format: StackFormat, end: &Event, out: &mut impl Write) -> io::Resul
     }
 }
 
-fn write_json(profile: &impl serde::Serialize, out: &mut impl Write) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, profile)?;
+fn write_json(
+    profile: &impl serde::Serialize,
+    cost: Option<&serde_json::Value>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let costed = Costed {
+        report: profile,
+        cost,
+    };
+    serde_json::to_writer(&mut *out, &costed)?;
     writeln!(out)
 }
 

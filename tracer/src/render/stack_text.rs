@@ -163,6 +163,13 @@ pub fn write_off_cpu(
         duration(profile.runnable_ns),
         percent(run.unresolved_frames, run.frames),
     )?;
+    if profile.one_in > 1 {
+        writeln!(
+            out,
+            "estimated: one switch in {} was measured at the end",
+            profile.one_in
+        )?;
+    }
     if profile.count > 0 {
         write_states(profile, out)?;
         write_stacks(profile, text, out)?;

@@ -44,6 +44,7 @@ impl Default for CountOptions {
 pub struct StraceCounts<W> {
     options: CountOptions,
     totals: SyscallTotals,
+    cost: Option<serde_json::Value>,
     ticked: bool,
     out: W,
     name: String,
@@ -55,6 +56,7 @@ impl<W: Write> StraceCounts<W> {
         Self {
             options,
             totals: SyscallTotals::default(),
+            cost: None,
             ticked: false,
             out,
             name: name.to_owned(),
@@ -75,7 +77,7 @@ impl<W: Write> StraceCounts<W> {
         };
         let text = match self.options.format {
             CountFormat::Text => text(&table, &histograms),
-            CountFormat::Json => json(&table, &histograms),
+            CountFormat::Json => json(&table, &histograms, self.cost.as_ref()),
         };
         self.out
             .write_all(text.as_bytes())
@@ -88,6 +90,7 @@ impl<W: Write> Sink for StraceCounts<W> {
     fn event(&mut self, event: &Event) -> Result<(), SinkError> {
         match &event.body {
             Body::SyscallLatency(latency) => self.totals.add(latency),
+            Body::Cost(cost) => self.cost = Some(cost.json()),
             Body::Tick => {
                 self.ticked = true;
                 return self.print();
@@ -110,10 +113,13 @@ fn text(table: &Table, histograms: &[Histogram]) -> String {
     out
 }
 
-fn json(table: &Table, histograms: &[Histogram]) -> String {
+fn json(table: &Table, histograms: &[Histogram], cost: Option<&serde_json::Value>) -> String {
     let mut document = serde_json::json!({ "table": table });
     if !histograms.is_empty() {
         document["histograms"] = serde_json::json!(histograms);
+    }
+    if let Some(cost) = cost {
+        document["cost"] = cost.clone();
     }
     format!("{document}\n")
 }

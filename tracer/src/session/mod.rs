@@ -13,6 +13,7 @@ mod refusal;
 mod run;
 mod settings;
 mod signals;
+mod spending;
 mod target;
 mod watch;
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::bpf::Group;
+use crate::cost::{Budget, Policy};
 use crate::syscall::filter::SyscallSet;
 
 /// Whom to trace.
@@ -70,7 +71,7 @@ impl Capture {
 }
 
 /// A run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     pub target: TargetSpec,
     /// Children too.
@@ -88,6 +89,10 @@ pub struct Plan {
     pub go_optional: bool,
     /// Tell on stderr what happens.
     pub notices: bool,
+    /// Tell on stderr what it costs, in detail.
+    pub verbose: bool,
+    /// What it may cost.
+    pub budget: Budget,
     /// `strace`'s notices for attached processes.
     pub attach_notices: bool,
 }
@@ -95,7 +100,7 @@ pub struct Plan {
 impl Plan {
     /// Captures with nothing to attach them to yet.
     #[must_use]
-    pub const fn new(target: TargetSpec, captures: Vec<Capture>) -> Self {
+    pub fn new(target: TargetSpec, captures: Vec<Capture>) -> Self {
         Self {
             target,
             follow: false,
@@ -106,6 +111,8 @@ impl Plan {
             ring_bytes: None,
             go_optional: false,
             notices: true,
+            verbose: false,
+            budget: Budget::new(None, Policy::Enforce),
             attach_notices: false,
         }
     }

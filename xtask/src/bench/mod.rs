@@ -2,6 +2,7 @@
 
 mod attach;
 mod closing_line;
+mod cost;
 mod empty_probe;
 mod figures;
 mod load;

@@ -23,7 +23,7 @@ pub(super) enum Statistic {
 }
 
 impl Statistic {
-    fn of(self, measurement: &Measurement) -> f64 {
+    pub(super) fn of(self, measurement: &Measurement) -> f64 {
         match self {
             Self::P10 => measurement.p10,
             Self::Mean => measurement.mean,

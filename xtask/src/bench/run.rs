@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::options::{Options, Section};
 use super::report::{Part, Report};
 use super::setting::Setting;
-use super::{attach, machine, resources, sampling, streaming, syscalls};
+use super::{attach, cost, machine, resources, sampling, streaming, syscalls};
 use crate::machine::Machine;
 use crate::{fixtures, host, interrupt, pins, privilege, setup, step};
 
@@ -71,6 +71,7 @@ fn measure(setting: &Setting, options: &Options, section: Section) -> Result<Par
         Section::Sampling => sampling::measure(setting, pace),
         Section::Attach => attach::measure(setting, pace),
         Section::Resources => resources::measure(setting, pace),
+        Section::Cost => cost::measure(setting, pace),
     }
 }
 

@@ -152,7 +152,9 @@ impl Toolbox {
             says: Some("tracer: attached to"),
             then: Duration::ZERO,
         };
-        Tool::new(&self.tracer, line, &["-p", PID], ready)
+        // What is measured is the cost of the probes, not that of leaving them out.
+        let target = ["--max-overhead", "off", "-p", PID];
+        Tool::new(&self.tracer, line, &target, ready)
     }
 
     /// `strace LINE -p PID`.
