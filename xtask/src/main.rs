@@ -14,6 +14,7 @@ mod pins;
 mod privilege;
 mod run;
 mod setup;
+mod soak;
 mod step;
 mod testing;
 mod workspace;
@@ -69,12 +70,14 @@ enum Task {
     Check,
     /// Everything a change must pass: formatting, lints, docs, tests
     Ci,
-    /// Build the static release binary
-    Dist,
+    /// Build what is released: static binary, Debian package, man pages, completions, checksums
+    Dist(dist::Options),
     /// Trace a small Go service under load and draw its flame graph
     Demo,
     /// Measure what tracing costs, against strace, perf and bpftrace; needs root
     Bench(bench::Options),
+    /// Use tracer long and roughly, and prove that it harms nobody and leaves nothing; needs root
+    Soak(soak::Options),
 }
 
 fn main() -> ExitCode {
@@ -96,9 +99,10 @@ fn dispatch(task: Task) -> Result<()> {
         Task::Fixtures { go } => build_fixtures(&go),
         Task::Check => ci::checks(),
         Task::Ci => ci::ci(),
-        Task::Dist => dist::dist(),
+        Task::Dist(options) => dist::dist(&options),
         Task::Demo => demo::demo(),
         Task::Bench(options) => bench::bench(&options),
+        Task::Soak(options) => soak::soak(&options),
     }
 }
 

@@ -54,7 +54,7 @@ fn suites_for(minor: u32) -> Vec<&'static str> {
 }
 
 /// The archive this machine's own apt configuration names, so that local mirrors are used.
-fn mirror() -> Result<String> {
+pub(crate) fn mirror() -> Result<String> {
     let mut apt = Command::new("apt-get");
     apt.args(["indextargets", "--format", "$(CREATED_BY) $(REPO_URI)"]);
     let text = step::output_of(&mut apt).context("no apt to ask")?;

@@ -6,4 +6,5 @@ mod nightly;
 mod resolve;
 mod trial;
 
+pub(crate) use debian::mirror as debian_mirror;
 pub(crate) use resolve::{ensure, ensure_verbose};
