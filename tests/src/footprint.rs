@@ -19,7 +19,11 @@ pub fn changed_text(pid: u32) -> io::Result<Vec<String>> {
         let len = mapping.end - mapping.start;
         let mut mapped = vec![0; usize::try_from(len).map_err(io::Error::other)?];
         memory.read_exact_at(&mut mapped, mapping.start)?;
-        let by_range = format!("/proc/{pid}/map_files/{}", mapping.range);
+        // Without the leading zeros that maps has.
+        let by_range = format!(
+            "/proc/{pid}/map_files/{:x}-{:x}",
+            mapping.start, mapping.end
+        );
         let mut filed = vec![0; mapped.len()];
         let got = read_up_to(&File::open(by_range)?, &mut filed, mapping.offset)?;
         let differs = mapped[..got].iter().zip(&filed).position(|(a, b)| a != b);
@@ -32,16 +36,15 @@ pub fn changed_text(pid: u32) -> io::Result<Vec<String>> {
 }
 
 /// One line of /proc/PID/maps, proc(5).
-struct Mapping<'a> {
-    range: &'a str,
+struct Mapping {
     start: u64,
     end: u64,
     offset: u64,
 }
 
-impl<'a> Mapping<'a> {
+impl Mapping {
     /// An executable, unwritable mapping of a file.
-    fn of_text(line: &'a str) -> Option<Self> {
+    fn of_text(line: &str) -> Option<Self> {
         let mut words = line.split_ascii_whitespace();
         let (range, rights, offset) = (words.next()?, words.next()?, words.next()?);
         let _device = words.next()?;
@@ -52,7 +55,6 @@ impl<'a> Mapping<'a> {
         let hex = |text: &str| u64::from_str_radix(text, 16).ok();
         let (start, end) = range.split_once('-')?;
         Some(Self {
-            range,
             start: hex(start)?,
             end: hex(end)?,
             offset: hex(offset)?,

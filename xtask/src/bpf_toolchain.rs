@@ -54,7 +54,8 @@ pub(crate) fn cache_dir() -> Result<PathBuf, String> {
         .ok_or_else(|| "no cache directory: set TRACER_CACHE to an absolute path".to_owned())
 }
 
-/// Where cargo has unpacked the sources of crates, one directory for each registry, sorted.
+/// Where cargo has unpacked the sources of crates, one directory for each registry, sorted. Both
+/// names of one that is reached through a symbolic link: debug information has the other one.
 pub(crate) fn registries() -> Vec<PathBuf> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
@@ -63,8 +64,10 @@ pub(crate) fn registries() -> Vec<PathBuf> {
         .into_iter()
         .flatten()
         .flat_map(|list| list.flatten().map(|entry| entry.path()))
+        .flat_map(|path| [path.canonicalize().unwrap_or_else(|_| path.clone()), path])
         .collect();
     found.sort();
+    found.dedup();
     found
 }
 

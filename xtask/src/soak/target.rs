@@ -14,7 +14,6 @@ pub(super) struct Kind {
     pub(super) name: &'static str,
     fixture: &'static str,
     args: &'static [&'static str],
-    pub(super) go: bool,
     /// Its descriptors are the same all the time.
     steady_descriptors: bool,
 }
@@ -24,7 +23,6 @@ pub(super) const C: Kind = Kind {
     name: "C",
     fixture: "c/steady_work",
     args: &["3"],
-    go: false,
     steady_descriptors: true,
 };
 
@@ -33,7 +31,6 @@ pub(super) const GO_SERVER: Kind = Kind {
     name: "Go server",
     fixture: "go/1.24.11/server",
     args: &["-load", "3", "-d", "24h"],
-    go: true,
     steady_descriptors: false,
 };
 
@@ -42,7 +39,6 @@ pub(super) const GO_SWARM: Kind = Kind {
     name: "100,000 goroutines",
     fixture: "go/1.24.11/swarm",
     args: &["-n", "100000", "-every", "20s"],
-    go: true,
     steady_descriptors: false,
 };
 
