@@ -523,6 +523,15 @@ mod tests {
         }
     }
 
+    /// Offset in our executable of an instruction that can be probed.
+    fn own_code() -> u64 {
+        let address = constants as *const () as u64;
+        let text = std::fs::read("/proc/self/maps").expect("our own maps");
+        let maps = crate::process::Maps::parse(&text, |m| m.contains(address));
+        let offset = maps.mappings.iter().find_map(|m| m.file_offset(address));
+        offset.expect("our code is in our executable")
+    }
+
     #[test]
     fn the_verifier_accepts_every_program() {
         // SAFETY: no preconditions.
@@ -540,7 +549,7 @@ mod tests {
         for probe in PROBES {
             let result = if probe.group == Group::GoGc || probe.group == Group::GoSchedule {
                 let file = Path::new("/proc/self/exe");
-                kernel.attach_uprobe(probe, file, 0x1000, std::process::id())
+                kernel.attach_uprobe(probe, file, own_code(), std::process::id())
             } else {
                 kernel.attach(probe, 99)
             };
