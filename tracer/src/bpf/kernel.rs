@@ -542,7 +542,8 @@ mod tests {
                 let result = match probe.attach {
                     Attach::GoFunction(_) => {
                         let file = Path::new("/proc/self/exe");
-                        kernel.attach_uprobe(probe, file, 0x1000, std::process::id())
+                        let offset = own_offset(probed as *const () as usize);
+                        kernel.attach_uprobe(probe, file, offset, std::process::id())
                     }
                     _ => kernel.attach(probe, 99),
                 };

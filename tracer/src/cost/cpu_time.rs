@@ -47,8 +47,8 @@ impl CpuTime {
         this
     }
 
-    /// ns used since the start; `alive` are the processes that are thought to live. `None` when
-    /// one of them has ended, so that its last moments are not known.
+    /// ns used since the start; `alive` are the processes that can be asked. `None` when one of
+    /// them, or the last, has ended, so that its last moments are not known.
     pub(crate) fn used_ns(&mut self, alive: &HashSet<u32>) -> Option<u64> {
         let now = self.read(alive)?;
         // A child's end moves its time to its parent, a little later.
@@ -67,7 +67,8 @@ impl CpuTime {
                 for &pid in alive {
                     last.insert(pid, process_ns(pid)?);
                 }
-                last.values().copied().reduce(u64::saturating_add)
+                let sum = last.values().copied().reduce(u64::saturating_add);
+                sum.filter(|_| !alive.is_empty())
             }
         }
     }
@@ -78,6 +79,11 @@ impl CpuTime {
 /// (include/linux/posix-timers.h).
 fn process_ns(pid: u32) -> Option<u64> {
     const CPUCLOCK_SCHED: libc::clockid_t = 2;
+    /// `PID_MAX_LIMIT` (include/linux/threads.h). 0 and what leaves the bits would be ourselves.
+    const MAX_PID: u32 = 4 << 20;
+    if pid == 0 || pid > MAX_PID {
+        return None;
+    }
     let clock = (!pid.cast_signed() << 3) | CPUCLOCK_SCHED;
     let mut time = libc::timespec {
         tv_sec: 0,
@@ -159,8 +165,11 @@ mod tests {
         }
         let used = time.used_ns(&own).expect("alive");
         assert!(used > 100_000, "{used}");
-        assert_eq!(process_ns(u32::MAX >> 1), None);
-        let gone = HashSet::from([u32::MAX >> 1]);
+        for nobody in [0, 4 << 20, u32::MAX >> 1, u32::MAX] {
+            assert_eq!(process_ns(nobody), None, "{nobody}");
+        }
+        let gone = HashSet::from([4 << 20]);
         assert_eq!(CpuTime::of_processes(&gone, false).used_ns(&gone), None);
+        assert_eq!(time.used_ns(&HashSet::new()), None, "nobody to ask");
     }
 }

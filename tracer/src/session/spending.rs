@@ -109,12 +109,14 @@ impl Spending {
 
     /// Reads the targets' CPU time while they can still be asked.
     pub(super) fn cpu_ns(&mut self, target: &Target, live: &HashSet<u32>) -> Option<u64> {
-        if self.follow {
-            return self.cpu.used_ns(live);
+        let mut alive = live.clone();
+        if !self.follow {
+            let asked = target.pids();
+            alive.retain(|pid| asked.contains(pid));
         }
-        let asked = target.pids().into_iter();
-        self.cpu
-            .used_ns(&asked.filter(|pid| live.contains(pid)).collect())
+        // Our own child keeps its clock until we take its status.
+        alive.extend(target.launched());
+        self.cpu.used_ns(&alive)
     }
 
     /// The whole bill.
