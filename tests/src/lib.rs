@@ -2,9 +2,13 @@
 //!
 //! `cargo xtask test` sets `TRACER_BIN` (the binary) and `TRACER_FIXTURES` (the built fixture
 //! programs). A test that misses one of them, or root, prints why on stderr and returns.
+//!
+//! [`hostile`] is the other half: what the crate `tests/fuzz` and the test `hostile` feed with
+//! damaged input.
 
 mod bpf;
 mod golden;
+pub mod hostile;
 mod lines;
 mod place;
 mod process;

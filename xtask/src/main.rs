@@ -8,6 +8,7 @@ mod dist;
 mod ebpf;
 mod elf;
 mod fixtures;
+mod fuzz;
 mod host;
 mod interrupt;
 mod pins;
@@ -75,6 +76,8 @@ enum Task {
     Demo,
     /// Measure what tracing costs, against strace, perf and bpftrace; needs root
     Bench(bench::Options),
+    /// Feed damaged input to everything that reads what others wrote: cargo xtask fuzz decode 10m
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -99,6 +102,7 @@ fn dispatch(task: Task) -> Result<()> {
         Task::Dist => dist::dist(),
         Task::Demo => demo::demo(),
         Task::Bench(options) => bench::bench(&options),
+        Task::Fuzz(options) => fuzz::fuzz(&options),
     }
 }
 
