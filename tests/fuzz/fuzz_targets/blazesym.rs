@@ -14,7 +14,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     file.write_all(bytes).expect("written");
     let source = Source::Elf(Elf::new(file.path()));
     let offsets: Vec<u64> = (0..bytes.len() as u64)
-        .step_by(bytes.len() / 16 + 1)
+        .step_by(bytes.len() / 200 + 1)
         .collect();
     let _ = Symbolizer::new().symbolize(&source, Input::FileOffset(&offsets));
 });

@@ -62,7 +62,7 @@ pub(super) fn symbolize_apart(bytes: &[u8]) {
 
 /// Addresses all over the file, as innermost frame and as caller.
 fn addresses(start: u64, len: usize) -> Vec<Address> {
-    let offsets = (0..len as u64).step_by(len / 24 + 1);
+    let offsets = (0..len as u64).step_by(len / 200 + 1);
     let address = |offset| Address {
         space: Space::User,
         address: start + offset,

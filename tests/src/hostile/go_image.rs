@@ -98,11 +98,6 @@ fn fixtures() -> &'static [Fixture] {
     })
 }
 
-/// Whether [`read_patched_fixture`] has anything to patch.
-pub(super) fn has_fixtures() -> bool {
-    !fixtures().is_empty()
-}
-
 impl Fixture {
     fn new(image: Vec<u8>) -> Self {
         let mut regions = vec![(0, 64), (64, 56 * 16)];

@@ -13,6 +13,7 @@ use tracer::render::{
     StackFormat, StackOutput, StackText,
 };
 use tracer::sink::Sink;
+use tracer::term::is_control;
 
 use super::input::{Input, push_chunk};
 
@@ -21,6 +22,10 @@ const OUTPUT: usize = 128 << 10;
 /// Bytes of output for each byte of input. The worst is an interval without events, whose tables
 /// have headings all the same.
 const OUTPUT_PER_BYTE: usize = 2 << 10;
+
+/// Bytes of a message. The name of the program that wrote a recording has up to 255, and each may
+/// be shown as eight.
+const MESSAGE: usize = 3000;
 
 /// Reads a recording to its end or its first error: as it is, and with all its checksums made
 /// right, which a fuzzer would never hit upon.
@@ -33,16 +38,16 @@ fn read(bytes: &[u8]) {
     let mut reader = match Reader::new(bytes, "file") {
         Ok(reader) => reader,
         Err(error) => {
-            assert!(error.to_string().len() < 2000, "{error}");
+            assert!(error.to_string().len() < MESSAGE, "{error}");
             return;
         }
     };
-    assert!(reader.writer().len() < 2000);
+    assert!(reader.writer().len() < MESSAGE);
     let mut events = 0;
     for event in reader.by_ref() {
         match event {
             Ok(_) => events += 1,
-            Err(error) => assert!(error.to_string().len() < 2000, "{error}"),
+            Err(error) => assert!(error.to_string().len() < MESSAGE, "{error}"),
         }
     }
     assert!(events <= bytes.len(), "{events} events");
@@ -88,15 +93,13 @@ pub(super) fn replay_events(bytes: &[u8]) {
         }
     }
     events.push(run_end(&events));
-    for make in SINKS {
-        let tally = Tally::default();
-        let mut sink = make(options, tally.clone());
+    for (reader, output, mut sink) in sinks(options) {
         for event in &events {
             sink.event(event).expect("memory takes everything");
         }
         sink.flush().expect("memory takes everything");
         drop(sink);
-        tally.check(OUTPUT + OUTPUT_PER_BYTE * bytes.len());
+        output.check(reader, OUTPUT + OUTPUT_PER_BYTE * bytes.len());
     }
     record_and_read_back(&events);
 }
@@ -159,65 +162,67 @@ fn record_and_read_back(events: &[Event]) {
     }
 }
 
-type MakeSink = fn(u8, Tally) -> Box<dyn Sink>;
+/// Who reads an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Audience {
+    /// People, on a terminal.
+    People,
+    /// Programs, as JSON: it escapes the control characters of ASCII only.
+    Programs,
+}
 
-/// Every way to show events. The bits of the first argument choose among options.
-const SINKS: &[MakeSink] = &[
-    |o, out| Box::new(StraceLines::new(line_options(o), out, "memory")),
-    |o, out| {
-        Box::new(StraceCounts::new(
-            counts(o, CountFormat::Text),
-            out,
-            "memory",
-        ))
-    },
-    |o, out| {
-        Box::new(StraceCounts::new(
-            counts(o, CountFormat::Json),
-            out,
-            "memory",
-        ))
-    },
-    |o, out| Box::new(OnCpuSink::new(stacks(o, StackFormat::Text), out, "memory")),
-    |o, out| {
-        Box::new(OnCpuSink::new(
-            stacks(o, StackFormat::Folded),
-            out,
-            "memory",
-        ))
-    },
-    |o, out| Box::new(OnCpuSink::new(stacks(o, StackFormat::Svg), out, "memory")),
-    |o, out| Box::new(OnCpuSink::new(stacks(o, StackFormat::Json), out, "memory")),
-    |o, out| Box::new(OffCpuSink::new(stacks(o, StackFormat::Text), out, "memory")),
-    |o, out| {
-        Box::new(OffCpuSink::new(
-            stacks(o, StackFormat::Folded),
-            out,
-            "memory",
-        ))
-    },
-    |o, out| Box::new(OffCpuSink::new(stacks(o, StackFormat::Svg), out, "memory")),
-    |o, out| Box::new(OffCpuSink::new(stacks(o, StackFormat::Json), out, "memory")),
-    |_, out| {
-        Box::new(RunQueueSink::new(
-            out,
-            "memory",
-            RunQueueFormat::Text { threads: 5 },
-        ))
-    },
-    |_, out| Box::new(RunQueueSink::new(out, "memory", RunQueueFormat::Json)),
-    |_, out| Box::new(RunQueueSink::new(out, "memory", RunQueueFormat::Ndjson)),
-    |_, out| {
-        Box::new(GcSink::new(
-            out,
-            "memory",
-            GcFormat::Text { triggers: true },
-        ))
-    },
-    |_, out| Box::new(GcSink::new(out, "memory", GcFormat::Json)),
-    |_, out| Box::new(GcSink::new(out, "memory", GcFormat::Ndjson)),
-    |_, out| Box::new(GcSummarySink::new(out, "memory")),
-];
+/// Every way to show events. The bits of `options` choose among options.
+fn sinks(options: u8) -> Vec<(Audience, Tally, Box<dyn Sink>)> {
+    use Audience::{People, Programs};
+    let mut all = Vec::new();
+    let mut add = |audience, make: &dyn Fn(Tally) -> Box<dyn Sink>| {
+        let tally = Tally::default();
+        all.push((audience, tally.clone(), make(tally)));
+    };
+    add(People, &|out| {
+        Box::new(StraceLines::new(line_options(options), out, "memory"))
+    });
+    for (audience, format) in [(People, CountFormat::Text), (Programs, CountFormat::Json)] {
+        let counts = counts(options, format);
+        add(audience, &|out| {
+            Box::new(StraceCounts::new(counts.clone(), out, "memory"))
+        });
+    }
+    for (audience, format) in [
+        (People, StackFormat::Text),
+        (People, StackFormat::Folded),
+        (People, StackFormat::Svg),
+        (Programs, StackFormat::Json),
+    ] {
+        let stacks = stacks(options, format);
+        add(audience, &|out| {
+            Box::new(OnCpuSink::new(stacks, out, "memory"))
+        });
+        add(audience, &|out| {
+            Box::new(OffCpuSink::new(stacks, out, "memory"))
+        });
+    }
+    for (audience, format) in [
+        (People, RunQueueFormat::Text { threads: 5 }),
+        (Programs, RunQueueFormat::Json),
+        (Programs, RunQueueFormat::Ndjson),
+    ] {
+        add(audience, &|out| {
+            Box::new(RunQueueSink::new(out, "memory", format))
+        });
+    }
+    for (audience, format) in [
+        (People, GcFormat::Text { triggers: true }),
+        (Programs, GcFormat::Json),
+        (Programs, GcFormat::Ndjson),
+    ] {
+        add(audience, &|out| {
+            Box::new(GcSink::new(out, "memory", format))
+        });
+    }
+    add(People, &|out| Box::new(GcSummarySink::new(out, "memory")));
+    all
+}
 
 fn line_options(bits: u8) -> LineOptions {
     LineOptions {
@@ -272,7 +277,7 @@ impl Write for Tally {
 
 impl Tally {
     /// Names of a target are shown on terminals: nothing in them may steer one.
-    fn check(&self, most: usize) {
+    fn check(&self, audience: Audience, most: usize) {
         let bytes = self.0.borrow();
         assert!(
             bytes.len() <= most,
@@ -280,7 +285,7 @@ impl Tally {
             bytes.len()
         );
         let text = std::str::from_utf8(&bytes).expect("output is UTF-8");
-        if let Some(at) = text.find(steers) {
+        if let Some(at) = text.find(|c| steers(c, audience)) {
             let start = text.floor_char_boundary(at.saturating_sub(60));
             let end = text.floor_char_boundary((at + 60).min(text.len()));
             panic!("a control character at {at}: {:?}", &text[start..end]);
@@ -288,9 +293,10 @@ impl Tally {
     }
 }
 
-/// Control characters, and those that change the direction of text (Unicode's Bidi_Control).
-fn steers(c: char) -> bool {
-    let direction = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2066}'..='\u{2069}');
-    direction || c.is_control() && !matches!(c, '\n' | '\t')
+/// Whether a character does something to a terminal but stand there.
+fn steers(c: char, audience: Audience) -> bool {
+    match audience {
+        Audience::People => is_control(c) && !matches!(c, '\n' | '\t'),
+        Audience::Programs => c.is_ascii_control() && !matches!(c, '\n' | '\x7f'),
+    }
 }
