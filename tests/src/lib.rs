@@ -3,10 +3,14 @@
 //! `cargo xtask test` sets `TRACER_BIN` (the binary) and `TRACER_FIXTURES` (the built fixture
 //! programs). A test that misses one of them, or root, [`skip`]s itself. `TRACER_TIME_SCALE=N`
 //! gives everything N times the patience, for machines that are that much slower.
+//!
+//! [`hostile`] is the other half: what the crate `tests/fuzz` and the test `hostile` feed with
+//! damaged input.
 
 mod bpf;
 mod footprint;
 mod golden;
+pub mod hostile;
 mod lines;
 mod place;
 mod process;

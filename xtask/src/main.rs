@@ -9,6 +9,7 @@ mod dist;
 mod ebpf;
 mod elf;
 mod fixtures;
+mod fuzz;
 mod host;
 mod interrupt;
 mod machine;
@@ -94,6 +95,8 @@ enum Task {
     Bench(bench::Options),
     /// Use tracer long and roughly, and prove that it harms nobody and leaves nothing; needs root
     Soak(soak::Options),
+    /// Feed damaged input to everything that reads what others wrote: cargo xtask fuzz decode 10m
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -124,6 +127,7 @@ fn dispatch(task: Task) -> Result<()> {
         Task::Demo => demo::demo(),
         Task::Bench(options) => bench::bench(&options),
         Task::Soak(options) => soak::soak(&options),
+        Task::Fuzz(options) => fuzz::fuzz(&options),
     }
 }
 

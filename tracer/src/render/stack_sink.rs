@@ -9,6 +9,7 @@ use crate::analysis::{OffCpu, OnCpu};
 use crate::event::{Body, Event};
 use crate::report::{OffCpuProfile, OnCpuProfile, ProfileRun, StackTree};
 use crate::sink::{Sink, SinkError};
+use crate::term::printable;
 
 /// How a profile is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -191,7 +192,7 @@ fn off_cpu_texts(profile: &OffCpuProfile) -> FlameGraph {
 
 fn texts(title: &str, amount: &str, run: &ProfileRun, tree: &StackTree) -> FlameGraph {
     let target = match &run.pids[..] {
-        [] => run.command.join(" "),
+        [] => printable(&run.command.join(" ")).into_owned(),
         [pid] => format!("pid {pid}"),
         pids => format!("{} processes", pids.len()),
     };
