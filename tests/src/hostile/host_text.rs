@@ -3,7 +3,8 @@
 use std::{fs, io};
 
 use tempfile::TempDir;
-use tracer::doctor::{Feature, Host, Kernel, doctor_text, examine};
+use tracer::bpf::{Feature, Features, Group, Refusal};
+use tracer::doctor::{Host, doctor_text, examine};
 use tracer::process::Maps;
 use tracer::symbol::Kallsyms;
 
@@ -56,8 +57,12 @@ pub(super) fn examine_host(bytes: &[u8]) {
 #[derive(Debug)]
 struct NoKernel;
 
-impl Kernel for NoKernel {
+impl Features for NoKernel {
     fn try_feature(&self, _: Feature) -> io::Result<()> {
         Err(io::ErrorKind::PermissionDenied.into())
+    }
+
+    fn try_programs(&self, _: Group) -> Vec<Refusal> {
+        Vec::new()
     }
 }
