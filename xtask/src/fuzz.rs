@@ -15,6 +15,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 
 use crate::bpf_toolchain::{Toolchain, cache_dir, isolate};
+use crate::machine::Machine;
 use crate::{fixtures, host, pins, privilege, setup, step, workspace};
 
 /// Longest input in bytes: what `tracer_tests::hostile` makes its bounds for.
@@ -228,7 +229,7 @@ fn seed() -> Result<()> {
         step::note("SKIPPED: seeds made of recordings: recording needs root; small ones are there");
         return Ok(());
     }
-    fixtures::build(pins::GO_VERSIONS)?;
+    fixtures::build(Machine::HOST, pins::GO_VERSIONS)?;
     let tracer = host::build_tracer(false)?;
     let mut cargo = host::cargo();
     cargo
@@ -243,7 +244,7 @@ fn seed() -> Result<()> {
         ])
         .arg(&corpus)
         .env("TRACER_BIN", tracer)
-        .env("TRACER_FIXTURES", fixtures::directory());
+        .env("TRACER_FIXTURES", fixtures::directory(Machine::HOST));
     step::run(&mut cargo).context("no seeds were made")
 }
 
@@ -306,7 +307,7 @@ fn command(target: &str, time: Duration, corpus: &Path, artifacts: &Path) -> Com
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
         .arg("-print_final_stats=1")
         .arg("-use_value_profile=1")
-        .env("TRACER_FIXTURES", fixtures::directory());
+        .env("TRACER_FIXTURES", fixtures::directory(Machine::HOST));
     let dictionary = directory().join(format!("dictionaries/{target}.dict"));
     if dictionary.is_file() {
         command.arg(format!("-dict={}", dictionary.display()));
