@@ -99,13 +99,23 @@ pub static RING: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 pub static COUNTERS: PerCpuArray<ProbeCounters> =
     PerCpuArray::with_max_entries(ProbeId::COUNT as u32, 0);
 
-/// Records of syscalls, signals and processes under construction.
+/// Records of syscalls and of Go's collections under construction, by [`slot`].
 #[map]
-pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(slot::COUNT, 0);
 
 /// Progress of the record in [`SCRATCH`].
 #[map]
-pub static PROGRESS: PerCpuArray<Progress> = PerCpuArray::with_max_entries(1, 0);
+pub static PROGRESS: PerCpuArray<Progress> = PerCpuArray::with_max_entries(slot::COUNT, 0);
+
+/// Each program has a buffer of its own: newer kernels (7.2 does so) let a thread be preempted in a
+/// program on the way into or out of a syscall, and another program run on that CPU meanwhile. The
+/// same program does not: the kernel leaves that run out, and counts it.
+pub mod slot {
+    pub const ENTER: u32 = 0;
+    pub const EXIT: u32 = 1;
+    pub const GO_GC: u32 = 2;
+    pub const COUNT: u32 = 3;
+}
 
 /// Samples under construction: these interrupt the other programs.
 #[map]

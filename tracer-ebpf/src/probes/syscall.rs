@@ -17,7 +17,7 @@ use crate::{constants, task::Task};
 use crate::{
     constants::{is_birth, nr_execve, nr_rt_sigreturn, traces_syscall},
     count, emit, filter, go,
-    maps::TARGETS,
+    maps::{TARGETS, slot},
     memory::Captures,
 };
 
@@ -142,7 +142,7 @@ pub fn begins(tgid: u32, nr: u32) -> bool {
 fn enter(tgid: u32, tid: u32, nr: u32, registers: Registers) {
     let args = registers.args();
     let probe = ProbeId::SyscallEnter;
-    let Some(captures) = Captures::begin(probe, size_of::<SyscallEnter>()) else {
+    let Some(captures) = Captures::begin(probe, slot::ENTER, size_of::<SyscallEnter>()) else {
         return;
     };
     let header = emit::header(Kind::SyscallEnter, 0);
@@ -187,7 +187,7 @@ pub fn syscall_exit(ctx: BtfTracePointContext) -> i32 {
 #[inline(always)]
 fn exit(tgid: u32, tid: u32, nr: u32, registers: Registers, ret: i64) {
     let probe = ProbeId::SyscallExit;
-    let Some(captures) = Captures::begin(probe, size_of::<SyscallExit>()) else {
+    let Some(captures) = Captures::begin(probe, slot::EXIT, size_of::<SyscallExit>()) else {
         return;
     };
     let header = emit::header(Kind::SyscallExit, 0);

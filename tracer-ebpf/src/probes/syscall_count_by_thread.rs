@@ -24,9 +24,15 @@ use crate::{
 pub fn syscall_count_enter_by_thread(ctx: BtfTracePointContext) -> i32 {
     let id = bpf_get_current_pid_tgid();
     let nr = ctx.arg::<u64>(1) as u32;
-    if !begins((id >> 32) as u32, nr) || !traces_syscall(nr) {
+    if !begins((id >> 32) as u32, nr) {
+        count::foreign(ProbeId::SyscallCountEnter);
         return 0;
     }
+    if !traces_syscall(nr) {
+        count::skipped(ProbeId::SyscallCountEnter);
+        return 0;
+    }
+    count::hit(ProbeId::SyscallCountEnter);
     // SAFETY: the helper has no preconditions.
     let enter_ns = unsafe { bpf_ktime_get_ns() };
     let nr = u64::from(nr);

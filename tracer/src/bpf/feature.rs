@@ -22,6 +22,9 @@ pub enum Feature {
     CompareExchange,
     /// Maps that do not count against `RLIMIT_MEMLOCK` (Linux 5.11).
     UnlockedMaps,
+    /// Programs at the entry and exit of syscalls may fault, and so be preempted (Linux 7.x; 7.2
+    /// does so).
+    FaultableSyscalls,
     /// Map of type `BPF_MAP_TYPE_TASK_STORAGE`, in tracing programs (Linux 5.11).
     TaskStorage,
     /// Helper `bpf_get_attach_cookie` (Linux 5.15).
@@ -34,7 +37,7 @@ pub enum Feature {
 
 impl Feature {
     /// All of them, in the order in which they are reported.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::RingBuffer,
         Self::BtfTracepoint,
         Self::GetStack,
@@ -42,6 +45,7 @@ impl Feature {
         Self::CpuClock,
         Self::CompareExchange,
         Self::UnlockedMaps,
+        Self::FaultableSyscalls,
         Self::TaskStorage,
         Self::AttachCookie,
         Self::UprobeMulti,
@@ -59,6 +63,7 @@ impl Feature {
             Self::CpuClock => "cpu-clock",
             Self::CompareExchange => "compare-exchange",
             Self::UnlockedMaps => "unlocked-maps",
+            Self::FaultableSyscalls => "faultable-syscalls",
             Self::TaskStorage => "task-storage",
             Self::AttachCookie => "attach-cookie",
             Self::UprobeMulti => "uprobe-multi",

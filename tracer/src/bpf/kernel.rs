@@ -15,6 +15,7 @@ use tracer_common::probe::{ProbeCounters, ProbeId};
 
 use super::constants::{Rodata, STRUCTURES};
 use super::error::chain;
+use super::missed::recursion_misses;
 use super::uprobe::UprobeLink;
 use super::{
     Abilities, Attach, BpfError, Constants, KernelTypes, PROBES, Probe, RunningKernel, VMLINUX_BTF,
@@ -77,6 +78,8 @@ pub struct Kernel {
     ring: RingBuf<MapData>,
     log: Option<EbpfLogger<KernelLog>>,
     abilities: Abilities,
+    /// Runs left out of programs that are unloaded, by number of the probe.
+    missed: [u64; ProbeId::COUNT],
     /// Names of the tracepoint and timer programs that are attached.
     attached: Vec<&'static str>,
     /// User probes by process.
@@ -158,6 +161,7 @@ impl Kernel {
             ring,
             log,
             abilities,
+            missed: [0; ProbeId::COUNT],
             attached: Vec::new(),
             uprobes: Vec::new(),
         })
@@ -270,6 +274,7 @@ impl Kernel {
     pub fn unload(&mut self, probe: &'static Probe) {
         self.attached.retain(|&program| program != probe.program);
         self.uprobes.retain(|u| u.1.program != probe.program);
+        self.missed[probe.id as usize] += self.missed_by(probe);
         let (program, _) = self.program(probe.program);
         // A program that was never loaded says so; nothing to do then.
         let _ = match program {
@@ -413,6 +418,28 @@ impl Kernel {
             count += 1;
         }
         count
+    }
+
+    /// Runs that the kernel left out since the start, in the order of [`ProbeId::ALL`]: at most so
+    /// many events are missing. Those of other processes are among them.
+    #[must_use]
+    pub fn missed(&self) -> [u64; ProbeId::COUNT] {
+        let mut missed = self.missed;
+        for probe in PROBES {
+            missed[probe.id as usize] += self.missed_by(probe);
+        }
+        missed
+    }
+
+    fn missed_by(&self, probe: &Probe) -> u64 {
+        let fd = match self.ebpf.program(probe.program) {
+            Some(Program::BtfTracePoint(program)) => program.fd(),
+            Some(Program::PerfEvent(program)) => program.fd(),
+            Some(Program::UProbe(program)) => program.fd(),
+            _ => return 0,
+        };
+        // One that is not loaded has none.
+        fd.map_or(0, |fd| recursion_misses(fd.as_fd()))
     }
 
     /// Sums of each probe's counters over all CPUs, in the order of [`ProbeId::ALL`].

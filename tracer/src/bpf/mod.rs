@@ -5,6 +5,7 @@ mod error;
 mod feature;
 mod kernel;
 mod kernel_types;
+mod missed;
 mod probe_table;
 mod snapshot;
 mod trial;

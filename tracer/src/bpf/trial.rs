@@ -32,6 +32,7 @@ const PROG_TYPE_RAW_TRACEPOINT: u32 = 17;
 const PROG_TYPE_TRACING: u32 = 26;
 const TRACE_RAW_TP: u32 = 23;
 const TRACE_UPROBE_MULTI: u32 = 48;
+const F_SLEEPABLE: u32 = 1 << 4;
 
 const FUNC_GET_STACKID: i32 = 27;
 const FUNC_GET_STACK: i32 = 67;
@@ -54,8 +55,15 @@ impl Features for RunningKernel {
             Feature::RingBuffer => try_ring_buffer(),
             Feature::TaskStorage => try_task_storage(),
             Feature::BtfTracepoint => self
-                .try_tp_btf("btf_trace_sched_switch")
-                .and_then(|()| self.try_tp_btf("btf_trace_sys_enter")),
+                .try_tp_btf("btf_trace_sched_switch", 0)
+                .and_then(|()| self.try_tp_btf("btf_trace_sys_enter", 0)),
+            // Kernels before 6.12 or so take the flag for every tracepoint, without a meaning.
+            Feature::FaultableSyscalls => {
+                match self.try_tp_btf("btf_trace_sched_switch", F_SLEEPABLE) {
+                    Ok(()) => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+                    Err(_) => self.try_tp_btf("btf_trace_sys_enter", F_SLEEPABLE),
+                }
+            }
             Feature::CompareExchange => try_compare_exchange(),
             Feature::UnlockedMaps => try_unlocked_maps(),
             Feature::AttachCookie => try_attach_cookie(),
@@ -104,7 +112,7 @@ impl RunningKernel {
         Kernel::load_for(&constants, sizes, Abilities::tried(self))
     }
 
-    fn try_tp_btf(&self, typedef: &str) -> io::Result<()> {
+    fn try_tp_btf(&self, typedef: &str, flags: u32) -> io::Result<()> {
         let btf = self.btf.get_or_init(|| Btf::from_sys_fs().ok());
         let id = btf
             .as_ref()
@@ -113,6 +121,7 @@ impl RunningKernel {
         let program = Program {
             expected_attach_type: TRACE_RAW_TP,
             attach_btf_id: id,
+            flags,
             ..Program::new(PROG_TYPE_TRACING)
         };
         program.load().map(drop)
@@ -251,6 +260,7 @@ struct Program<'a> {
     program_type: u32,
     expected_attach_type: u32,
     attach_btf_id: u32,
+    flags: u32,
     /// Run before `r0 = 0; exit`, with the context in r1.
     body: &'a [[u8; 8]],
 }
@@ -261,6 +271,7 @@ impl Program<'_> {
             program_type,
             expected_attach_type: 0,
             attach_btf_id: 0,
+            flags: 0,
             body: &[],
         }
     }
@@ -272,6 +283,7 @@ impl Program<'_> {
         let attr = Attr::new(&[
             (0, self.program_type),
             (4, instructions.len() as u32),
+            (44, self.flags),
             (68, self.expected_attach_type),
             (108, self.attach_btf_id),
         ])

@@ -13,42 +13,59 @@ pub struct FeatureCheck {
     pub purpose: &'static str,
     /// Its programs.
     pub group: Group,
-    /// Where a kernel lacks something, it works in another way.
-    pub otherwise: Option<Otherwise>,
+    /// How it works on some kernels; the first that applies is told.
+    pub otherwise: &'static [Otherwise],
 }
 
-/// How something works on a kernel that lacks a feature.
+/// How something works where the kernel has less, or is different.
 #[derive(Clone, Copy, Debug)]
 pub struct Otherwise {
-    pub lacks: Feature,
+    pub feature: Feature,
+    /// Whether it applies to kernels that have the feature; otherwise to those that lack it.
+    pub present: bool,
     pub how: &'static str,
     pub remedy: &'static str,
 }
+
+/// A thread that is preempted in a probe keeps it from running for the others on its CPU.
+const PREEMPTIBLE: Otherwise = Otherwise {
+    feature: Feature::FaultableSyscalls,
+    present: true,
+    how: "calls may be left out: while a thread is preempted in a probe, this kernel runs that \
+          probe for no other thread on the CPU; such calls are reported as lost",
+    remedy: "give busy threads a CPU each, and heed the losses",
+};
+
+const BY_THREAD: Otherwise = Otherwise {
+    feature: Feature::CompareExchange,
+    present: false,
+    how: "times of entry wait in a hash by thread, not in a slot of the CPU: every call costs the \
+          target some tens of ns more",
+    remedy: "use Linux 5.12 or later",
+};
 
 const fn row(id: &'static str, purpose: &'static str, group: Group) -> FeatureCheck {
     FeatureCheck {
         id,
         purpose,
         group,
-        otherwise: None,
+        otherwise: &[],
     }
 }
 
 /// All features, in the order they are shown.
 pub const FEATURES: &[FeatureCheck] = &[
     row("processes", "see births, execs and ends", Group::Process),
-    row(
-        "syscall-lines",
-        "show every system call",
-        Group::SyscallStream,
-    ),
     FeatureCheck {
-        otherwise: Some(Otherwise {
-            lacks: Feature::CompareExchange,
-            how: "times of entry wait in a hash by thread, not in a slot of the CPU: every call \
-                  costs the target some tens of ns more",
-            remedy: "use Linux 5.12 or later",
-        }),
+        otherwise: &[PREEMPTIBLE],
+        ..row(
+            "syscall-lines",
+            "show every system call",
+            Group::SyscallStream,
+        )
+    },
+    FeatureCheck {
+        otherwise: &[BY_THREAD, PREEMPTIBLE],
         ..row(
             "syscall-counts",
             "count and time system calls in the kernel",
@@ -78,11 +95,10 @@ impl FeatureCheck {
             let detail = format!("{}: {}", lost.join("; "), first.why);
             return remedied(c, first, Verdict::limited(detail));
         }
-        match self.otherwise {
-            Some(otherwise) if c.kernel.try_feature(otherwise.lacks).is_err() => {
-                Verdict::limited(otherwise.how).remedy(otherwise.remedy)
-            }
-            _ => Verdict::ok("works"),
+        let applies = |o: &&Otherwise| c.kernel.try_feature(o.feature).is_ok() == o.present;
+        match self.otherwise.iter().find(applies) {
+            Some(otherwise) => Verdict::limited(otherwise.how).remedy(otherwise.remedy),
+            None => Verdict::ok("works"),
         }
     }
 }

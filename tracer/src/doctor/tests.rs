@@ -32,9 +32,15 @@ impl Features for FakeKernel {
     }
 }
 
-const EVERYTHING: FakeKernel = FakeKernel(Vec::new(), &[]);
+/// The one feature that does tracing no good.
+const FAULTABLE: (Feature, i32) = (Feature::FaultableSyscalls, libc::EINVAL);
 
-fn lacking(refused: Vec<(Feature, i32)>) -> FakeKernel {
+fn everything() -> FakeKernel {
+    lacking(Vec::new())
+}
+
+fn lacking(mut refused: Vec<(Feature, i32)>) -> FakeKernel {
+    refused.push(FAULTABLE);
     FakeKernel(refused, &[])
 }
 
@@ -110,7 +116,7 @@ fn command<'a>(report: &'a DoctorReport, name: &str) -> &'a CommandResult {
 
 #[test]
 fn on_a_host_with_everything_all_commands_work() {
-    let report = FakeHost::new().examine(&EVERYTHING, None);
+    let report = FakeHost::new().examine(&everything(), None);
     for check in report.checks.iter().chain(&report.features) {
         assert_eq!(check.verdict.status, Status::Ok, "{check:?}");
         assert_eq!(check.verdict.remedy, None, "{check:?}");
@@ -237,7 +243,7 @@ fn each_fault_of_the_host_is_found() {
     for (id, fault, status, detail, remedy) in cases {
         let host = FakeHost::new();
         fault(&host);
-        let report = host.examine(&EVERYTHING, None);
+        let report = host.examine(&everything(), None);
         let verdict = find(&report.checks, id);
         assert_eq!(verdict.status, *status, "{id}: {verdict:?}");
         assert!(verdict.detail.starts_with(detail), "{id}: {verdict:?}");
@@ -343,7 +349,7 @@ fn the_limit_on_locked_memory_matters_where_maps_count_and_it_cannot_be_raised()
     assert_eq!(limited.status, Status::Limited);
     assert_eq!(limited.detail, "maps may take 8.00 MiB only");
     assert_eq!(limited.remedy.as_deref(), Some("ulimit -l unlimited"));
-    let modern = host.examine(&EVERYTHING, None);
+    let modern = host.examine(&everything(), None);
     assert_eq!(find(&modern.checks, "memlock").status, Status::Ok);
 }
 
@@ -359,7 +365,11 @@ fn features_work_work_differently_or_are_not_here() {
     assert!(counts.detail.contains("by thread"), "{counts:?}");
     assert_eq!(counts.remedy.as_deref(), Some("use Linux 5.12 or later"));
 
-    let refuses = FakeKernel(Vec::new(), &["signal_deliver", "sample"]);
+    let newest = examined(&FakeKernel(Vec::new(), &[]), "syscall-counts");
+    assert_eq!(newest.status, Status::Limited);
+    assert!(newest.detail.contains("preempted"), "{newest:?}");
+
+    let refuses = FakeKernel(vec![FAULTABLE], &["signal_deliver", "sample"]);
     let lines = examined(&refuses, "syscall-lines");
     assert_eq!(
         (lines.status, &*lines.detail),
@@ -385,7 +395,8 @@ fn facts_about_the_kernel_are_reported_whether_they_matter_or_not() {
     let report = FakeHost::new().examine(&kernel, None);
     assert_eq!(report.kernel_features.len(), Feature::ALL.len());
     for fact in &report.kernel_features {
-        assert_eq!(fact.works, fact.id != "attach-cookie", "{fact:?}");
+        let lacks = ["attach-cookie", "faultable-syscalls"].contains(&&*fact.id);
+        assert_eq!(fact.works, !lacks, "{fact:?}");
         assert_eq!(fact.works, fact.error.is_none(), "{fact:?}");
     }
     assert!(report.commands.iter().all(|c| c.status == Status::Ok));
@@ -400,7 +411,7 @@ fn without_any_working_command_the_exit_code_says_so() {
         "Name:\tcat\nState:\tS (sleeping)\nTgid:\t5\nVmSize:\t8 kB\nThreads:\t1\n",
         "/bin/cat",
     );
-    let report = host.examine(&EVERYTHING, Some(5));
+    let report = host.examine(&everything(), Some(5));
     assert!(report.commands.iter().all(|c| c.status == Status::Missing));
     assert_eq!(report.exit_code(), 3);
 
@@ -410,9 +421,9 @@ fn without_any_working_command_the_exit_code_says_so() {
         "Name:\tgone\nState:\tZ (zombie)\nTgid:\t5\nVmSize:\t8 kB\nThreads:\t1\n",
         "/bin/cat",
     );
-    assert_eq!(host.examine(&EVERYTHING, Some(5)).exit_code(), 5);
+    assert_eq!(host.examine(&everything(), Some(5)).exit_code(), 5);
 
-    let missing = examine(&Host::at(host.0.path()), &EVERYTHING, Some(6)).expect_err("no such");
+    let missing = examine(&Host::at(host.0.path()), &everything(), Some(6)).expect_err("no such");
     assert_eq!(missing.exit_code(), 4);
 }
 
@@ -424,7 +435,7 @@ fn processes_are_described() {
     let status = "Name:\tev\x1bil\nState:\tR (running)\nTgid:\t7\nTracerPid:\t9\nVmSize:\t8 kB\nThreads:\t3\n\
                   NSpid:\t7\t1\n";
     host.process(7, status, own);
-    let report = host.examine(&EVERYTHING, Some(7));
+    let report = host.examine(&everything(), Some(7));
     let process = report.process.as_ref().expect("asked for");
     assert_eq!(
         (process.facts.threads, process.facts.inner_pid),
@@ -456,7 +467,7 @@ fn processes_are_described() {
         "Name:\tworker\nState:\tS (sleeping)\nTgid:\t7\nVmSize:\t8 kB\nThreads:\t3\n",
         own,
     );
-    let report = host.examine(&EVERYTHING, Some(8));
+    let report = host.examine(&everything(), Some(8));
     let state = find(&report.process.as_ref().expect("asked for").checks, "state");
     assert_eq!(state.detail, "it is a thread of process 7");
     assert_eq!(state.remedy.as_deref(), Some("use -p 7"));
@@ -467,7 +478,7 @@ fn kernel_threads_have_no_code_of_their_own() {
     let host = FakeHost::new();
     let status = "Name:\tkworker/0:1\nState:\tI (idle)\nTgid:\t9\nThreads:\t1\n";
     host.write("proc/9/status", status.as_bytes());
-    let report = host.examine(&EVERYTHING, Some(9));
+    let report = host.examine(&everything(), Some(9));
     let checks = &report.process.as_ref().expect("asked for").checks;
     assert_eq!(
         find(checks, "executable").detail,
@@ -496,7 +507,7 @@ fn go_programs_are_recognised() {
         let host = FakeHost::new();
         let status = "Name:\tgo\nState:\tS (sleeping)\nTgid:\t7\nVmSize:\t8 kB\nThreads:\t4\n";
         host.process(7, status, exe.to_str().expect("a path in UTF-8"));
-        let report = host.examine(&EVERYTHING, Some(7));
+        let report = host.examine(&everything(), Some(7));
         let process = report.process.as_ref().expect("asked for");
         let version = process.facts.go_version.as_deref().unwrap_or("none");
         println!("{}: {}", exe.display(), find(&process.checks, "go").detail);
@@ -555,7 +566,7 @@ fn the_report_survives_json() {
         "Name:\ta\nState:\tR (running)\nTgid:\t7\nVmSize:\t8 kB\nThreads:\t1\n",
         "/proc/self/exe",
     );
-    let report = host.examine(&EVERYTHING, Some(7));
+    let report = host.examine(&everything(), Some(7));
     let json = serde_json::to_string(&report).expect("serializes");
     assert!(json.contains(r#"{"id":"btf","purpose":"#), "{json}");
     let back: DoctorReport = serde_json::from_str(&json).expect("deserializes");

@@ -104,6 +104,9 @@ pub struct ProbeLoss {
     pub stacks: u64,
     /// Reads of target memory that failed.
     pub faults: u64,
+    /// Runs that the kernel left out because the probe was running already on that CPU, in this or
+    /// any other process: at most so many events are missing.
+    pub left_out: u64,
 }
 
 /// Ends a run.

@@ -12,7 +12,7 @@ use super::aggregates::Aggregates;
 use super::clock::{now_ns, own_cpu_ns, utc_offset_s, wall_offset_ns};
 use super::degrade::Captured;
 use super::go_target::GoTarget;
-use super::losses::{describe, losses, missing_events};
+use super::losses::{Counts, describe, losses, missing_events};
 use super::plan::{Capture, Plan, TargetSpec};
 use super::pump::{ORDER_WINDOW_NS, Pump};
 use super::refusal::{not_go, refused};
@@ -81,7 +81,7 @@ struct Session<'a> {
     kernel: Kernel,
     pump: Pump<'a>,
     aggregates: Aggregates,
-    counters: Vec<ProbeCounters>,
+    counts: Counts,
     spending: Spending,
     /// Groups whose probes are still attached.
     groups: Vec<Group>,
@@ -107,7 +107,7 @@ impl<'a> Session<'a> {
             kernel,
             pump: Pump::new(sinks, plan.has_stacks()),
             aggregates: Aggregates::default(),
-            counters: Vec::new(),
+            counts: Counts::default(),
             spending: Spending::begin(plan, target, prices),
             groups: plan.captures.iter().map(Capture::group).collect(),
             started: Instant::now(),
@@ -438,11 +438,11 @@ impl<'a> Session<'a> {
 
     /// Puts losses into the stream where they happened.
     fn report_losses(&mut self) -> Result<(), SinkError> {
-        let Ok(now) = self.kernel.counters() else {
+        let Ok(now) = Counts::read(&self.kernel) else {
             return Ok(());
         };
-        let new = losses(&now, &self.counters, 0);
-        self.counters = now;
+        let new = losses(&now, &self.counts, 0);
+        self.counts = now;
         if missing_events(&new) == 0 {
             return Ok(());
         }
@@ -525,18 +525,19 @@ impl<'a> Session<'a> {
         if output_error.is_none() {
             output_error = self.last_events(target, end_ns).err();
         }
-        let counters = self.kernel.counters().unwrap_or_default();
+        let counts = Counts::read(&self.kernel).unwrap_or_default();
+        let counters = &counts.counters;
         let end = RunEnd {
             reason: output_error.as_ref().map_or(reason, closed),
             duration_ns,
-            hits: events(&counters) + self.aggregates.syscall_calls(),
-            losses: losses(&counters, &[], self.pump.undecodable),
+            hits: events(counters) + self.aggregates.syscall_calls(),
+            losses: losses(&counts, &Counts::default(), self.pump.undecodable),
             own_cpu_ns: own_cpu_ns().saturating_sub(self.own_cpu_start_ns),
             command_status,
         };
         let cost = self
             .spending
-            .cost(&counters, self.pump.captured, cpu_ns, kernel_time);
+            .cost(counters, self.pump.captured, cpu_ns, kernel_time);
         let costs = fact(now_ns(), 0, Body::Cost(Box::new(cost.clone())));
         let event = fact(now_ns(), 0, Body::RunEnd(Box::new(end.clone())));
         let delivered = self.pump.deliver(&costs);
