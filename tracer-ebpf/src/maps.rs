@@ -105,6 +105,11 @@ pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 pub static PROGRESS: PerCpuArray<Progress> = PerCpuArray::with_max_entries(1, 0);
 
+/// Records of Go's collector under construction: probes in user code may be preempted, on kernels
+/// that preempt themselves, by a thread that enters a system call.
+#[map]
+pub static GO_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
 /// Samples under construction: these interrupt the other programs.
 #[map]
 pub static SAMPLE_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
