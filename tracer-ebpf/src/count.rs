@@ -11,8 +11,8 @@ macro_rules! counters {
             #[inline(always)]
             pub fn $name(probe: ProbeId) {
                 if let Some(counters) = of(probe) {
-                    // SAFETY: this CPU's slot of the map; nothing else runs here meanwhile that
-                    // writes the same probe's slot.
+                    // SAFETY: this CPU's slot of the map. Only a probe in user code can be preempted
+                    // by another that writes it, and then a count is lost.
                     unsafe { (*counters).$field += 1 };
                 }
             }

@@ -28,6 +28,7 @@ pub(crate) fn checks() -> Result<()> {
     check("lints", &["clippy", "--all-targets"], &deny, HOST_CRATES)?;
     step::note("checking the BPF programs");
     ebpf::build(true)?;
+    ebpf::lint()?;
     check("docs", &["doc", "--no-deps"], &[], HOST_CRATES)
 }
 

@@ -321,7 +321,9 @@ fn command(target: &str, time: Duration, corpus: &Path, artifacts: &Path) -> Com
         ]);
     }
     command.arg(corpus);
-    let committed = ["seeds", "regressions"].map(|kind| directory().join(kind).join(target));
+    // The library reads what the process reads.
+    let surface = if target == LIBRARY { APART } else { target };
+    let committed = ["seeds", "regressions"].map(|kind| directory().join(kind).join(surface));
     command.args(committed.into_iter().filter(|dir| dir.is_dir()));
     command
 }

@@ -146,7 +146,8 @@ impl Attr {
 
     /// A pointer: what it points to must outlive the system call.
     fn pointer<T: ?Sized>(mut self, offset: usize, target: &T) -> Self {
-        let address = std::ptr::from_ref(target).addr() as u64;
+        // Exposed: the kernel reads through the number, so what is there must not be optimized away.
+        let address = std::ptr::from_ref(target).expose_provenance() as u64;
         self.0[offset..offset + 8].copy_from_slice(&address.to_ne_bytes());
         self
     }
