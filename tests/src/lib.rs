@@ -17,4 +17,4 @@ pub use golden::assert_golden;
 pub use lines::{Line, number_after, whole_calls, without_prefix};
 pub use place::{Place, is_root, place};
 pub use process::{Finished, Running, until};
-pub use tracer::{Tracer, one_line};
+pub use tracer::{COMMANDS, Tracer, one_line};
