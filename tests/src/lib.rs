@@ -24,4 +24,4 @@ pub use lines::{Line, number_after, whole_calls, without_prefix};
 pub use place::{Place, is_root, place};
 pub use process::{Finished, Running, duration, until};
 pub use skip::skip;
-pub use tracer::{Tracer, one_line};
+pub use tracer::{COMMANDS, Tracer, one_line};
