@@ -16,6 +16,6 @@ pub use bpf::{Loaded, assert_no_orphans};
 pub use golden::assert_golden;
 pub use lines::{Line, number_after, whole_calls, without_prefix};
 pub use place::{Place, is_root, place};
-pub use process::{Finished, Running, duration, until};
+pub use process::{Finished, Running, duration, is_emulated, until};
 pub use skip::skip;
 pub use tracer::{Tracer, one_line};
