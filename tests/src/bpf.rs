@@ -1,4 +1,4 @@
-//! What the kernel says about loaded BPF programs and links.
+//! What the kernel says about loaded BPF programs, links and maps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -7,6 +7,7 @@ use crate::process::patience;
 
 // Commands and layouts of bpf(2), from linux/bpf.h.
 const BPF_PROG_GET_NEXT_ID: i32 = 11;
+const BPF_MAP_GET_NEXT_ID: i32 = 12;
 const BPF_PROG_GET_FD_BY_ID: i32 = 13;
 const BPF_OBJ_GET_INFO_BY_FD: i32 = 15;
 const BPF_LINK_GET_NEXT_ID: i32 = 31;
@@ -14,11 +15,12 @@ const BPF_LINK_GET_NEXT_ID: i32 = 31;
 const NAME_OFFSET: usize = 64;
 const NAME_SIZE: usize = 16;
 
-/// The programs and links that one process holds.
+/// The programs, links and maps that one process holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
     pub programs: BTreeSet<u32>,
     pub links: BTreeSet<u32>,
+    pub maps: BTreeSet<u32>,
 }
 
 impl Loaded {
@@ -33,6 +35,7 @@ impl Loaded {
                 let number = |key: &str| line.strip_prefix(key)?.trim().parse::<u32>().ok();
                 loaded.programs.extend(number("prog_id:"));
                 loaded.links.extend(number("link_id:"));
+                loaded.maps.extend(number("map_id:"));
             }
         }
         loaded
@@ -41,7 +44,7 @@ impl Loaded {
     /// True when nothing was loaded.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.programs.is_empty() && self.links.is_empty()
+        self.programs.is_empty() && self.links.is_empty() && self.maps.is_empty()
     }
 
     /// Those that the kernel still has.
@@ -54,38 +57,68 @@ impl Loaded {
         Self {
             programs: left(&self.programs, BPF_PROG_GET_NEXT_ID),
             links: left(&self.links, BPF_LINK_GET_NEXT_ID),
+            maps: left(&self.maps, BPF_MAP_GET_NEXT_ID),
         }
     }
 
-    /// Asserts that the kernel has none of them any more. It frees them a little later than the
+    /// Names of the programs, as far as the kernel still has them. It cuts them to 15 bytes.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<String> {
+        self.programs.iter().filter_map(|&id| name_of(id)).collect()
+    }
+
+    /// Waits until the kernel has none of them any more: it frees them a little later than the
     /// last descriptor closes.
+    ///
+    /// # Errors
+    /// Those that stay for ten seconds.
+    pub fn wait_gone(&self) -> Result<(), Self> {
+        patiently(|| self.left(), Self::is_empty)
+    }
+
+    /// Asserts that something had been loaded, and that the kernel has none of it any more.
     ///
     /// # Panics
     /// When some stay.
     pub fn assert_gone(&self) {
         assert!(!self.is_empty(), "nothing had been loaded");
-        let deadline = Instant::now() + patience(10);
-        while !self.left().is_empty() {
-            assert!(Instant::now() < deadline, "left behind: {:?}", self.left());
-            std::thread::sleep(Duration::from_millis(10));
+        if let Err(left) = self.wait_gone() {
+            panic!("left behind: {left:?}");
         }
     }
 }
 
-/// Asserts that every program with one of these names is held by a process: nothing is pinned,
-/// and nothing stays attached after its tracer.
+/// Asks again and again for ten seconds.
+fn patiently<T>(ask: impl Fn() -> T, fine: impl Fn(&T) -> bool) -> Result<(), T> {
+    let deadline = Instant::now() + patience(10);
+    loop {
+        let answer = ask();
+        if fine(&answer) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(answer);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Waits until every program with one of these names is held by a process: nothing is pinned, and
+/// nothing stays attached after its tracer.
+///
+/// # Errors
+/// Those that nobody holds after ten seconds, by id.
+pub fn wait_for_no_orphans(names: &[&str]) -> Result<(), BTreeMap<u32, String>> {
+    patiently(|| orphans(names), BTreeMap::is_empty)
+}
+
+/// Asserts what [`wait_for_no_orphans`] waits for.
 ///
 /// # Panics
 /// When there is one.
 pub fn assert_no_orphans(names: &[&str]) {
-    let deadline = Instant::now() + patience(10);
-    loop {
-        let orphans = orphans(names);
-        if orphans.is_empty() {
-            return;
-        }
-        assert!(Instant::now() < deadline, "left behind: {orphans:?}");
-        std::thread::sleep(Duration::from_millis(20));
+    if let Err(orphans) = wait_for_no_orphans(names) {
+        panic!("left behind: {orphans:?}");
     }
 }
 

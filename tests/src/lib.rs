@@ -5,6 +5,7 @@
 //! gives everything N times the patience, for machines that are that much slower.
 
 mod bpf;
+mod footprint;
 mod golden;
 mod lines;
 mod place;
@@ -12,7 +13,8 @@ mod process;
 mod skip;
 mod tracer;
 
-pub use bpf::{Loaded, assert_no_orphans};
+pub use bpf::{Loaded, assert_no_orphans, wait_for_no_orphans};
+pub use footprint::{Probing, changed_text, descriptors};
 pub use golden::assert_golden;
 pub use lines::{Line, number_after, whole_calls, without_prefix};
 pub use place::{Place, is_root, place};

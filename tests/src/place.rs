@@ -28,11 +28,7 @@ pub fn place(root_needed: bool) -> Option<Place> {
         }
         path
     };
-    let place = Place {
-        tracer: variable("TRACER_BIN")?,
-        fixtures: variable("TRACER_FIXTURES")?,
-        dir: tempfile::tempdir().expect("a temporary directory"),
-    };
+    let place = Place::new(variable("TRACER_BIN")?, variable("TRACER_FIXTURES")?);
     if root_needed && !is_root() {
         skip("BPF programs are loaded here, which needs root");
         return None;
@@ -48,6 +44,19 @@ pub fn is_root() -> bool {
 }
 
 impl Place {
+    /// With this binary, and the fixtures below this directory.
+    ///
+    /// # Panics
+    /// When no temporary directory can be made.
+    #[must_use]
+    pub fn new(tracer: PathBuf, fixtures: PathBuf) -> Self {
+        Self {
+            tracer,
+            fixtures,
+            dir: tempfile::tempdir().expect("a temporary directory"),
+        }
+    }
+
     /// A built fixture, for instance `c/sleeper` or `go/1.24.11/gcload-stripped`.
     ///
     /// # Panics

@@ -54,6 +54,23 @@ pub(crate) fn cache_dir() -> Result<PathBuf, String> {
         .ok_or_else(|| "no cache directory: set TRACER_CACHE to an absolute path".to_owned())
 }
 
+/// Where cargo has unpacked the sources of crates, one directory for each registry, sorted. Both
+/// names of one that is reached through a symbolic link: debug information has the other one.
+pub(crate) fn registries() -> Vec<PathBuf> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    let sources = home.map(|home| fs::read_dir(home.join("registry/src")));
+    let mut found: Vec<PathBuf> = sources
+        .into_iter()
+        .flatten()
+        .flat_map(|list| list.flatten().map(|entry| entry.path()))
+        .flat_map(|path| [path.canonicalize().unwrap_or_else(|_| path.clone()), path])
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
 /// Where setup leaves its result.
 pub(crate) fn stamp_path(cache: &Path) -> PathBuf {
     cache.join("toolchain")
@@ -209,6 +226,12 @@ impl Toolchain {
                 self.library().display()
             ),
         ];
+        for registry in registries() {
+            flags.push(format!(
+                "--remap-path-prefix={}=/registry",
+                registry.display()
+            ));
+        }
         if let Some(workspace) = manifest.parent().and_then(Path::parent) {
             flags.push(format!("--remap-path-prefix={}=.", workspace.display()));
         }

@@ -17,6 +17,7 @@ mod privilege;
 mod run;
 mod setup;
 mod skips;
+mod soak;
 mod step;
 mod testing;
 mod vm;
@@ -85,16 +86,14 @@ enum Task {
     Check,
     /// Everything a change must pass: formatting, lints, docs, tests
     Ci,
-    /// Build the static release binary
-    Dist {
-        /// Architecture to build for: x86_64 or aarch64
-        #[arg(long, value_name = "ARCH", default_value = std::env::consts::ARCH)]
-        target: Machine,
-    },
+    /// Build what is released: static binary, Debian package, man pages, completions, checksums
+    Dist(dist::Options),
     /// Trace a small Go service under load and draw its flame graph
     Demo,
     /// Measure what tracing costs, against strace, perf and bpftrace; needs root
     Bench(bench::Options),
+    /// Use tracer long and roughly, and prove that it harms nobody and leaves nothing; needs root
+    Soak(soak::Options),
 }
 
 fn main() -> ExitCode {
@@ -121,9 +120,10 @@ fn dispatch(task: Task) -> Result<()> {
         Task::Fixtures { target, go } => build_fixtures(target, &go),
         Task::Check => ci::checks(),
         Task::Ci => ci::ci(),
-        Task::Dist { target } => dist::dist(target),
+        Task::Dist(options) => dist::dist(&options),
         Task::Demo => demo::demo(),
         Task::Bench(options) => bench::bench(&options),
+        Task::Soak(options) => soak::soak(&options),
     }
 }
 

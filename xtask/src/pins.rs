@@ -57,3 +57,6 @@ pub(crate) const GO_VERSIONS: &[&str] = &["1.21.13", "1.24.11", "1.27.3"];
 
 /// The one `cargo xtask demo` uses.
 pub(crate) const GO_DEMO: &str = "1.24.11";
+
+/// cargo-deb, which makes the Debian package.
+pub(crate) const CARGO_DEB: &str = "3.8.0";
