@@ -19,6 +19,12 @@ fn time_scale() -> u64 {
     scale.and_then(|text| text.parse().ok()).unwrap_or(1)
 }
 
+/// Whether this machine is said to be slower than others.
+#[must_use]
+pub fn is_emulated() -> bool {
+    time_scale() > 1
+}
+
 /// So many milliseconds for `-d`, `TRACER_TIME_SCALE` times: an emulated machine takes fewer
 /// samples in the same time.
 #[must_use]

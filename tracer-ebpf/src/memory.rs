@@ -209,7 +209,7 @@ extern "C" fn capture_string(id: u64, address: u64, limit: u64) -> u64 {
         let to = captures.record.add((at + HEADER) as usize);
         read_str_raw(to.cast(), size as u32, address as *const _)
     };
-    if got <= 0 {
+    if got < 0 {
         return captures.push(
             at,
             CaptureHeader {
@@ -218,7 +218,9 @@ extern "C" fn capture_string(id: u64, address: u64, limit: u64) -> u64 {
             },
         );
     }
-    let got = bounded::<COPY_MASK>(got as u64);
+    // Up to Linux 6.12 at least, the NUL of an empty string is not counted
+    // (mm/maccess.c, strncpy_from_user_nofault).
+    let got = bounded::<COPY_MASK>(got as u64).max(1);
     let state = if got == size {
         status::TRUNCATED
     } else {

@@ -189,9 +189,10 @@ impl Emulator {
         let console = match self.arch {
             Machine::X86_64 => {
                 // Under TCG the plain x86-64 of qemu64 is the model that boots every kernel.
-                qemu.args(["-machine", "q35", "-cpu", "qemu64"])
+                // Without its random numbers older kernels have none for a while.
+                qemu.args(["-machine", "q35", "-cpu", "qemu64,+rdrand"])
                     .args(["-serial", &file(run.results)]);
-                "ttyS0 tsc=unstable"
+                "ttyS0 tsc=unstable random.trust_cpu=on"
             }
             Machine::Aarch64 => {
                 // The machine has one serial line.
