@@ -8,6 +8,7 @@ use crate::report::histogram::Histogram;
 use crate::report::table::{Align, Cell, Table};
 use crate::sink::{Sink, SinkError};
 use crate::syscall::count::{DEFAULT_COLUMNS, SummaryColumn, SummarySort, SyscallTotals};
+use crate::syscall::machine::Machine;
 
 /// What the summary shows.
 #[derive(Clone, Debug)]
@@ -69,7 +70,7 @@ impl<W: Write> StraceCounts<W> {
     }
 
     fn print(&mut self) -> Result<(), SinkError> {
-        let totals = std::mem::take(&mut self.totals);
+        let totals = self.totals.take();
         let table = totals.table(&self.options.columns, self.options.sort);
         let histograms = match self.options.histograms {
             true => totals.histograms(self.options.sort),
@@ -89,6 +90,9 @@ impl<W: Write> StraceCounts<W> {
 impl<W: Write> Sink for StraceCounts<W> {
     fn event(&mut self, event: &Event) -> Result<(), SinkError> {
         match &event.body {
+            Body::RunStart(start) => {
+                self.totals = SyscallTotals::of(Machine::named(&start.arch));
+            }
             Body::SyscallLatency(latency) => self.totals.add(latency),
             Body::Cost(cost) => self.cost = Some(cost.json()),
             Body::Tick => {
@@ -275,6 +279,8 @@ mod tests {
 
     fn output(options: CountOptions, events: &[Event]) -> String {
         let mut sink = StraceCounts::new(options, Vec::new(), "out");
+        // The numbers here are those of x86_64.
+        sink.totals = SyscallTotals::of(Some(Machine::X86_64));
         for event in events {
             sink.event(event).expect("a vector takes everything");
         }

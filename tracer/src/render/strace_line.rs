@@ -9,10 +9,11 @@ use crate::event::{
 };
 use crate::sink::{Sink, SinkError};
 use crate::syscall::filter::SyscallSet;
+use crate::syscall::machine::Machine;
 use crate::syscall::print::{Decoder, exit_text, siginfo_text};
 
-/// Number of `restart_syscall`.
-const RESTART_SYSCALL: u32 = libc::SYS_restart_syscall as u32;
+/// What goes on with an interrupted call.
+const RESTART_SYSCALL: &str = "restart_syscall";
 
 /// What the lines look like.
 #[derive(Clone, Debug)]
@@ -216,9 +217,9 @@ impl<W: Write> StraceLines<W> {
     /// The text at entry. `restart_syscall` has no arguments: it names what it goes on with.
     fn begin(&mut self, tid: u32, enter: &SyscallEnter) -> String {
         let mut text = self.decoder.begin(enter);
-        if enter.nr == RESTART_SYSCALL && !enter.compat {
+        if self.decoder.name(enter.nr, enter.compat) == RESTART_SYSCALL {
             let name = match self.interrupted.get(&tid) {
-                Some(&nr) => Decoder::name(nr, false),
+                Some(&nr) => self.decoder.name(nr, false),
                 None => "system call".to_owned(),
             };
             text += &format!("<... resuming interrupted {name} ...>");
@@ -230,7 +231,7 @@ impl<W: Write> StraceLines<W> {
     fn note_interruption(&mut self, tid: u32, exit: &SyscallExit) {
         const ERESTART_RESTARTBLOCK: i64 = 516;
         if exit.ret == -ERESTART_RESTARTBLOCK {
-            if exit.nr != RESTART_SYSCALL {
+            if self.decoder.name(exit.nr, exit.compat) != RESTART_SYSCALL {
                 self.interrupted.insert(tid, exit.nr);
             }
         } else {
@@ -254,7 +255,7 @@ impl<W: Write> StraceLines<W> {
     }
 
     fn resumed(&mut self, nr: u32, compat: bool) -> Result<(), SinkError> {
-        let name = Decoder::name(nr, compat);
+        let name = self.decoder.name(nr, compat);
         self.write(&format!("<... {name} resumed>"))
     }
 
@@ -463,6 +464,7 @@ impl<W: Write> Sink for StraceLines<W> {
         match &event.body {
             Body::RunStart(start) => {
                 self.threads.extend(&start.pids);
+                self.decoder.set_machine(Machine::named(&start.arch));
                 self.start = (**start).clone();
             }
             Body::Threads(tids) => self.threads.extend(tids),

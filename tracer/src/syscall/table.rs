@@ -22,6 +22,12 @@ const fn index(machine: Machine) -> [Option<u16>; MAX_SYSCALLS as usize] {
     index
 }
 
+/// Every row, of any machine.
+#[cfg(test)]
+pub(super) fn rows() -> &'static [Syscall] {
+    ROWS
+}
+
 /// Every number that has a row, with it, ascending.
 pub fn all() -> impl Iterator<Item = (u32, &'static Syscall)> {
     (0..MAX_SYSCALLS).filter_map(|nr| Some((nr, lookup(nr)?)))
@@ -50,7 +56,14 @@ pub fn by_name(name: &str) -> Option<u32> {
 /// The name of a number, or `syscall_0x1c3`.
 #[must_use]
 pub fn name(nr: u32) -> String {
-    lookup(nr).map_or_else(|| format!("syscall_{nr:#x}"), |row| row.name.to_owned())
+    name_on(Some(Machine::HOST), nr)
+}
+
+/// The name of a machine's number, or `syscall_0x1c3`, as for any number of an unknown machine.
+#[must_use]
+pub fn name_on(machine: Option<Machine>, nr: u32) -> String {
+    let row = machine.and_then(|machine| lookup_on(machine, nr));
+    row.map_or_else(|| format!("syscall_{nr:#x}"), |row| row.name.to_owned())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::event::{SyscallEnter, SyscallExit};
 use crate::syscall::arg::{Comma, Registers, Ret, Syscall};
 use crate::syscall::errno::{errno, restarts};
+use crate::syscall::machine::Machine;
 use crate::syscall::table;
 
 use super::printer::{Printer, put};
@@ -12,18 +13,26 @@ use super::printer::{Printer, put};
 /// Formats calls. Keeps count of what could not be shown.
 #[derive(Clone, Debug)]
 pub struct Decoder {
+    machine: Option<Machine>,
     string_limit: usize,
     faults: u64,
 }
 
 impl Decoder {
-    /// `string_limit` is the number of bytes of a string, and of elements of an array, to show.
+    /// For the calls of [`Machine::HOST`]. `string_limit` is the number of bytes of a string, and of
+    /// elements of an array, to show.
     #[must_use]
     pub fn new(string_limit: usize) -> Self {
         Self {
+            machine: Some(Machine::HOST),
             string_limit,
             faults: 0,
         }
+    }
+
+    /// From now on the calls are those of `machine`; without one all are shown by number.
+    pub fn set_machine(&mut self, machine: Option<Machine>) {
+        self.machine = machine;
     }
 
     /// Arguments printed as addresses so far because their memory could not be read.
@@ -34,23 +43,26 @@ impl Decoder {
 
     /// The name, or `syscall_0x1c3` for numbers without one.
     #[must_use]
-    pub fn name(nr: u32, compat: bool) -> String {
-        match row(nr, compat) {
-            Some(row) => row.name.to_owned(),
-            None => format!("syscall_{nr:#x}"),
-        }
+    pub fn name(&self, nr: u32, compat: bool) -> String {
+        table::name_on(self.machine.filter(|_| !compat), nr)
+    }
+
+    /// The 32-bit ABI has other numbers: its calls are shown by number.
+    fn row(&self, nr: u32, compat: bool) -> Option<&'static Syscall> {
+        let machine = self.machine.filter(|_| !compat)?;
+        table::lookup_on(machine, nr)
     }
 
     /// What is known at entry: `read(3, `.
     pub fn begin(&mut self, enter: &SyscallEnter) -> String {
         let mut p = Printer::new(Some(enter), None, self.string_limit);
-        match row(enter.nr, enter.compat) {
+        match self.row(enter.nr, enter.compat) {
             Some(row) => {
                 put!(p, "{}(", row.name);
                 first_arguments(&mut p, row);
             }
             None => {
-                put!(p, "{}(", Self::name(enter.nr, enter.compat));
+                put!(p, "{}(", self.name(enter.nr, enter.compat));
                 raw_arguments(&mut p);
             }
         }
@@ -60,19 +72,21 @@ impl Decoder {
     /// Whether all arguments are printed at entry.
     #[must_use]
     pub fn complete_at_entry(&self, enter: &SyscallEnter) -> bool {
-        row(enter.nr, enter.compat).is_none_or(|row| split(row, &enter.args) == row.args.len())
+        self.row(enter.nr, enter.compat)
+            .is_none_or(|row| split(row, &enter.args) == row.args.len())
     }
 
     /// Whether the call has no end.
     #[must_use]
     pub fn never_returns(&self, enter: &SyscallEnter) -> bool {
-        row(enter.nr, enter.compat).is_some_and(|row| matches!(row.ret, Ret::Never))
+        self.row(enter.nr, enter.compat)
+            .is_some_and(|row| matches!(row.ret, Ret::Never))
     }
 
     /// The rest of the arguments, without the closing parenthesis. Empty when the entry was not
     /// seen.
     pub fn rest(&mut self, enter: Option<&SyscallEnter>, exit: &SyscallExit) -> String {
-        let (Some(enter), Some(row)) = (enter, row(exit.nr, exit.compat)) else {
+        let (Some(enter), Some(row)) = (enter, self.row(exit.nr, exit.compat)) else {
             return String::new();
         };
         let mut p = Printer::new(Some(enter), Some(exit), self.string_limit);
@@ -87,7 +101,12 @@ impl Decoder {
         if p.failed() {
             push_error(&mut p.out, exit.ret.unsigned_abs());
         } else {
-            success(&mut p, row(exit.nr, exit.compat), enter.is_some(), exit.ret);
+            success(
+                &mut p,
+                self.row(exit.nr, exit.compat),
+                enter.is_some(),
+                exit.ret,
+            );
         }
         self.take(p)
     }
@@ -97,11 +116,6 @@ impl Decoder {
         self.faults += faults;
         text
     }
-}
-
-/// The 32-bit ABI has other numbers: its calls are shown by number.
-fn row(nr: u32, compat: bool) -> Option<&'static Syscall> {
-    if compat { None } else { table::lookup(nr) }
 }
 
 /// Index of the first argument that waits for the end of the call.
