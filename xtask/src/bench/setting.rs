@@ -111,7 +111,8 @@ impl Setting {
 
     fn verdict<'a>(&self, candidate: &'a Candidate) -> &'a Result<Tool, String> {
         candidate.verdict.get_or_init(|| {
-            let tool = self.tools.working(candidate.peer, &self.scratch_file());
+            let (program, file) = (self.go("benchloop"), self.scratch_file());
+            let tool = self.tools.working(candidate.peer, &program, &file);
             self.clean();
             tool.map_err(|error| {
                 step::note(&format!("{}: not measured: {error:#}", candidate.peer));

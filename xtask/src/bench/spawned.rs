@@ -132,23 +132,10 @@ impl Spawned {
     /// CPU time of all its threads so far (first field of /proc/PID/task/TID/schedstat, ns;
     /// Documentation/scheduler/sched-stats.rst). Threads that have ended are not counted.
     pub(super) fn cpu_time(&self) -> Duration {
-        self.schedstat(1)
-    }
-
-    /// As [`Self::cpu_time`], with the time spent waiting for a CPU (the second field).
-    pub(super) fn cpu_time_wanted(&self) -> Duration {
-        self.schedstat(2)
-    }
-
-    /// The sum of the first `fields` of all its threads.
-    fn schedstat(&self, fields: usize) -> Duration {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.pid()));
-        let ns = tasks.into_iter().flatten().flatten().flat_map(|task| {
-            let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-            let numbers = text.split_whitespace().take(fields);
-            numbers
-                .filter_map(|n| n.parse::<u64>().ok())
-                .collect::<Vec<_>>()
+        let ns = tasks.into_iter().flatten().flatten().filter_map(|task| {
+            let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+            text.split_whitespace().next()?.parse::<u64>().ok()
         });
         Duration::from_nanos(ns.sum())
     }

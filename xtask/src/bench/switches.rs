@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::load::{Load, Place, Program};
-use super::peers::{PEERS, Purpose};
+use super::peers::{Family, PEERS, Purpose};
 use super::report::Part;
 use super::rounds::{Rounds, Statistic};
 use super::sections::Pace;
@@ -31,15 +31,16 @@ pub(super) fn measure(setting: &Setting, pace: Pace) -> Result<Part> {
     let mut part = Part::new("a storm of context switches (mean time of a round trip)");
     let title = "ns per round trip: two switches, two reads, two writes";
     part.tables.push(rounds.table(title, &[KIND]));
-    for ours in ["tracer offcpu", "tracer sched"] {
-        let theirs = PEERS
-            .iter()
-            .filter(|peer| !peer.label.starts_with("tracer"));
-        part.figures
-            .extend(rounds.slowdown(KIND, ours, &Load::Baseline.label()));
-        for peer in theirs {
-            part.figures.extend(rounds.slowdown(KIND, ours, peer.label));
+    for ours in PEERS.iter().filter(|peer| watches(peer.purpose)) {
+        if ours.family != Family::Tracer {
+            continue;
         }
+        let baseline = Load::Baseline.label();
+        let rivals = PEERS.iter().filter(|peer| peer.purpose == ours.purpose);
+        let rivals = rivals.filter(|peer| peer.family != Family::Tracer);
+        let others = std::iter::once(&*baseline).chain(rivals.map(|peer| peer.label));
+        let figures = others.filter_map(|other| rounds.slowdown(KIND, ours.label, other));
+        part.figures.extend(figures);
     }
     part.notes = rounds.notes();
     Ok(part)

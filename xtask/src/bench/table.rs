@@ -150,7 +150,7 @@ impl Table {
             .collect();
         let heads = shown.iter().map(|&i| self.columns[i].head.clone());
         let rows = self.rows.iter().map(|row| {
-            let cells = shown.iter().map(|&i| row.cells[i].to_string());
+            let cells = shown.iter().map(|&i| shortened(&row.cells[i].to_string()));
             cells.collect()
         });
         std::iter::once(heads.collect()).chain(rows).collect()
@@ -178,7 +178,15 @@ impl fmt::Display for Table {
 }
 
 /// Wider columns hold texts and are not aligned.
-const LONG: usize = 30;
+const LONG: usize = 45;
+
+/// The beginning of a longer text, which programs get whole.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(2 * LONG) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 //! they do.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use super::peers::{Family, How, Peer};
 use super::spawned::Spawned;
+use super::workload::Workload;
 use crate::{interrupt, step};
 
 /// Stands for the target's process id in a tool's arguments.
@@ -21,18 +23,18 @@ const FILE: &str = "{file}";
 /// How long attaching may take.
 const ATTACH_LIMIT: Duration = Duration::from_secs(20);
 
-/// A tool that has waited this long for its target has attached.
-const QUIET: Duration = Duration::from_millis(120);
+/// A tool that has waited this long has attached.
+const QUIET: Duration = Duration::from_millis(80);
 
 /// How often a tool is looked at while it attaches.
-const LOOK: Duration = Duration::from_millis(10);
+const LOOK: Duration = Duration::from_millis(4);
 
 /// How a tool shows that it is attached.
 #[derive(Clone, Copy, Debug)]
 enum Ready {
     /// By a line with this in it, and some time after it.
     Says(&'static str, Duration),
-    /// It says nothing: it has stopped working and waits.
+    /// It says nothing: it waits for events, or for its time to be over.
     Waits,
     /// It launches the target, which says when it is ready.
     Launched,
@@ -95,7 +97,7 @@ impl Tool {
     fn alive(&self, process: &mut Spawned) -> Result<()> {
         match process.wait(Duration::ZERO)? {
             None => Ok(()),
-            Some(_) => Err(anyhow!("{} ended: {}", self.label, reason(process))),
+            Some(_) => Err(anyhow!("it ended: {}", reason(process))),
         }
     }
 
@@ -117,42 +119,67 @@ impl Tool {
         command
     }
 
-    /// Whether it can do its work here: attaches to something that sleeps.
-    fn try_out(&self, file: &Path) -> Result<()> {
+    /// Whether it can do its work here: attaches to `program`, a Go program that says "ready".
+    fn try_out(&self, program: &Path, file: &Path) -> Result<()> {
         if matches!(self.ready, Ready::Launched) {
             let args = ["-c".to_owned(), "echo ready".to_owned()];
             let mut command = self.launching(Path::new("/bin/sh"), &args);
             let mut process = Spawned::start(&mut command, &self.label)?;
             return process.line_with("ready", ATTACH_LIMIT).map(|_| ());
         }
-        let target = Spawned::start(Command::new("sleep").arg("60"), "sleep")?;
+        let target = Workload::start(Command::new(program).args(["1", "read"]))?;
         let mut process = self.attach(target.pid(), file)?;
         process.interrupt(Duration::from_secs(10)).map(|_| ())
     }
 }
 
-/// Waits until the tool, which has worked, does so no more; returns from its start to then.
+/// Waits until the tool does nothing but wait; returns from its start to then.
+///
+/// Neither what it says nor its CPU time tells that: most of these tools speak before they attach,
+/// and attaching itself waits for the kernel.
 fn until_it_waits(process: &mut Spawned) -> Result<Duration> {
     let deadline = Instant::now() + ATTACH_LIMIT;
-    let mut work = process.cpu_time_wanted();
-    let mut quiet_since = Instant::now();
+    let mut since = Instant::now();
     loop {
         interrupt::check()?;
-        std::thread::sleep(LOOK);
-        let now = process.cpu_time_wanted();
-        // Its own housekeeping is less than a tenth of the time.
-        if now.saturating_sub(work) > LOOK / 10 {
-            quiet_since = Instant::now();
+        if !waits(process.pid()) {
+            since = Instant::now();
         }
-        work = now;
         let ended = process.wait(Duration::ZERO)?.is_some();
-        if ended || quiet_since.elapsed() >= QUIET {
-            return Ok(quiet_since.duration_since(process.started()));
+        if ended || since.elapsed() >= QUIET {
+            return Ok(since.duration_since(process.started()));
         }
         if Instant::now() > deadline {
             bail!("it still works on attaching after {ATTACH_LIMIT:?}");
         }
+        std::thread::sleep(LOOK);
     }
+}
+
+/// Whether the first thread of `pid` is in a call that waits for events or for time to pass (the
+/// first field of /proc/PID/syscall, Documentation/filesystems/proc.rst).
+fn waits(pid: u32) -> bool {
+    const CALLS: &[libc::c_long] = &[
+        libc::SYS_ppoll,
+        libc::SYS_pselect6,
+        libc::SYS_epoll_pwait,
+        libc::SYS_nanosleep,
+        libc::SYS_clock_nanosleep,
+        libc::SYS_rt_sigtimedwait,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_poll,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_select,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_epoll_wait,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_pause,
+    ];
+    let text = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+    let number = text.split_whitespace().next();
+    number
+        .and_then(|number| number.parse().ok())
+        .is_some_and(|number| CALLS.contains(&number))
 }
 
 /// Of what a tool has said before it ended, the line that tells why.
@@ -213,13 +240,13 @@ impl Toolbox {
         }
     }
 
-    /// `peer` as a tool that has been seen to work; `file` is where it may write.
+    /// `peer` as a tool that has been seen to work on `program`; `file` is where it may write.
     ///
     /// # Errors
     /// It is not installed or does not work here; the message is its own.
-    pub(super) fn working(&self, peer: &Peer, file: &Path) -> Result<Tool> {
+    pub(super) fn working(&self, peer: &Peer, program: &Path, file: &Path) -> Result<Tool> {
         let tool = self.tool(peer)?;
-        tool.try_out(file)?;
+        tool.try_out(program, file)?;
         Ok(tool)
     }
 
@@ -322,11 +349,12 @@ mod tests {
         let mut sh = Command::new("sh");
         sh.args([
             "-c",
-            "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; sleep 60",
+            "i=0; while [ $i -lt 99999 ]; do i=$((i+1)); done; exec sleep 60",
         ]);
         let mut process = Spawned::start(&mut sh, "sh").expect("started");
+        assert!(!waits(process.pid()));
         until_it_waits(&mut process).expect("it sleeps in the end");
-        assert!(process.cpu_time() > Duration::from_millis(1));
+        assert!(waits(process.pid()));
         assert!(process.wait(Duration::ZERO).expect("no Ctrl-C").is_none());
     }
 }
