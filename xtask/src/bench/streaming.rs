@@ -142,12 +142,15 @@ fn one(setting: &Setting, pace: Pace, case: &mut Case) -> Result<()> {
 
 fn flood(setting: &Setting, tool: &Tool, threads: u32, window: Duration) -> Result<Flood> {
     let ms = window.as_millis().to_string();
-    let mut command = Command::new(setting.c("ring_flood"));
-    command.args([&ms, &threads.to_string(), "wait"]);
+    let mut command = Command::new(setting.c("thread_loop"));
+    // Its threads exist before the tool attaches: not every tool sees later ones.
+    command.args([ms, format!("threads-{threads}")]);
     let mut load = Workload::start(&mut command)?;
     let mut process = tool.attach(load.pid(), &setting.scratch_file())?;
     load.go()?;
-    let calls = load.count(window + Duration::from_secs(20))?;
+    let measured = load.measurements(window)?;
+    let calls = measured.iter().map(|one| one.operations).sum();
+    load.finish()?;
     let ended = Instant::now();
     if process.wait(DRAIN_LIMIT)?.is_none() {
         process.interrupt(DRAIN_LIMIT)?;
