@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::figures::{Figure, Target, median, min};
-use super::load::Program;
-use super::options::Pace;
+use super::load::{Place, Program};
 use super::report::Part;
 use super::rounds::Statistic;
+use super::sections::Pace;
 use super::setting::Setting;
 use super::spawned::Spawned;
 use super::table::{Cell, Table};
@@ -74,6 +74,7 @@ fn cases(setting: &Setting) -> Vec<Case> {
             path,
             kinds: vec![kind],
             prefix,
+            place: Place::Pinned,
         },
         tool: setting.tools.tracer(&format!("{line} -v")),
         statistic,
