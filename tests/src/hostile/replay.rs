@@ -115,15 +115,12 @@ pub(super) fn event_chunks<'a>(events: impl IntoIterator<Item = &'a Event>) -> V
 }
 
 fn run_start() -> Event {
-    fact(0, Body::RunStart(Box::new(RunStart::default())))
+    fact(0, Body::RunStart(Box::<RunStart>::default()))
 }
 
 fn run_end(events: &[Event]) -> Event {
     let last_ns = events.iter().map(|event| event.time_ns).max();
-    fact(
-        last_ns.unwrap_or(0),
-        Body::RunEnd(Box::new(RunEnd::default())),
-    )
+    fact(last_ns.unwrap_or(0), Body::RunEnd(Box::<RunEnd>::default()))
 }
 
 fn fact(time_ns: u64, body: Body) -> Event {

@@ -106,7 +106,7 @@ pub(super) fn add_debian(tree: &mut Tree, root: &Path) -> Result<()> {
             let inside = merged(path.strip_prefix(root)?);
             let text = inside.to_string_lossy();
             let unused = |part: &&str| format!("{text}/").starts_with(part);
-            if DEBIAN_UNUSED.iter().any(|part| unused(&part)) || text.contains(PERL) {
+            if DEBIAN_UNUSED.iter().any(unused) || text.contains(PERL) {
                 continue;
             }
             if path.is_symlink() {
