@@ -10,7 +10,7 @@ use super::sections::SECTIONS;
 /// Arguments of `cargo xtask bench`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// At most four minutes: shows that it works, the figures are rough
+    /// At most five minutes: shows that it works, the figures are rough
     #[arg(long)]
     pub(super) quick: bool,
     /// Also the sections that few machines can measure
