@@ -6,6 +6,7 @@ mod off_cpu;
 mod process;
 mod run_queue;
 mod sample;
+mod steady;
 pub mod syscall;
 mod syscall_count;
 mod syscall_count_by_thread;

@@ -20,7 +20,7 @@ use super::settings::{constants, sizes};
 use super::signals::Signals;
 use super::spending::{Spending, breakdown, over_line, prices_for};
 use super::target::{Target, comm};
-use super::watch::{all_ended, reap};
+use super::watch::{all_ended, is_alive, reap};
 use crate::bpf::{Group, Kernel};
 use crate::cost::{Action, Prices};
 use crate::error::ExpectedError;
@@ -396,7 +396,11 @@ impl<'a> Session<'a> {
                 () = tick(&mut ticks) => self.interval(target),
                 _ = poll.tick() => {
                     polls = polls.wrapping_add(1);
-                    self.drain_some(polls.is_multiple_of(POLLS_PER_LOSS_CHECK))
+                    let now_and_then = polls.is_multiple_of(POLLS_PER_LOSS_CHECK);
+                    if targets_ended && now_and_then {
+                        self.forget_dead();
+                    }
+                    self.drain_some(now_and_then)
                         .and_then(|()| self.keep_budget(target))
                 }
             };
@@ -416,6 +420,11 @@ impl<'a> Session<'a> {
     fn nobody_left(&self, target: &Target) -> bool {
         let asked: HashSet<u32> = target.pids().into_iter().collect();
         !self.plan.follow || self.pump.live.iter().all(|pid| asked.contains(pid))
+    }
+
+    /// The end of a process may not have been seen: nobody waits for what is gone.
+    fn forget_dead(&mut self) {
+        self.pump.live.retain(|&pid| is_alive(pid));
     }
 
     fn drain_some(&mut self, check_losses: bool) -> Result<(), SinkError> {
