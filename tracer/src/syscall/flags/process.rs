@@ -652,3 +652,28 @@ pub static SYSLOG: Names = Names {
         (0xa, "SIZE_BUFFER"),
     ],
 };
+
+pub static SCHED_FLAG: Names = Names {
+    zero: None,
+    unknown: "SCHED_FLAG_???",
+    names: &[
+        (1, "SCHED_FLAG_RESET_ON_FORK"),
+        (2, "SCHED_FLAG_RECLAIM"),
+        (4, "SCHED_FLAG_DL_OVERRUN"),
+        (8, "SCHED_FLAG_KEEP_POLICY"),
+        (0x10, "SCHED_FLAG_KEEP_PARAMS"),
+        (0x20, "SCHED_FLAG_UTIL_CLAMP_MIN"),
+        (0x40, "SCHED_FLAG_UTIL_CLAMP_MAX"),
+    ],
+};
+
+pub static IOPRIO_CLASS: Names = Names {
+    zero: None,
+    unknown: "IOPRIO_CLASS_???",
+    names: &[
+        (0, "IOPRIO_CLASS_NONE"),
+        (1, "IOPRIO_CLASS_RT"),
+        (2, "IOPRIO_CLASS_BE"),
+        (3, "IOPRIO_CLASS_IDLE"),
+    ],
+};

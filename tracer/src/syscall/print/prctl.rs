@@ -29,7 +29,7 @@ pub static PRCTL_1: Custom = Custom {
         size: 0,
         arg: 0,
         len_arg: 0,
-        reserved: 0,
+        word: 0,
     }],
     shown: |args| prctl_values(args[0] as u32) >= 1,
     ..PRCTL_TEMPLATE
@@ -113,7 +113,7 @@ pub static ARCH_PRCTL_ADDRESS: Custom = Custom {
         size: 8,
         arg: 0,
         len_arg: 0,
-        reserved: 0,
+        word: 0,
     }],
     at_exit: |args| matches!(args[0] as u32, 0x1003 | 0x1004),
     print: |p, index| match p.arg(0) as u32 {

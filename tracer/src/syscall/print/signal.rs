@@ -22,7 +22,7 @@ const fn set_rule(phase: u8) -> [CaptureRule; 1] {
         size: SIGSET,
         arg: 0,
         len_arg: 0,
-        reserved: 0,
+        word: 0,
     }]
 }
 
