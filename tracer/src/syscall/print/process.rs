@@ -301,7 +301,8 @@ pub static WAIT_STATUS: Custom = Custom {
     print: |p, index| match p.bytes(Phase::Exit, index, 4).filter(|_| p.ret() != 0) {
         Some(b) => {
             p.text("[");
-            p.wait_status(b.u32_at(0));
+            p.wait_status(b.u32_at(0) & 0xffff);
+            p.wait_event(b.u32_at(0));
             p.text("]");
         }
         None => p.address_of(index),
@@ -321,6 +322,20 @@ pub static WAIT_RUSAGE: Custom = Custom {
 };
 
 impl Printer<'_> {
+    /// The event of a traced process in the upper half of a stop's status.
+    fn wait_event(&mut self, status: u32) {
+        let (event, low) = (status >> 16, status & 0xffff);
+        if event == 0 {
+            return;
+        }
+        self.text("|");
+        self.name(&process::WAIT_EVENT, event.into());
+        self.text("<<16");
+        if low & 0xff != 0x7f && low & 0xff00 != 0 {
+            put!(self, "|{:#x}", low & 0xff00);
+        }
+    }
+
     /// `{WIFEXITED(s) && WEXITSTATUS(s) == 0}` (`wait.h`).
     fn wait_status(&mut self, status: u32) {
         const CONTINUED: u32 = 0xffff;
@@ -438,7 +453,7 @@ pub static SENDFILE_COUNT: Custom = Custom {
     comma: Comma::Own,
     print: |p, index| {
         if p.arg(2) != 0 {
-            if !p.failed() {
+            if p.ret() > 0 {
                 p.text(" => ");
                 p.structure(Phase::Exit, 2, &LONG);
             }
