@@ -757,3 +757,26 @@ pub static ETH_P: Names = Names {
         (0xfbfb, "ETH_P_AF_IUCV"),
     ],
 };
+
+pub static IP_CMSG: Names = Names {
+    zero: None,
+    unknown: "IP_???",
+    names: &[
+        (8, "IP_PKTINFO"),
+        (2, "IP_TTL"),
+        (1, "IP_TOS"),
+        (6, "IP_RECVOPTS"),
+        (7, "IP_RETOPTS"),
+        (0xb, "IP_RECVERR"),
+        (0x14, "IP_ORIGDSTADDR"),
+        (0x17, "IP_CHECKSUM"),
+        (3, "SCM_SECURITY"),
+    ],
+};
+
+/// Levels of control messages: strace marks an unknown one otherwise.
+pub static SOL_CMSG: Names = Names {
+    zero: None,
+    unknown: "SOL_???",
+    names: SOL.names,
+};

@@ -564,7 +564,7 @@ pub static FINIT_MODULE: Names = Names {
 
 pub static REBOOT: Names = Names {
     zero: None,
-    unknown: "",
+    unknown: "LINUX_REBOOT_CMD_???",
     names: &[
         (0, "LINUX_REBOOT_CMD_CAD_OFF"),
         (0x89abcdef, "LINUX_REBOOT_CMD_CAD_ON"),
@@ -650,5 +650,287 @@ pub static SYSLOG: Names = Names {
         (8, "CONSOLE_LEVEL"),
         (9, "SIZE_UNREAD"),
         (0xa, "SIZE_BUFFER"),
+    ],
+};
+
+pub static SCHED_FLAG: Names = Names {
+    zero: None,
+    unknown: "SCHED_FLAG_???",
+    names: &[
+        (1, "SCHED_FLAG_RESET_ON_FORK"),
+        (2, "SCHED_FLAG_RECLAIM"),
+        (4, "SCHED_FLAG_DL_OVERRUN"),
+        (8, "SCHED_FLAG_KEEP_POLICY"),
+        (0x10, "SCHED_FLAG_KEEP_PARAMS"),
+        (0x20, "SCHED_FLAG_UTIL_CLAMP_MIN"),
+        (0x40, "SCHED_FLAG_UTIL_CLAMP_MAX"),
+    ],
+};
+
+pub static IOPRIO_CLASS: Names = Names {
+    zero: None,
+    unknown: "IOPRIO_CLASS_???",
+    names: &[
+        (0, "IOPRIO_CLASS_NONE"),
+        (1, "IOPRIO_CLASS_RT"),
+        (2, "IOPRIO_CLASS_BE"),
+        (3, "IOPRIO_CLASS_IDLE"),
+    ],
+};
+
+pub static WAIT_EVENT: Names = Names {
+    zero: None,
+    unknown: "PTRACE_EVENT_???",
+    names: &[
+        (1, "PTRACE_EVENT_FORK"),
+        (2, "PTRACE_EVENT_VFORK"),
+        (3, "PTRACE_EVENT_CLONE"),
+        (4, "PTRACE_EVENT_EXEC"),
+        (5, "PTRACE_EVENT_VFORK_DONE"),
+        (6, "PTRACE_EVENT_EXIT"),
+        (7, "PTRACE_EVENT_SECCOMP"),
+        (0x80, "PTRACE_EVENT_STOP"),
+    ],
+};
+
+pub static CAP_VERSION: Names = Names {
+    zero: None,
+    unknown: "_LINUX_CAPABILITY_VERSION_???",
+    names: &[
+        (0x19980330, "_LINUX_CAPABILITY_VERSION_1"),
+        (0x20071026, "_LINUX_CAPABILITY_VERSION_2"),
+        (0x20080522, "_LINUX_CAPABILITY_VERSION_3"),
+    ],
+};
+
+pub static PR_UNALIGN: Names = Names {
+    zero: None,
+    unknown: "PR_UNALIGN_???",
+    names: &[
+        (1, "PR_UNALIGN_NOPRINT"),
+        (2, "PR_UNALIGN_SIGBUS"),
+    ],
+};
+
+pub static PR_TSC: Names = Names {
+    zero: None,
+    unknown: "PR_TSC_???",
+    names: &[
+        (1, "PR_TSC_ENABLE"),
+        (2, "PR_TSC_SIGSEGV"),
+    ],
+};
+
+pub static SECBIT: Names = Names {
+    zero: None,
+    unknown: "SECBIT_???",
+    names: &[
+        (1, "SECBIT_NOROOT"),
+        (2, "SECBIT_NOROOT_LOCKED"),
+        (4, "SECBIT_NO_SETUID_FIXUP"),
+        (8, "SECBIT_NO_SETUID_FIXUP_LOCKED"),
+        (0x10, "SECBIT_KEEP_CAPS"),
+        (0x20, "SECBIT_KEEP_CAPS_LOCKED"),
+        (0x40, "SECBIT_NO_CAP_AMBIENT_RAISE"),
+        (0x80, "SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED"),
+    ],
+};
+
+pub static PR_MCE_KILL: Names = Names {
+    zero: None,
+    unknown: "PR_MCE_KILL_???",
+    names: &[
+        (0, "PR_MCE_KILL_CLEAR"),
+        (1, "PR_MCE_KILL_SET"),
+    ],
+};
+
+pub static PR_MCE_KILL_POLICY: Names = Names {
+    zero: None,
+    unknown: "PR_MCE_KILL_???",
+    names: &[
+        (0, "PR_MCE_KILL_LATE"),
+        (1, "PR_MCE_KILL_EARLY"),
+        (2, "PR_MCE_KILL_DEFAULT"),
+    ],
+};
+
+pub static PR_FP_MODE: Names = Names {
+    zero: None,
+    unknown: "PR_FP_MODE_???",
+    names: &[
+        (1, "PR_FP_MODE_FR"),
+        (2, "PR_FP_MODE_FRE"),
+    ],
+};
+
+pub static PR_SET_MM: Names = Names {
+    zero: None,
+    unknown: "PR_SET_MM_???",
+    names: &[
+        (1, "PR_SET_MM_START_CODE"),
+        (2, "PR_SET_MM_END_CODE"),
+        (3, "PR_SET_MM_START_DATA"),
+        (4, "PR_SET_MM_END_DATA"),
+        (5, "PR_SET_MM_START_STACK"),
+        (6, "PR_SET_MM_START_BRK"),
+        (7, "PR_SET_MM_BRK"),
+        (8, "PR_SET_MM_ARG_START"),
+        (9, "PR_SET_MM_ARG_END"),
+        (0xa, "PR_SET_MM_ENV_START"),
+        (0xb, "PR_SET_MM_ENV_END"),
+        (0xc, "PR_SET_MM_AUXV"),
+        (0xd, "PR_SET_MM_EXE_FILE"),
+        (0xe, "PR_SET_MM_MAP"),
+        (0xf, "PR_SET_MM_MAP_SIZE"),
+    ],
+};
+
+pub static PR_CAP_AMBIENT: Names = Names {
+    zero: None,
+    unknown: "PR_CAP_AMBIENT_???",
+    names: &[
+        (1, "PR_CAP_AMBIENT_IS_SET"),
+        (2, "PR_CAP_AMBIENT_RAISE"),
+        (3, "PR_CAP_AMBIENT_LOWER"),
+        (4, "PR_CAP_AMBIENT_CLEAR_ALL"),
+    ],
+};
+
+pub static PR_SPEC: Names = Names {
+    zero: None,
+    unknown: "PR_SPEC_???",
+    names: &[
+        (0, "PR_SPEC_STORE_BYPASS"),
+        (1, "PR_SPEC_INDIRECT_BRANCH"),
+        (2, "PR_SPEC_L1D_FLUSH"),
+    ],
+};
+
+pub static PR_SPEC_STATE: Names = Names {
+    zero: Some("PR_SPEC_NOT_AFFECTED"),
+    unknown: "PR_SPEC_???",
+    names: &[
+        (1, "PR_SPEC_PRCTL"),
+        (2, "PR_SPEC_ENABLE"),
+        (4, "PR_SPEC_DISABLE"),
+        (8, "PR_SPEC_FORCE_DISABLE"),
+        (0x10, "PR_SPEC_DISABLE_NOEXEC"),
+    ],
+};
+
+pub static PR_SPEC_SET: Names = Names {
+    zero: None,
+    unknown: "",
+    names: &[
+        (1, "PR_SPEC_PRCTL"),
+        (2, "PR_SPEC_ENABLE"),
+        (4, "PR_SPEC_DISABLE"),
+        (8, "PR_SPEC_FORCE_DISABLE"),
+        (0x10, "PR_SPEC_DISABLE_NOEXEC"),
+    ],
+};
+
+pub static PR_SYS_DISPATCH: Names = Names {
+    zero: None,
+    unknown: "PR_SYS_DISPATCH_???",
+    names: &[
+        (0, "PR_SYS_DISPATCH_OFF"),
+        (1, "PR_SYS_DISPATCH_ON"),
+    ],
+};
+
+pub static PR_SCHED_CORE: Names = Names {
+    zero: None,
+    unknown: "PR_SCHED_CORE_???",
+    names: &[
+        (0, "PR_SCHED_CORE_GET"),
+        (1, "PR_SCHED_CORE_CREATE"),
+        (2, "PR_SCHED_CORE_SHARE_TO"),
+        (3, "PR_SCHED_CORE_SHARE_FROM"),
+    ],
+};
+
+pub static PIDTYPE: Names = Names {
+    zero: None,
+    unknown: "PIDTYPE_???",
+    names: &[
+        (0, "PIDTYPE_PID"),
+        (1, "PIDTYPE_TGID"),
+        (2, "PIDTYPE_PGID"),
+        (3, "PIDTYPE_SID"),
+    ],
+};
+
+pub static PR_SET_VMA: Names = Names {
+    zero: None,
+    unknown: "PR_SET_VMA_???",
+    names: &[
+        (0, "PR_SET_VMA_ANON_NAME"),
+    ],
+};
+
+pub static REBOOT_MAGIC1: Names = Names {
+    zero: None,
+    unknown: "LINUX_REBOOT_MAGIC_???",
+    names: &[
+        (0xfee1dead, "LINUX_REBOOT_MAGIC1"),
+    ],
+};
+
+pub static REBOOT_MAGIC2: Names = Names {
+    zero: None,
+    unknown: "LINUX_REBOOT_MAGIC_???",
+    names: &[
+        (0x28121969, "LINUX_REBOOT_MAGIC2"),
+        (0x5121996, "LINUX_REBOOT_MAGIC2A"),
+        (0x16041998, "LINUX_REBOOT_MAGIC2B"),
+        (0x20112000, "LINUX_REBOOT_MAGIC2C"),
+    ],
+};
+
+pub static MEMBARRIER_FLAG: Names = Names {
+    zero: None,
+    unknown: "MEMBARRIER_CMD_FLAG_???",
+    names: &[
+        (1, "MEMBARRIER_CMD_FLAG_CPU"),
+    ],
+};
+
+pub static XFEATURE: Names = Names {
+    zero: None,
+    unknown: "XFEATURE_MASK_???",
+    names: &[
+        (1, "XFEATURE_MASK_FP"),
+        (2, "XFEATURE_MASK_SSE"),
+        (4, "XFEATURE_MASK_YMM"),
+        (8, "XFEATURE_MASK_BNDREGS"),
+        (0x10, "XFEATURE_MASK_BNDCSR"),
+        (0x20, "XFEATURE_MASK_OPMASK"),
+        (0x40, "XFEATURE_MASK_ZMM_Hi256"),
+        (0x80, "XFEATURE_MASK_Hi16_ZMM"),
+        (0x100, "XFEATURE_MASK_PT"),
+        (0x200, "XFEATURE_MASK_PKRU"),
+        (0x400, "XFEATURE_MASK_PASID"),
+        (0x8000, "XFEATURE_MASK_LBR"),
+        (0x20000, "XFEATURE_MASK_XTILE_CFG"),
+        (0x40000, "XFEATURE_MASK_XTILE_DATA"),
+    ],
+};
+
+pub static PTRACE_O: Names = Names {
+    zero: None,
+    unknown: "PTRACE_O_???",
+    names: &[
+        (1, "PTRACE_O_TRACESYSGOOD"),
+        (2, "PTRACE_O_TRACEFORK"),
+        (4, "PTRACE_O_TRACEVFORK"),
+        (8, "PTRACE_O_TRACECLONE"),
+        (0x10, "PTRACE_O_TRACEEXEC"),
+        (0x20, "PTRACE_O_TRACEVFORKDONE"),
+        (0x40, "PTRACE_O_TRACEEXIT"),
+        (0x80, "PTRACE_O_TRACESECCOMP"),
+        (0x100000, "PTRACE_O_EXITKILL"),
+        (0x200000, "PTRACE_O_SUSPEND_SECCOMP"),
     ],
 };

@@ -47,8 +47,9 @@ const OPEN_MODE_TEMPLATE: Custom = Custom {
 
 /// Attributes of `mq_open`, when the flags create a queue.
 pub static MQ_ATTR: Custom = Custom {
+    rules: &[super::rule::fixed(super::rule::ENTER, 64)],
     shown: |args| args[1] & O_CREAT != 0,
-    print: |p, index| p.address_of(index),
+    print: |p, index| p.structure(Phase::Enter, index, &super::MQ_ATTR_NEW),
     ..Custom::PLAIN
 };
 
@@ -160,7 +161,7 @@ pub static DENTS64: Custom = Custom {
         size: 1,
         arg: 0,
         len_arg: 0,
-        reserved: 0,
+        word: 0,
     }],
     at_exit: |_| true,
     print: print_dents,
@@ -219,7 +220,7 @@ const FCNTL_ARG_TEMPLATE: Custom = Custom {
         size: 32,
         arg: 0,
         len_arg: 0,
-        reserved: 0,
+        word: 0,
     }],
     at_exit: |args| matches!(args[1] as u32, F_GETLK | F_OFD_GETLK | F_GETOWN_EX),
     shown: |args| {
@@ -276,7 +277,7 @@ pub static CWD: Custom = Custom {
         size: 0,
         arg: 0,
         len_arg: 0,
-        reserved: 0,
+        word: 0,
     }],
     at_exit: |_| true,
     print: |p, index| match p.capture(Phase::Exit, index, 0) {
@@ -295,7 +296,7 @@ pub static MOUNT_TEXT: Custom = Custom {
         size: 0,
         arg: 0,
         len_arg: 0,
-        reserved: 0,
+        word: 0,
     }],
     print: |p, index| {
         const MS_BIND: u64 = 0x1000;

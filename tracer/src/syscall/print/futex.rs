@@ -68,7 +68,7 @@ pub static FUTEX_TIMEOUT: Custom = Custom {
         size: 16,
         arg: 0,
         len_arg: 0,
-        reserved: 0,
+        word: 0,
     }],
     shown: |args| {
         !matches!(

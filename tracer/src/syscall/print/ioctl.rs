@@ -78,7 +78,7 @@ pub static IOCTL_ARG: Custom = Custom {
         size: SIZE,
         arg: 0,
         len_arg: 0,
-        reserved: 0,
+        word: 0,
     }],
     at_exit: |args| {
         matches!(

@@ -3,19 +3,25 @@
 //! [`Decoder`] turns the entry and the exit of a call into the pieces of a line. [`Printer`] is
 //! what the functions for single arguments write to; there is one file of those per family.
 
+mod control;
 mod decoder;
+mod fields;
 mod file;
 mod futex;
 mod ioctl;
+mod ipc;
 mod memory;
 mod msg;
 mod net;
+mod other;
 mod poll;
 mod prctl;
 mod printer;
 mod process;
 #[cfg(test)]
 mod properties;
+mod rule;
+mod schedule;
 mod signal;
 mod sockopt;
 mod struct_bytes;
@@ -28,12 +34,16 @@ pub use decoder::Decoder;
 pub use file::*;
 pub use futex::*;
 pub use ioctl::*;
+pub use ipc::*;
 pub use memory::*;
+pub use msg::*;
 pub use net::*;
+pub use other::*;
 pub use poll::*;
 pub use prctl::*;
 pub use printer::Printer;
 pub use process::*;
+pub use schedule::*;
 pub use signal::*;
 pub use sockopt::*;
 pub use text::push_quoted;

@@ -59,7 +59,7 @@ pub static SOCKADDR_LEN: Custom = Custom {
         size: 4,
         arg: 0,
         len_arg: 0,
-        reserved: 0,
+        word: 0,
     }],
     // Where the address is not the second argument, something before it waits anyway.
     at_exit: |args| args[1] != 0 && args[2] != 0,
@@ -167,6 +167,15 @@ impl Printer<'_> {
                 );
             }
             self.text("]");
+        }
+    }
+
+    /// The number of a network interface. Only that of the loopback is the same everywhere
+    /// (`LOOPBACK_IFINDEX` of include/net/net_namespace.h).
+    pub(super) fn interface(&mut self, index: u32) {
+        match index {
+            1 => self.text("if_nametoindex(\"lo\")"),
+            _ => put!(self, "{index}"),
         }
     }
 

@@ -22,7 +22,7 @@ const fn set_rule(phase: u8) -> [CaptureRule; 1] {
         size: SIGSET,
         arg: 0,
         len_arg: 0,
-        reserved: 0,
+        word: 0,
     }]
 }
 
@@ -224,10 +224,7 @@ impl Printer<'_> {
     fn signal_value(&mut self, b: &[u8]) {
         let (int, pointer) = (b.i32_at(24), b.u64_at(24));
         if pointer != 0 {
-            put!(
-                self,
-                ", si_value={{sival_int={int}, sival_ptr={pointer:#x}}}"
-            );
+put!(self, ", si_int={int}, si_ptr={pointer:#x}");
         }
     }
 

@@ -64,7 +64,7 @@ pub static OPTION_IN: Custom = Custom {
         size: 1,
         arg: 0,
         len_arg: 4,
-        reserved: 0,
+        word: 0,
     }],
     print: |p, index| {
         let len = p.arg(4) & 0xffff_ffff;
@@ -85,7 +85,7 @@ pub static OPTION_OUT: Custom = Custom {
         size: 1,
         arg: 0,
         len_arg: 4,
-        reserved: 0,
+        word: 0,
     }],
     at_exit: |_| true,
     print: |p, index| {
