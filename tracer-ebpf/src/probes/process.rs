@@ -10,10 +10,10 @@ use tracer_common::{
     probe::ProbeId,
 };
 
-use super::syscall_count;
+use super::{exec_arguments, syscall_count};
 use crate::{
-    count, emit, filter,
-    maps::{OFF_CPU_PENDING, RUNNABLE, TARGETS},
+    cold, count, emit, filter,
+    maps::{FATAL, OFF_CPU_PENDING, RUNNABLE, TARGETS},
     task::Task,
 };
 
@@ -69,6 +69,10 @@ pub fn process_exec(ctx: BtfTracePointContext) -> i32 {
         comm: task.comm(),
     };
     emit::submit(ProbeId::Exec, record);
+    let old_tid = ctx.arg::<u64>(1) as u32;
+    if cold::take_any(old_tid) & cold::RULES != 0 {
+        exec_arguments::send(task, old_tid, ctx.arg(2));
+    }
     0
 }
 
@@ -95,6 +99,7 @@ pub fn process_exit(ctx: BtfTracePointContext) -> i32 {
     emit::submit(ProbeId::Exit, record);
     if group_dead {
         let _ = TARGETS.remove(tgid);
+        let _ = FATAL.remove(tgid);
     }
     0
 }
