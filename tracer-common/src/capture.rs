@@ -143,6 +143,9 @@ pub mod status {
     pub const FAULT: u8 = 2;
     /// The end of an argument vector was seen. No bytes.
     pub const END: u8 = 3;
+    /// Added to one of the others: copied at exit, by a rule for the entry that could not read
+    /// something there. The call does not change what such a rule copies.
+    pub const LATE: u8 = 0x80;
 }
 
 /// Precedes the bytes of one capture.
@@ -153,7 +156,7 @@ pub struct CaptureHeader {
     pub arg: u8,
     /// The rule's [`kind`], without [`kind::FOLLOW`].
     pub kind: u8,
-    /// One of [`status`].
+    /// One of [`status`], with [`status::LATE`] or without.
     pub status: u8,
     /// The rule's word, plus the place in an argument vector, or 1 + place in an `iovec` array.
     pub index: u8,

@@ -15,11 +15,13 @@ pub enum Kind {
     Sample = 7,
     GoGcTrigger = 8,
     GoGcCycle = 9,
+    ExecArguments = 10,
+    Lost = 11,
 }
 
 impl Kind {
     /// All kinds, for tests that walk them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::SyscallEnter,
         Self::SyscallExit,
         Self::Signal,
@@ -29,6 +31,8 @@ impl Kind {
         Self::Sample,
         Self::GoGcTrigger,
         Self::GoGcCycle,
+        Self::ExecArguments,
+        Self::Lost,
     ];
 }
 
@@ -126,19 +130,28 @@ pub mod syscall_flag {
     pub const COMPAT: u16 = 2;
 }
 
-/// A signal is delivered to a thread (`signal:signal_deliver`).
+/// A signal is delivered to a thread (`signal:signal_deliver`), or sent and dropped at once
+/// (`signal:signal_generate`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Signal {
     pub header: EventHeader,
     pub signo: u32,
-    /// 1 when `info` could be read.
-    pub has_info: u32,
+    /// Bits of [`signal_flag`].
+    pub flags: u32,
     /// The first bytes of the kernel's `siginfo`, laid out as `siginfo_t`.
     pub info: [u8; 48],
 }
 
-crate::wire_type!(Signal, size 88, { header @ 0, signo @ 32, has_info @ 36, info @ 40 });
+crate::wire_type!(Signal, size 88, { header @ 0, signo @ 32, flags @ 36, info @ 40 });
+
+/// Bits of [`Signal::flags`].
+pub mod signal_flag {
+    /// `info` could be read.
+    pub const HAS_INFO: u32 = 1;
+    /// The target ignores the signal: it was dropped when it was sent.
+    pub const IGNORED: u32 = 2;
+}
 
 /// A task was created; the header is the parent's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -164,6 +177,51 @@ pub struct Exec {
 }
 
 crate::wire_type!(Exec, size 56, { header @ 0, old_tid @ 32, reserved @ 36, comm @ 40 });
+
+/// What an `execve` was given, as the kernel copied it, where its entry could not read all of
+/// that. The path's bytes follow, padded to 8 bytes, then those of the new program's argument
+/// strings, each with its NUL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct ExecArguments {
+    pub header: EventHeader,
+    /// Thread id of the caller before it took the leader's.
+    pub old_tid: u32,
+    /// 1 when the kernel runs an interpreter in the place of the file: then the first of the
+    /// arguments are the interpreter's, and the caller's first is not among them.
+    pub interpreted: u32,
+    /// Arguments of the new program.
+    pub argc: u32,
+    /// Variables in its environment.
+    pub envc: u32,
+    /// Bytes of the path.
+    pub path_len: u32,
+    /// Bytes of the strings that follow: at most [`MAX_EXEC_STRINGS`] of them.
+    pub strings_len: u32,
+}
+
+crate::wire_type!(ExecArguments, size 56, {
+    header @ 0, old_tid @ 32, interpreted @ 36, argc @ 40, envc @ 44, path_len @ 48,
+    strings_len @ 52,
+});
+
+/// Bytes of the argument strings in an [`ExecArguments`].
+pub const MAX_EXEC_STRINGS: usize = 16 * 1024 - 1;
+
+/// Records that the ring buffer did not take on a CPU, before this one fitted in. The header is
+/// that of the thread that then ran, but for the time, which is that of the first record lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Lost {
+    pub header: EventHeader,
+    /// The probe, a number of [`ProbeId`](crate::probe::ProbeId).
+    pub probe: u32,
+    pub reserved: u32,
+    /// Records; both halves of a call are one.
+    pub count: u64,
+}
+
+crate::wire_type!(Lost, size 48, { header @ 0, probe @ 32, reserved @ 36, count @ 40 });
 
 /// A task ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -250,6 +308,6 @@ mod tests {
             assert_eq!(*kind as usize, i + 1, "numbers are dense; append new kinds");
         }
         assert_eq!(Kind::try_from(0), Err(UnknownKind(0)));
-        assert_eq!(Kind::try_from(10), Err(UnknownKind(10)));
+        assert_eq!(Kind::try_from(12), Err(UnknownKind(12)));
     }
 }

@@ -20,11 +20,12 @@ pub enum ProbeId {
     GoGcTrigger = 13,
     GoGcCycle = 14,
     GoSchedule = 15,
+    SignalGenerate = 16,
 }
 
 impl ProbeId {
     /// All probes; the index is the number.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::SyscallEnter,
         Self::SyscallExit,
         Self::SyscallCountEnter,
@@ -41,6 +42,7 @@ impl ProbeId {
         Self::GoGcTrigger,
         Self::GoGcCycle,
         Self::GoSchedule,
+        Self::SignalGenerate,
     ];
 
     /// Slots in the counter map.
@@ -53,7 +55,7 @@ impl ProbeId {
 pub struct ProbeCounters {
     /// Runs that passed the target filter.
     pub hits: u64,
-    /// Records that did not fit in the ring buffer.
+    /// Records that did not fit in the ring buffer. Both halves of a syscall are one.
     pub lost: u64,
     /// Reads of target memory that failed.
     pub faults: u64,
@@ -67,11 +69,15 @@ pub struct ProbeCounters {
     pub skipped: u64,
     /// Runs that had to do with no target.
     pub foreign: u64,
+    /// Of `lost`, those that no [`Lost`](crate::event::Lost) record has told yet.
+    pub untold: u64,
+    /// Time of the first of these, in ns.
+    pub untold_since_ns: u64,
 }
 
-crate::wire_type!(ProbeCounters, size 64, {
+crate::wire_type!(ProbeCounters, size 80, {
     hits @ 0, lost @ 8, faults @ 16, full @ 24, unpaired @ 32, stacks_lost @ 40, skipped @ 48,
-    foreign @ 56,
+    foreign @ 56, untold @ 64, untold_since_ns @ 72,
 });
 
 #[cfg(test)]

@@ -56,6 +56,28 @@ constants! {
     TASK_EXIT_CODE / task_exit_code: u32 = 0;
     /// `task_struct.signal`
     TASK_SIGNAL / task_signal: u32 = 0;
+    /// `task_struct.flags`
+    TASK_FLAGS / task_flags: u32 = 0;
+    /// `task_struct.blocked`
+    TASK_BLOCKED / task_blocked: u32 = 0;
+    /// `task_struct.mm`
+    TASK_MM / task_mm: u32 = 0;
+    /// `mm_struct.arg_start`
+    MM_ARG_START / mm_arg_start: u32 = 0;
+    /// `mm_struct.arg_end`
+    MM_ARG_END / mm_arg_end: u32 = 0;
+    /// `linux_binprm.filename`
+    BINPRM_FILENAME / binprm_filename: u32 = 0;
+    /// `linux_binprm.interp`
+    BINPRM_INTERP / binprm_interp: u32 = 0;
+    /// `linux_binprm.argc`
+    BINPRM_ARGC / binprm_argc: u32 = 0;
+    /// `linux_binprm.envc`
+    BINPRM_ENVC / binprm_envc: u32 = 0;
+    /// `signal_struct.flags`
+    SIGNAL_FLAGS / signal_flags: u32 = 0;
+    /// `signal_struct.group_exit_code`
+    SIGNAL_GROUP_EXIT_CODE / signal_group_exit_code: u32 = 0;
     /// `signal_struct.live`
     SIGNAL_LIVE / signal_live: u32 = 0;
     /// `task_struct.thread.fsbase` (x86) or `.thread.uw.tp_value` (arm64)

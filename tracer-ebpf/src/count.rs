@@ -23,8 +23,6 @@ macro_rules! counters {
 counters! {
     /// Counts a run that passed the filter.
     hit => hits;
-    /// Counts a record that the ring buffer did not take.
-    lost => lost;
     /// Counts a read of target memory that failed.
     fault => faults;
     /// Counts an update that a full map refused.
@@ -45,6 +43,40 @@ pub fn fault_of(probe: u32) {
     if let Some(counters) = COUNTERS.get_ptr_mut(probe) {
         // SAFETY: as above.
         unsafe { (*counters).faults += 1 };
+    }
+}
+
+/// Counts a record that the ring buffer did not take.
+#[inline(always)]
+pub fn lost(probe: ProbeId, now_ns: u64) {
+    let Some(counters) = of(probe) else { return };
+    // SAFETY: as above.
+    let counters = unsafe { &mut *counters };
+    counters.lost += 1;
+    if counters.untold == 0 {
+        counters.untold_since_ns = now_ns;
+    }
+    counters.untold += 1;
+}
+
+/// Lost records that were not told yet, and the time of the first.
+#[inline(always)]
+pub fn untold(probe: ProbeId) -> Option<(u64, u64)> {
+    let counters = of(probe)?;
+    // SAFETY: as above.
+    let counters = unsafe { &*counters };
+    match counters.untold {
+        0 => None,
+        count => Some((count, counters.untold_since_ns)),
+    }
+}
+
+/// They are told now.
+#[inline(always)]
+pub fn told(probe: ProbeId) {
+    if let Some(counters) = of(probe) {
+        // SAFETY: as above.
+        unsafe { (*counters).untold = 0 };
     }
 }
 

@@ -12,7 +12,7 @@ use aya_ebpf::{
 };
 use tracer_common::{
     abi::Pod,
-    event::{EventHeader, Kind},
+    event::{EventHeader, Kind, Lost},
     probe::ProbeId,
 };
 
@@ -38,18 +38,35 @@ pub fn header(kind: Kind, len: usize) -> EventHeader {
 /// Sends a record of fixed size.
 #[inline(always)]
 pub fn submit<T: Pod>(probe: ProbeId, record: T) {
-    match RING.reserve::<T>(0) {
-        Some(mut entry) => {
-            entry.write(record);
-            entry.submit(u64::from(BPF_RB_NO_WAKEUP));
-        }
-        None => count::lost(probe),
+    if put(record) {
+        tell_losses(probe);
+    } else {
+        lost(probe);
     }
+}
+
+#[inline(always)]
+fn put<T: Pod>(record: T) -> bool {
+    let Some(mut entry) = RING.reserve::<T>(0) else {
+        return false;
+    };
+    entry.write(record);
+    entry.submit(u64::from(BPF_RB_NO_WAKEUP));
+    true
 }
 
 /// Sends the first `len` bytes of a scratch buffer; `len` must be less than [`SCRATCH_LEN`].
 #[inline(always)]
 pub fn output(probe: ProbeId, record: *mut u8, len: u64) {
+    if try_output(probe, record, len) {
+        return;
+    }
+    lost(probe);
+}
+
+/// As [`output`], without counting what the ring buffer does not take: says whether it did.
+#[inline(always)]
+pub fn try_output(probe: ProbeId, record: *mut u8, len: u64) -> bool {
     let len = bounded::<{ SCRATCH_LEN as u64 - 1 }>(len);
     // SAFETY: `record` points to `SCRATCH_LEN` bytes, more than `len`.
     let failed = unsafe {
@@ -61,7 +78,36 @@ pub fn output(probe: ProbeId, record: *mut u8, len: u64) {
         )
     };
     if failed != 0 {
-        count::lost(probe);
+        return false;
+    }
+    tell_losses(probe);
+    true
+}
+
+/// Counts a record that the ring buffer did not take.
+#[inline(always)]
+pub fn lost(probe: ProbeId) {
+    // SAFETY: the helper has no preconditions.
+    count::lost(probe, unsafe { bpf_ktime_get_ns() });
+}
+
+/// Now that there is room again, tells how many records were lost on this CPU, and when.
+#[inline(always)]
+fn tell_losses(probe: ProbeId) {
+    let Some((count, since_ns)) = count::untold(probe) else {
+        return;
+    };
+    let record = Lost {
+        header: EventHeader {
+            time_ns: since_ns,
+            ..header(Kind::Lost, size_of::<Lost>())
+        },
+        probe: probe as u32,
+        reserved: 0,
+        count,
+    };
+    if put(record) {
+        count::told(probe);
     }
 }
 

@@ -10,6 +10,7 @@
 #![feature(asm_experimental_arch, core_intrinsics)]
 #![expect(internal_features, reason = "BPF atomics have no stable interface")]
 
+mod cold;
 mod constants;
 mod count;
 mod emit;

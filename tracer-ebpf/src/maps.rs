@@ -10,6 +10,7 @@ use aya_ebpf::{
 use tracer_common::{
     capture::{CaptureRules, MAX_SYSCALLS},
     config::{GoOffsets, ReadPlan},
+    event::Signal,
     probe::{ProbeCounters, ProbeId},
     stats::{LatencyStats, OffCpuKey, OffCpuTime, RunQueueStats},
 };
@@ -38,6 +39,15 @@ pub struct Progress {
     pub probe: u32,
     /// One of [`tracer_common::capture::phase`].
     pub phase: u32,
+    /// The rules to run, a bit each.
+    pub only: u32,
+    /// [`tracer_common::capture::status::LATE`] when these are rules for the entry at exit, or 0.
+    pub late: u32,
+    /// The rule that runs, or [`MAX_RULES`](tracer_common::capture::MAX_RULES) for one that the
+    /// exit does not run again.
+    pub rule: u32,
+    /// Rules that could not read something, a bit each.
+    pub cold: u32,
     /// The return value, 0 at entry.
     pub ret: u64,
     pub args: [u64; 6],
@@ -114,12 +124,25 @@ pub mod slot {
     pub const ENTER: u32 = 0;
     pub const EXIT: u32 = 1;
     pub const GO_GC: u32 = 2;
-    pub const COUNT: u32 = 3;
+    pub const EXEC: u32 = 3;
+    pub const COUNT: u32 = 4;
 }
 
 /// Samples under construction: these interrupt the other programs.
 #[map]
 pub static SAMPLE_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// Places in [`COLD`]; a power of two.
+pub const COLD_THREADS: u32 = 8192;
+
+/// Calls under way of which the exit must know something, by the last bits of the thread's id: see
+/// [`crate::cold`].
+#[map]
+pub static COLD: Array<u64> = Array::with_max_entries(COLD_THREADS, 0);
+
+/// Fatal signals that were sent and not yet carried out, by tgid.
+#[map]
+pub static FATAL: HashMap<u32, Signal> = HashMap::with_max_entries(1024, 0);
 
 /// What to copy, by syscall number.
 #[map]

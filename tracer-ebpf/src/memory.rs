@@ -18,6 +18,7 @@ use tracer_common::{
 };
 
 use crate::{
+    cold,
     constants::string_limit,
     count,
     emit::{bounded, opaque},
@@ -53,6 +54,7 @@ impl Captures {
         progress.len = fixed as u64;
         progress.count = 0;
         progress.cut = 0;
+        progress.cold = 0;
         progress.probe = probe as u32;
         Some(this)
     }
@@ -89,13 +91,31 @@ impl Captures {
     /// Runs the rules of a syscall that have a part in this phase.
     #[inline(always)]
     pub fn run(&self, nr: u32, args: &[u64; 6], ret: i64, phase: u8) {
-        if nr >= MAX_SYSCALLS {
-            return;
-        }
         let progress = self.progress();
         progress.args = *args;
         progress.ret = ret as u64;
         progress.phase = u32::from(phase);
+        progress.only = cold::RULES;
+        progress.late = 0;
+        self.run_rules(nr);
+    }
+
+    /// At exit, runs those rules for the entry again that could not read something there.
+    #[inline(always)]
+    pub fn run_again(&self, nr: u32, args: &[u64; 6], rules: u32) {
+        let progress = self.progress();
+        progress.args = *args;
+        progress.phase = u32::from(phase::ENTER);
+        progress.only = rules;
+        progress.late = u32::from(status::LATE);
+        self.run_rules(nr);
+    }
+
+    #[inline(always)]
+    fn run_rules(&self, nr: u32) {
+        if nr >= MAX_SYSCALLS {
+            return;
+        }
         for index in 0..MAX_RULES as u64 {
             if capture_rule(u64::from(nr) | u64::from(self.slot) << SLOT_SHIFT, index) == 0 {
                 break;
@@ -116,9 +136,15 @@ impl Captures {
 
     #[inline(always)]
     fn push(&self, at: u64, header: CaptureHeader) -> u64 {
+        let progress = self.progress();
         if header.status == status::FAULT {
-            count::fault_of(self.progress().probe);
+            count::fault_of(progress.probe);
+            progress.cold |= 1 << (progress.rule & 15);
         }
+        let header = CaptureHeader {
+            status: header.status | progress.late as u8,
+            ..header
+        };
         // SAFETY: `at` is at most `LAST_START`, and the record is aligned to 8 bytes as is `at`.
         unsafe {
             self.record
@@ -127,7 +153,6 @@ impl Captures {
                 .write(header)
         };
         let align = CAPTURE_ALIGN as u64;
-        let progress = self.progress();
         progress.len = at + HEADER + (u64::from(header.len) + align - 1) / align * align;
         progress.count += 1;
         1
@@ -152,9 +177,15 @@ extern "C" fn capture_rule(call: u64, index: u64) -> u64 {
         return 0;
     }
     let progress = captures.progress();
-    if u32::from(rule.phase) & progress.phase == 0 {
+    if u32::from(rule.phase) & progress.phase == 0 || progress.only >> (index & 7) & 1 == 0 {
         return 1;
     }
+    // What the call itself changes is not the same at exit.
+    progress.rule = if rule.phase == phase::ENTER {
+        index as u32
+    } else {
+        MAX_RULES as u32
+    };
     let base = arg(progress, rule.arg);
     if base == 0 {
         return 1;
@@ -225,13 +256,7 @@ extern "C" fn capture_string(id: u64, address: u64, limit: u64) -> u64 {
         read_str_raw(to.cast(), size as u32, address as *const _)
     };
     if got < 0 {
-        return captures.push(
-            at,
-            CaptureHeader {
-                status: status::FAULT,
-                ..header_of(id)
-            },
-        );
+        return unreadable(&captures, id);
     }
     // Up to Linux 6.12 at least, the NUL of an empty string is not counted
     // (mm/maccess.c, strncpy_from_user_nofault).
@@ -246,6 +271,17 @@ extern "C" fn capture_string(id: u64, address: u64, limit: u64) -> u64 {
         status: state,
         len: len as u32,
         wanted: len,
+        ..header_of(id)
+    };
+    captures.push(at, header)
+}
+
+/// Says that something could not be read.
+#[inline(always)]
+fn unreadable(captures: &Captures, id: u64) -> u64 {
+    let Some(at) = captures.room() else { return 0 };
+    let header = CaptureHeader {
+        status: status::FAULT,
         ..header_of(id)
     };
     captures.push(at, header)
@@ -359,8 +395,7 @@ extern "C" fn capture_strings(id: u64, address: u64) -> u64 {
     for i in 0..MAX_STRINGS as u64 {
         let id = with_index(id, i);
         let Some(pointer) = user_word(address + i * 8) else {
-            count::fault_of(captures.progress().probe);
-            return 1;
+            return unreadable(&captures, id);
         };
         if pointer == 0 {
             let Some(at) = captures.room() else { return 0 };

@@ -4,6 +4,11 @@ use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel, bpf_probe_r
 
 use crate::constants;
 
+/// `SIGNAL_GROUP_EXIT` (include/linux/sched/signal.h).
+const SIGNAL_GROUP_EXIT: u32 = 4;
+/// `PF_EXITING` (include/linux/sched.h).
+const PF_EXITING: u32 = 4;
+
 /// A `task_struct`.
 #[derive(Clone, Copy)]
 pub struct Task {
@@ -68,14 +73,50 @@ impl Task {
     /// Whether no thread of the process is left alive.
     #[inline(always)]
     pub fn group_dead(self) -> bool {
-        let Some(signal) = self.read::<*const u8>(constants::task_signal()) else {
-            return false;
-        };
-        let signal = Self {
-            ptr: signal,
-            typed: self.typed,
-        };
-        signal.read::<i32>(constants::signal_live()) == Some(0)
+        self.signal(constants::signal_live()) == Some(0)
+    }
+
+    /// A field of the process's `signal_struct`.
+    #[inline(always)]
+    fn signal(self, offset: u32) -> Option<u32> {
+        self.pointed(constants::task_signal())?.read(offset)
+    }
+
+    /// What a field points to.
+    #[inline(always)]
+    fn pointed(self, offset: u32) -> Option<Self> {
+        let ptr = self.read::<*const u8>(offset)?;
+        Some(Self { ptr, ..self })
+    }
+
+    /// The signal that ends the process, 0 when it ends for another reason. `None` when it goes on.
+    #[inline(always)]
+    pub fn dies_of(self) -> Option<u32> {
+        if self.signal(constants::signal_flags())? & SIGNAL_GROUP_EXIT == 0 {
+            return None;
+        }
+        Some(self.signal(constants::signal_group_exit_code())? & 0x7f)
+    }
+
+    /// Whether the thread is past its last instruction.
+    #[inline(always)]
+    pub fn is_exiting(self) -> bool {
+        self.read::<u32>(constants::task_flags()).unwrap_or(0) & PF_EXITING != 0
+    }
+
+    /// Whether the thread blocks a signal.
+    #[inline(always)]
+    pub fn blocks(self, signo: u32) -> bool {
+        let blocked = self.read::<u64>(constants::task_blocked()).unwrap_or(0);
+        blocked >> (signo.wrapping_sub(1) & 63) & 1 != 0
+    }
+
+    /// Where the arguments of the program lie, from and to.
+    #[inline(always)]
+    pub fn argument_area(self) -> Option<(u64, u64)> {
+        let mm = self.pointed(constants::task_mm())?;
+        let start = mm.read(constants::mm_arg_start())?;
+        Some((start, mm.read(constants::mm_arg_end())?))
     }
 
     /// The thread pointer: `fs` base on x86, `tpidr_el0` on arm64.

@@ -1,11 +1,13 @@
 //! The programs: thin, one file a subject.
 
+mod exec_arguments;
 mod go_gc;
 mod go_schedule;
 mod off_cpu;
 mod process;
 mod run_queue;
 mod sample;
+mod signal;
 mod steady;
 pub mod syscall;
 mod syscall_count;

@@ -10,10 +10,10 @@ use tracer_common::{
     probe::ProbeId,
 };
 
-use super::syscall_count;
+use super::{exec_arguments, syscall_count};
 use crate::{
-    count, emit, filter,
-    maps::{OFF_CPU_PENDING, RUNNABLE, TARGETS},
+    cold, count, emit, filter,
+    maps::{FATAL, OFF_CPU_PENDING, RUNNABLE, TARGETS},
     task::Task,
 };
 
@@ -64,7 +64,11 @@ fn on_fork(ctx: &BtfTracePointContext, parent: u32, child: Task) {
 /// Arguments: task, old tid, `struct linux_binprm *`.
 #[btf_tracepoint(function = "sched_process_exec")]
 pub fn process_exec(ctx: BtfTracePointContext) -> i32 {
-    on_exec(Task::from_ptr(ctx.arg(0)), ctx.arg::<u64>(1) as u32);
+    let (task, old_tid) = (Task::from_ptr(ctx.arg(0)), ctx.arg::<u64>(1) as u32);
+    on_exec(task, old_tid);
+    if filter::is_target(task.tgid()) && cold::take_any(old_tid) & cold::RULES != 0 {
+        exec_arguments::send(task, old_tid, ctx.arg(2));
+    }
     0
 }
 
@@ -119,5 +123,6 @@ pub fn on_exit(task: Task) {
     emit::submit(ProbeId::Exit, record);
     if group_dead {
         let _ = TARGETS.remove(tgid);
+        let _ = FATAL.remove(tgid);
     }
 }

@@ -1,23 +1,21 @@
 //! Streams every syscall of the targets: one record at entry, one at exit.
 
 use aya_ebpf::{
-    helpers::{
-        bpf_get_current_pid_tgid, bpf_get_current_task_btf, bpf_probe_read_kernel_buf,
-        bpf_task_pt_regs,
-    },
+    helpers::{bpf_get_current_pid_tgid, bpf_get_current_task_btf, bpf_task_pt_regs},
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
 use tracer_common::{
     capture::phase,
     config::target,
-    event::{EventHeader, Kind, Signal, SyscallEnter, SyscallExit, syscall_flag},
+    event::{EventHeader, Kind, SyscallEnter, SyscallExit, syscall_flag},
     probe::ProbeId,
 };
 
 #[cfg(bpf_target_arch = "x86_64")]
 use crate::{constants, task::Task};
 use crate::{
+    cold,
     constants::{is_birth, nr_execve, nr_rt_sigreturn, traces_syscall},
     count, emit, filter, go,
     maps::{TARGETS, slot},
@@ -92,6 +90,16 @@ impl Registers {
         unsafe { core::ptr::read_volatile(self.0.add(35).cast::<u32>()) }
     }
 
+    /// The stack pointer.
+    #[inline(always)]
+    fn stack_pointer(self) -> u64 {
+        self.word(if cfg!(bpf_target_arch = "x86_64") {
+            19
+        } else {
+            31
+        })
+    }
+
     /// The goroutine of Go code: register 28.
     #[cfg(bpf_target_arch = "aarch64")]
     #[inline(always)]
@@ -155,7 +163,10 @@ pub fn begins(tgid: u32, nr: u32) -> bool {
 
 #[inline(always)]
 fn enter(tgid: u32, tid: u32, nr: u32, registers: Registers) {
-    let args = registers.args();
+    let mut args = registers.args();
+    if nr == nr_rt_sigreturn() {
+        args[0] = registers.stack_pointer();
+    }
     let probe = ProbeId::SyscallEnter;
     let Some(captures) = Captures::begin(probe, slot::ENTER, size_of::<SyscallEnter>()) else {
         return;
@@ -176,7 +187,14 @@ fn enter(tgid: u32, tid: u32, nr: u32, registers: Registers) {
     };
     // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
     unsafe { captures.record().cast::<SyscallEnter>().write(fixed) };
-    emit::output(probe, captures.record(), progress.len);
+    let mut remembered = progress.cold & cold::RULES;
+    if !emit::try_output(probe, captures.record(), progress.len) {
+        emit::lost(probe);
+        remembered = cold::ENTRY_LOST;
+    }
+    if remembered != 0 {
+        cold::remember(tid, nr, remembered);
+    }
 }
 
 #[btf_tracepoint(function = "sys_exit")]
@@ -213,8 +231,13 @@ fn exit(tgid: u32, tid: u32, nr: u32, registers: Registers, ret: i64) {
         return;
     };
     let header = emit::header(Kind::SyscallExit, 0);
+    let entry = cold::take(tid, nr);
     if ret >= 0 {
         captures.run(nr, &registers.args(), ret, phase::EXIT);
+    }
+    // The memory of a successful `execve` is that of the new program.
+    if entry & cold::RULES != 0 && !(nr == nr_execve() && ret == 0) {
+        captures.run_again(nr, &registers.args(), entry & cold::RULES);
     }
     let progress = *captures.progress();
     let fixed = SyscallExit {
@@ -230,7 +253,11 @@ fn exit(tgid: u32, tid: u32, nr: u32, registers: Registers, ret: i64) {
     };
     // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
     unsafe { captures.record().cast::<SyscallExit>().write(fixed) };
-    emit::output(probe, captures.record(), progress.len);
+    let sent = emit::try_output(probe, captures.record(), progress.len);
+    // Both halves lost are one call lost.
+    if !sent && entry & cold::ENTRY_LOST == 0 {
+        emit::lost(probe);
+    }
 }
 
 #[inline(always)]
@@ -243,25 +270,4 @@ fn flags(cut: u32, registers: Registers) -> u16 {
         flags |= syscall_flag::COMPAT;
     }
     flags
-}
-
-/// Arguments: signal number, `struct kernel_siginfo *`, `struct k_sigaction *`.
-#[btf_tracepoint(function = "signal_deliver")]
-pub fn signal_deliver(ctx: BtfTracePointContext) -> i32 {
-    let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    if !filter::is_target(tgid) {
-        return 0;
-    }
-    count::hit(ProbeId::Signal);
-    let mut info = [0u8; 48];
-    // SAFETY: the helper checks the address.
-    let read = unsafe { bpf_probe_read_kernel_buf(ctx.arg::<*const u8>(1), &mut info) };
-    let record = Signal {
-        header: emit::header(Kind::Signal, size_of::<Signal>()),
-        signo: ctx.arg::<u64>(0) as u32,
-        has_info: u32::from(read.is_ok()),
-        info,
-    };
-    emit::submit(ProbeId::Signal, record);
-    0
 }

@@ -36,7 +36,7 @@ const FORKS: [u32; 4] = [
 ];
 
 /// The structures that [`Rodata`] asks for.
-pub(super) const STRUCTURES: &[&str] = &["task_struct", "signal_struct"];
+pub(super) const STRUCTURES: &[&str] = &["task_struct", "signal_struct", "mm_struct", "linux_binprm"];
 
 /// Everything that the loader is given, kept alive until it has loaded.
 #[derive(Debug)]
@@ -53,6 +53,8 @@ impl Rodata {
         cpus: u32,
     ) -> Result<Self, KernelTypeError> {
         let task = |member| types.offset("task_struct", member);
+        let signal = |member| types.offset("signal_struct", member);
+        let binprm = |member| types.offset("linux_binprm", member);
         let thread_pointer = if cfg!(target_arch = "x86_64") {
             task("thread.fsbase")?
         } else {
@@ -77,7 +79,18 @@ impl Rodata {
             ("TASK_STATE", task("__state").or_else(|_| task("state"))?),
             ("TASK_EXIT_CODE", task("exit_code")?),
             ("TASK_SIGNAL", task("signal")?),
-            ("SIGNAL_LIVE", types.offset("signal_struct", "live")?),
+            ("TASK_FLAGS", task("flags")?),
+            ("TASK_BLOCKED", task("blocked")?),
+            ("TASK_MM", task("mm")?),
+            ("MM_ARG_START", types.offset("mm_struct", "arg_start")?),
+            ("MM_ARG_END", types.offset("mm_struct", "arg_end")?),
+            ("BINPRM_FILENAME", binprm("filename")?),
+            ("BINPRM_INTERP", binprm("interp")?),
+            ("BINPRM_ARGC", binprm("argc")?),
+            ("BINPRM_ENVC", binprm("envc")?),
+            ("SIGNAL_FLAGS", signal("flags")?),
+            ("SIGNAL_GROUP_EXIT_CODE", signal("group_exit_code")?),
+            ("SIGNAL_LIVE", signal("live")?),
             ("TASK_THREAD_POINTER", thread_pointer),
         ];
         if cfg!(target_arch = "x86_64") {

@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf};
+use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuValues, RingBuf};
 use aya::programs::perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent};
 use aya::programs::{BtfTracePoint, PerfEvent, Program, ProgramError, TracePoint, UProbe};
 use aya::{Btf, Ebpf, EbpfLoader, Endianness};
@@ -456,17 +456,37 @@ impl Kernel {
     /// # Errors
     /// When the map is not readable.
     pub fn counters(&self) -> Result<Vec<ProbeCounters>, BpfError> {
+        let per_probe = self.counters_by_cpu()?;
+        let sum = |cpus: &PerCpuValues<Wire<ProbeCounters>>| {
+            let cpus = cpus.iter();
+            cpus.fold(ProbeCounters::default(), |sum, c| add(sum, c.0))
+        };
+        Ok(per_probe.iter().map(sum).collect())
+    }
+
+    /// Counters of probes on CPUs where records were lost and no record has told it yet.
+    ///
+    /// # Errors
+    /// When the map is not readable.
+    pub fn untold(&self) -> Result<Vec<(ProbeId, u16, ProbeCounters)>, BpfError> {
+        let mut untold = Vec::new();
+        for (&probe, cpus) in ProbeId::ALL.iter().zip(self.counters_by_cpu()?.iter()) {
+            let cpus = (0u16..).zip(cpus.iter());
+            untold.extend(
+                cpus.filter(|(_, c)| c.0.untold != 0)
+                    .map(|(cpu, c)| (probe, cpu, c.0)),
+            );
+        }
+        Ok(untold)
+    }
+
+    fn counters_by_cpu(&self) -> Result<Vec<PerCpuValues<Wire<ProbeCounters>>>, BpfError> {
         let name = "COUNTERS";
         let map = self.ebpf.map(name).ok_or_else(|| missing(name))?;
         let map: PerCpuArray<_, Wire<ProbeCounters>> =
             PerCpuArray::try_from(map).map_err(|e| map_error(name, e))?;
         (0..ProbeId::COUNT as u32)
-            .map(|i| {
-                let per_cpu = map.get(&i, 0).map_err(|e| map_error(name, e))?;
-                Ok(per_cpu
-                    .iter()
-                    .fold(ProbeCounters::default(), |sum, c| add(sum, c.0)))
-            })
+            .map(|i| map.get(&i, 0).map_err(|e| map_error(name, e)))
             .collect()
     }
 }
@@ -488,6 +508,9 @@ fn add(a: ProbeCounters, b: ProbeCounters) -> ProbeCounters {
         stacks_lost: a.stacks_lost + b.stacks_lost,
         skipped: a.skipped + b.skipped,
         foreign: a.foreign + b.foreign,
+        untold: a.untold + b.untold,
+        // Has no sum.
+        untold_since_ns: 0,
     }
 }
 

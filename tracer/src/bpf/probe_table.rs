@@ -199,6 +199,13 @@ pub const PROBES: &[Probe] = &[
     )
     .without("signals are not shown"),
     row(
+        "signal_generate",
+        ProbeId::SignalGenerate,
+        Attach::Tracepoint("signal_generate"),
+        Group::SyscallStream,
+    )
+    .without("signals that are ignored or end the process are not shown"),
+    row(
         "syscall_enter",
         ProbeId::SyscallEnter,
         Attach::Tracepoint("sys_enter"),

@@ -6,7 +6,7 @@ use tracer_common::probe::{ProbeCounters, ProbeId};
 
 use super::price::{Class, Prices};
 use crate::bpf::Group;
-use crate::event::{Body, Charge, Cost, Event, KernelTime};
+use crate::event::{Body, Capture, Charge, Cost, Event, KernelTime};
 
 /// What was copied with the syscalls that reached the tracer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +27,11 @@ impl Captured {
             _ => return,
         };
         self.records += 1;
+        self.note_captures(captures);
+    }
+
+    /// Counts more captures of a record.
+    pub fn note_captures(&mut self, captures: &[Capture]) {
         self.captures += captures.len() as u64;
         self.bytes += captures.iter().map(|c| c.data.len() as u64).sum::<u64>();
     }
@@ -207,7 +212,11 @@ impl Meter {
         let copies = all(captured.captures)
             .saturating_mul(ns(Class::Capture))
             .saturating_add(all(captured.bytes / 1024).saturating_mul(ns(Class::CaptureKib)));
-        let signals = of(ProbeId::Signal).hits.saturating_mul(ns(Class::Record));
+        let signals = [ProbeId::Signal, ProbeId::SignalGenerate]
+            .map(|id| of(id).hits)
+            .into_iter()
+            .fold(0, u64::saturating_add)
+            .saturating_mul(ns(Class::Record));
         charge(
             "syscall",
             enter,
@@ -444,6 +453,8 @@ mod tests {
             stacks_lost: u64::MAX,
             skipped: u64::MAX,
             foreign: u64::MAX,
+            untold: u64::MAX,
+            untold_since_ns: u64::MAX,
         };
         let all = vec![most; ProbeId::COUNT];
         let groups = [

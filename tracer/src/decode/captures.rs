@@ -10,20 +10,39 @@ const MAX_CAPTURES: usize = MAX_RULES * (MAX_STRINGS + MAX_IOVECS + 1);
 /// A string is copied with one byte more than its limit, to tell that there is more.
 const MAX_LEN: usize = MAX_CAPTURE + 1;
 
-pub(super) fn captures(reader: &mut Reader<'_>, count: u16) -> Result<Vec<Capture>, DecodeError> {
+pub(super) fn captures(reader: &mut Reader<'_>, count: u16) -> Result<Captures, DecodeError> {
     let count = usize::from(count);
     if count > MAX_CAPTURES {
         return Err(DecodeError::Invalid {
             field: "capture count",
         });
     }
-    (0..count).map(|_| capture(reader)).collect()
+    let mut captures = Captures::default();
+    for _ in 0..count {
+        let (capture, late) = capture(reader)?;
+        match late {
+            true => captures.late.push(capture),
+            false => captures.own.push(capture),
+        }
+    }
+    Ok(captures)
 }
 
-fn capture(reader: &mut Reader<'_>) -> Result<Capture, DecodeError> {
+/// Those of one record.
+#[derive(Debug, Default)]
+pub(super) struct Captures {
+    pub(super) own: Vec<Capture>,
+    /// Those that the entry of the call could not take.
+    pub(super) late: Vec<Capture>,
+}
+
+/// One capture, and whether it is late.
+fn capture(reader: &mut Reader<'_>) -> Result<(Capture, bool), DecodeError> {
     let arg = reader.u8()?;
     let kind = reader.u8()?;
-    let status = status(reader.u8()?)?;
+    let number = reader.u8()?;
+    let late = number & wire::status::LATE != 0;
+    let status = status(number & !wire::status::LATE)?;
     let index = reader.u8()?;
     let len = reader.u32()? as usize;
     let wanted = reader.u64()?;
@@ -34,14 +53,15 @@ fn capture(reader: &mut Reader<'_>) -> Result<Capture, DecodeError> {
     }
     let data = reader.bytes(len)?.to_vec();
     reader.pad(len);
-    Ok(Capture {
+    let capture = Capture {
         arg,
         kind,
         index,
         status,
         wanted,
         data,
-    })
+    };
+    Ok((capture, late))
 }
 
 fn status(number: u8) -> Result<CaptureStatus, DecodeError> {

@@ -7,4 +7,4 @@ mod captures;
 mod record;
 
 pub(crate) use record::comm;
-pub use record::{DecodeError, Decoded, GcRanges, decode};
+pub use record::{DecodeError, Decoded, ExecArguments, GcRanges, LostRecords, decode};

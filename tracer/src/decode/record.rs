@@ -1,13 +1,16 @@
 //! One record.
 
 use bytes::Buf;
+use tracer_common::capture::{MAX_CAPTURE, MAX_STRINGS};
 use tracer_common::event::{
-    self as wire, EventHeader, Kind, MAX_RANGES, MAX_STACK, UnknownKind, sample_flag, syscall_flag,
+    self as wire, EventHeader, Kind, MAX_EXEC_STRINGS, MAX_RANGES, MAX_STACK, UnknownKind,
+    sample_flag, signal_flag, syscall_flag,
 };
+use tracer_common::probe::ProbeId;
 
 use super::captures::captures;
 use crate::event::{
-    Body, Event, Exec, Exit, Fork, GcTrigger, Sample, Signal, SyscallEnter, SyscallExit,
+    Body, Capture, Event, Exec, Exit, Fork, GcTrigger, Sample, Signal, SyscallEnter, SyscallExit,
 };
 
 /// Why a record is no event.
@@ -31,9 +34,44 @@ pub enum DecodeError {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decoded {
     Event(Event),
+    /// The end of a call, and what its entry could not read.
+    LateExit {
+        exit: Event,
+        late: Vec<Capture>,
+    },
+    /// What an `execve` was given, where its entry could not read all of that.
+    ExecArguments(ExecArguments),
+    Lost(LostRecords),
     /// Memory of a Go process at the end of a garbage collection cycle, which its offset table
     /// gives a meaning.
     GcRanges(GcRanges),
+}
+
+/// What an `execve` was given, as the new program has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExecArguments {
+    /// Thread that made the call.
+    pub old_tid: u32,
+    pub path: Vec<u8>,
+    /// The first arguments of the new program, without their NULs.
+    pub strings: Vec<Vec<u8>>,
+    /// Arguments of the new program.
+    pub argc: u32,
+    /// Variables in its environment.
+    pub envc: u32,
+    /// It is an interpreter in the place of the file: its own arguments come first, and the first
+    /// of the caller's is not among them.
+    pub interpreted: bool,
+}
+
+/// Records that the ring buffer did not take on a CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LostRecords {
+    /// When the first was lost.
+    pub time_ns: u64,
+    pub cpu: u16,
+    pub probe: ProbeId,
+    pub count: u64,
 }
 
 /// Memory ranges copied at one moment, in the order of the read plan. `None` where the copy
@@ -63,7 +101,7 @@ pub fn decode(record: &[u8]) -> Result<Decoded, DecodeError> {
     }
     let body = match Kind::try_from(header.kind)? {
         Kind::SyscallEnter => syscall_enter(&mut reader)?,
-        Kind::SyscallExit => syscall_exit(&mut reader)?,
+        Kind::SyscallExit => return syscall_exit(&header, &mut reader),
         Kind::Signal => signal(&mut reader)?,
         Kind::Fork => fork(&mut reader)?,
         Kind::Exec => exec(&mut reader)?,
@@ -71,6 +109,8 @@ pub fn decode(record: &[u8]) -> Result<Decoded, DecodeError> {
         Kind::Sample => sample(&mut reader)?,
         Kind::GoGcTrigger => gc_trigger(&mut reader)?,
         Kind::GoGcCycle => return gc_ranges(&header, &mut reader).map(Decoded::GcRanges),
+        Kind::ExecArguments => return exec_arguments(&mut reader).map(Decoded::ExecArguments),
+        Kind::Lost => return lost(&header, &mut reader).map(Decoded::Lost),
     };
     Ok(Decoded::Event(event(&header, body)))
 }
@@ -174,33 +214,87 @@ fn syscall_enter(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
     Ok(Body::SyscallEnter(SyscallEnter {
         nr,
         args,
-        captures: captures(reader, count)?,
+        captures: captures(reader, count)?.own,
         compat: flags & syscall_flag::COMPAT != 0,
         captures_cut: flags & syscall_flag::CAPTURES_CUT != 0,
     }))
 }
 
-fn syscall_exit(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
+fn syscall_exit(header: &EventHeader, reader: &mut Reader<'_>) -> Result<Decoded, DecodeError> {
     let nr = reader.u32()?;
     let count = reader.u16()?;
     let flags = reader.u16()?;
     let ret = reader.u64()?.cast_signed();
-    Ok(Body::SyscallExit(SyscallExit {
+    let captures = captures(reader, count)?;
+    let body = Body::SyscallExit(SyscallExit {
         nr,
         ret,
-        captures: captures(reader, count)?,
+        captures: captures.own,
         compat: flags & syscall_flag::COMPAT != 0,
         captures_cut: flags & syscall_flag::CAPTURES_CUT != 0,
-    }))
+    });
+    let exit = event(header, body);
+    Ok(match captures.late.is_empty() {
+        true => Decoded::Event(exit),
+        false => Decoded::LateExit {
+            exit,
+            late: captures.late,
+        },
+    })
+}
+
+fn exec_arguments(reader: &mut Reader<'_>) -> Result<ExecArguments, DecodeError> {
+    let old_tid = reader.u32()?;
+    let interpreted = reader.u32()? != 0;
+    let (argc, envc) = (reader.u32()?, reader.u32()?);
+    let (path_len, strings_len) = (reader.u32()? as usize, reader.u32()? as usize);
+    if path_len > MAX_CAPTURE || strings_len > MAX_EXEC_STRINGS {
+        return Err(DecodeError::Invalid {
+            field: "argument length",
+        });
+    }
+    let path = reader.bytes(path_len)?.to_vec();
+    reader.pad(path_len);
+    let strings = reader.bytes(strings_len)?;
+    Ok(ExecArguments {
+        old_tid,
+        path,
+        // What follows the last NUL is no whole string.
+        strings: strings
+            .split_inclusive(|&b| b == 0)
+            .filter_map(|s| Some(s.strip_suffix(&[0])?.to_vec()))
+            .take((argc as usize).min(MAX_ARGUMENTS))
+            .collect(),
+        argc,
+        envc,
+        interpreted,
+    })
+}
+
+/// More than are shown, with those of an interpreter before them.
+const MAX_ARGUMENTS: usize = 2 * MAX_STRINGS;
+
+fn lost(header: &EventHeader, reader: &mut Reader<'_>) -> Result<LostRecords, DecodeError> {
+    let number = reader.u32()? as usize;
+    reader.u32()?;
+    Ok(LostRecords {
+        time_ns: header.time_ns,
+        cpu: header.cpu,
+        probe: *ProbeId::ALL.get(number).ok_or(DecodeError::Invalid {
+            field: "probe number",
+        })?,
+        count: reader.u64()?,
+    })
 }
 
 fn signal(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
     let signo = reader.u32()?;
-    let has_info = reader.u32()?;
+    let flags = reader.u32()?;
     let info = reader.bytes(48)?;
     Ok(Body::Signal(Signal {
         signo,
-        info: (has_info == 1).then(|| info.to_vec()),
+        info: (flags & signal_flag::HAS_INFO != 0).then(|| info.to_vec()),
+        ignored: flags & signal_flag::IGNORED != 0,
     }))
 }
 
@@ -341,7 +435,7 @@ mod tests {
 
         #[test]
         fn any_body_of_any_kind_decodes_or_fails(
-            kind in 0u16..12,
+            kind in 0u16..14,
             body in prop::collection::vec(any::<u8>(), 0..4096),
         ) {
             let mut bytes = header(kind, 32 + body.len());
@@ -351,7 +445,7 @@ mod tests {
 
         #[test]
         fn small_counts_reach_the_depths(
-            kind in 1u16..10,
+            kind in 1u16..12,
             words in prop::collection::vec(0u8..4, 0..1024),
         ) {
             let mut bytes = header(kind, 32 + words.len());

@@ -60,12 +60,14 @@ pub enum Body {
     Curbed(Box<Curbed>),
 }
 
-/// A signal is being delivered.
+/// A signal is being delivered, ends the process, or was dropped because the process ignores it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signal {
     pub signo: u32,
     /// The first 48 bytes of `siginfo_t`, when readable.
     pub info: Option<Vec<u8>>,
+    /// The process ignores it: the time is that of its sending, whatever the thread was doing.
+    pub ignored: bool,
 }
 
 /// A task was created by the event's thread.

@@ -14,6 +14,47 @@ pub struct SyscallEnter {
     pub captures_cut: bool,
 }
 
+impl SyscallEnter {
+    /// Whether something could not be read when the call began.
+    #[must_use]
+    pub fn has_unread(&self) -> bool {
+        self.unread() != 0
+    }
+
+    /// How many strings, buffers and structures could not be read.
+    #[must_use]
+    pub fn unread(&self) -> u64 {
+        unread(&self.captures)
+    }
+
+    /// Takes what could be read when the call ended in the place of what could not when it began.
+    pub fn fill(&mut self, late: Vec<Capture>) {
+        for capture in late {
+            let place = |c: &Capture| c.place() == capture.place();
+            match self.captures.iter_mut().find(|c| place(c)) {
+                Some(unread) if unread.status == CaptureStatus::Fault => *unread = capture,
+                Some(_) => {}
+                None => self.captures.push(capture),
+            }
+        }
+    }
+}
+
+impl Capture {
+    /// What it is a capture of.
+    #[must_use]
+    pub const fn place(&self) -> (u8, u8, u8) {
+        (self.arg, self.kind, self.index)
+    }
+}
+
+/// How many captures could not be read.
+#[must_use]
+pub fn unread(captures: &[Capture]) -> u64 {
+    let unread = captures.iter().filter(|c| c.status == CaptureStatus::Fault);
+    unread.count() as u64
+}
+
 /// A syscall returned.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyscallExit {

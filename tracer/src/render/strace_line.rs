@@ -117,6 +117,8 @@ pub struct StraceLines<W> {
     previous_ns: Option<u64>,
     /// Call that a signal interrupted and `restart_syscall` will go on with, by thread.
     interrupted: HashMap<u32, u32>,
+    /// Signals that are dropped, by the thread that is in a call.
+    ignored: HashMap<u32, Vec<Event>>,
     start: RunStart,
 }
 
@@ -140,6 +142,7 @@ impl<W: Write> StraceLines<W> {
             width: 0,
             previous_ns: None,
             interrupted: HashMap::new(),
+            ignored: HashMap::new(),
             start: RunStart::default(),
         }
     }
@@ -281,10 +284,26 @@ impl<W: Write> StraceLines<W> {
         if signal.signo == libc::SIGKILL.cast_unsigned() {
             return Ok(());
         }
+        if signal.ignored && self.pending.contains_key(&event.tid) {
+            let held = self.ignored.entry(event.tid).or_default();
+            held.push(event.clone());
+            return Ok(());
+        }
         let text = siginfo_text(signal.signo, signal.info.as_deref());
         self.lead(event)?;
         self.write(&format!("--- {text} ---"))?;
         self.end_line()
+    }
+
+    /// Signals that came while the thread was in a call, and did not interrupt it: strace stops
+    /// the thread for them after the call.
+    fn ignored_signals(&mut self, tid: u32) -> Result<(), SinkError> {
+        for event in self.ignored.remove(&tid).unwrap_or_default() {
+            if let Body::Signal(signal) = &event.body {
+                self.signal(&event, signal)?;
+            }
+        }
+        Ok(())
     }
 
     fn fork(&mut self, fork: &Fork, pid: u32) -> Result<(), SinkError> {
@@ -326,6 +345,7 @@ impl<W: Write> StraceLines<W> {
         self.end_line()?;
         self.threads.remove(&event.tid);
         self.interrupted.remove(&event.tid);
+        self.ignored.remove(&event.tid);
         Ok(())
     }
 
@@ -477,7 +497,10 @@ impl<W: Write> Sink for StraceLines<W> {
         }
         match &event.body {
             Body::SyscallEnter(enter) => self.enter(event, enter),
-            Body::SyscallExit(exit) => self.exit(event, exit),
+            Body::SyscallExit(exit) => {
+                self.exit(event, exit)?;
+                self.ignored_signals(event.tid)
+            }
             Body::Signal(signal) => self.signal(event, signal),
             Body::Fork(fork) => self.fork(fork, event.pid),
             Body::Exec(exec) => self.exec(event, exec),

@@ -1,9 +1,12 @@
 //! What the probes could not deliver.
 
+use std::collections::HashMap;
+
 use tracer_common::probe::{ProbeCounters, ProbeId};
 
 use crate::bpf::{BpfError, Kernel, PROBES};
-use crate::event::{Losses, ProbeLoss};
+use crate::decode::LostRecords;
+use crate::event::{Body, Event, Losses, ProbeLoss};
 
 /// What the probes and the kernel say of losses; both in the order of [`ProbeId::ALL`].
 #[derive(Clone, Debug, Default)]
@@ -24,6 +27,48 @@ impl Counts {
             counters: kernel.counters()?,
         })
     }
+}
+
+/// Records that the ring buffer did not take, as events at the time of the first of them.
+#[derive(Debug, Default)]
+pub(super) struct RingLosses {
+    /// By probe and CPU: those that were put into the stream before a record told of them.
+    ahead: HashMap<(ProbeId, u16), u64>,
+}
+
+impl RingLosses {
+    /// Those of a record.
+    pub(super) fn told(&mut self, lost: &LostRecords) -> Option<Event> {
+        let ahead = self.ahead.remove(&(lost.probe, lost.cpu)).unwrap_or(0);
+        loss_event(lost, lost.count.saturating_sub(ahead))
+    }
+
+    /// Those that no record has told of so far.
+    pub(super) fn untold(&mut self, lost: &LostRecords) -> Option<Event> {
+        let ahead = self.ahead.entry((lost.probe, lost.cpu)).or_default();
+        let new = lost.count.saturating_sub(*ahead);
+        *ahead = lost.count;
+        loss_event(lost, new)
+    }
+}
+
+fn loss_event(lost: &LostRecords, count: u64) -> Option<Event> {
+    let losses = Losses {
+        probes: vec![ProbeLoss {
+            probe: name(lost.probe).to_owned(),
+            ring_full: count,
+            ..ProbeLoss::default()
+        }],
+        undecodable: 0,
+    };
+    (count != 0).then_some(Event {
+        time_ns: lost.time_ns,
+        pid: 0,
+        tid: 0,
+        cpu: lost.cpu,
+        goid: None,
+        body: Body::Losses(losses),
+    })
 }
 
 /// Losses in `now` beyond `before`.
@@ -69,6 +114,14 @@ fn name(id: ProbeId) -> &'static str {
         .iter()
         .find(|p| p.id == id)
         .map_or("?", |p| p.program)
+}
+
+/// Those that no record of the ring buffer tells.
+pub(super) fn without_ring(mut losses: Losses) -> Losses {
+    for probe in &mut losses.probes {
+        probe.ring_full = 0;
+    }
+    losses
 }
 
 /// Whether something that happened is missing from what is shown. Unreadable memory and calls

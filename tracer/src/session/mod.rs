@@ -3,6 +3,7 @@
 
 mod aggregates;
 mod clock;
+mod cold;
 mod degrade;
 mod go_target;
 mod launch;

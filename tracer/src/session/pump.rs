@@ -2,10 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::cold::ColdEntries;
 use super::go_target::GoTarget;
+use super::losses::RingLosses;
 use crate::cost::Captured;
-use crate::decode::{Decoded, GcRanges, decode};
-use crate::event::{Body, Event};
+use crate::decode::{Decoded, GcRanges, LostRecords, decode};
+use crate::event::{Body, Event, unread};
 use crate::sink::{Sink, SinkError};
 use crate::symbol::Symbolizer;
 
@@ -26,6 +28,14 @@ pub(super) struct Pump<'a> {
     /// What was copied from the targets' memory.
     pub(super) captured: Captured,
     pub(super) undecodable: u64,
+    cold: ColdEntries,
+    losses: RingLosses,
+    /// Up to which time events were handed on.
+    released_ns: u64,
+    /// Events that came after younger ones were handed on.
+    pub(super) late: u64,
+    /// Strings, buffers and structures that are shown as addresses since they could not be read.
+    pub(super) unread: u64,
     pub(super) delivered: u64,
     /// When all probes were attached. What the first ones saw before is not part of the run.
     pub(super) begin_ns: u64,
@@ -42,6 +52,11 @@ impl<'a> Pump<'a> {
             replaced: Vec::new(),
             captured: Captured::default(),
             undecodable: 0,
+            cold: ColdEntries::default(),
+            losses: RingLosses::default(),
+            released_ns: 0,
+            late: 0,
+            unread: 0,
             delivered: 0,
             begin_ns: 0,
         }
@@ -57,16 +72,52 @@ impl<'a> Pump<'a> {
     /// Takes one record from the ring buffer.
     pub(super) fn record(&mut self, bytes: &[u8]) {
         match decode(bytes) {
-            Ok(Decoded::Event(event)) => {
-                self.captured.note(&event);
-                self.pending.push(event);
+            Ok(Decoded::Event(event)) => self.arrived(event),
+            Ok(Decoded::LateExit { exit, late }) => {
+                self.captured.note_captures(&late);
+                self.cold.fill(&mut self.pending, exit.tid, late);
+                self.arrived(exit);
             }
+            Ok(Decoded::ExecArguments(given)) => {
+                self.cold.fill_exec(&mut self.pending, &given);
+            }
+            Ok(Decoded::Lost(lost)) => self.pending.extend(self.losses.told(&lost)),
             Ok(Decoded::GcRanges(ranges)) => match self.gc_cycle(ranges) {
                 Some(event) => self.pending.push(event),
                 None => self.undecodable += 1,
             },
             Err(_) => self.undecodable += 1,
         }
+    }
+
+    fn arrived(&mut self, event: Event) {
+        self.captured.note(&event);
+        self.cold.note(&event);
+        if event.time_ns <= self.released_ns {
+            self.late += 1;
+        }
+        self.pending.push(event);
+    }
+
+    /// Takes losses that no record has told of.
+    pub(super) fn untold(&mut self, untold: &[LostRecords]) {
+        for lost in untold {
+            let event = self.losses.untold(lost);
+            // What came after them may have been handed on.
+            self.pending.extend(event.map(|e| Event {
+                time_ns: e.time_ns.max(self.released_ns),
+                ..e
+            }));
+        }
+    }
+
+    /// As [`Pump::release`], at the end: what is waited for does not come any more.
+    ///
+    /// # Errors
+    /// The first sink's that takes no more.
+    pub(super) fn release_all(&mut self, until_ns: u64) -> Result<(), SinkError> {
+        self.cold.give_up();
+        self.release(until_ns)
     }
 
     fn gc_cycle(&self, ranges: GcRanges) -> Option<Event> {
@@ -81,13 +132,16 @@ impl<'a> Pump<'a> {
         })
     }
 
-    /// Hands on, in order of time, the events up to `until_ns`. Those of one thread are in order
+    /// Hands on, in order of time, the events up to `until_ns`, or up to the first entry that waits
+    /// for what could not be read in it. Those of one thread are in order
     /// already, and the sort is stable.
     ///
     /// # Errors
     /// The first sink's that takes no more.
     pub(super) fn release(&mut self, until_ns: u64) -> Result<(), SinkError> {
         self.pending.sort_by_key(|e| e.time_ns);
+        let until_ns = self.cold.hold(until_ns, self.pending.len());
+        self.released_ns = self.released_ns.max(until_ns);
         let ready = self.pending.partition_point(|e| e.time_ns <= until_ns);
         let rest = self.pending.split_off(ready);
         let ready = std::mem::replace(&mut self.pending, rest);
@@ -120,6 +174,8 @@ impl<'a> Pump<'a> {
                 self.live.insert(fork.child_pid);
             }
             Body::Exec(_) => self.replaced.push(event.pid),
+            Body::SyscallEnter(enter) => self.unread += enter.unread(),
+            Body::SyscallExit(exit) => self.unread += unread(&exit.captures),
             Body::Exit(exit) if exit.last_thread => {
                 self.live.remove(&event.pid);
             }

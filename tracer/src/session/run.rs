@@ -12,7 +12,7 @@ use super::aggregates::Aggregates;
 use super::clock::{now_ns, own_cpu_ns, utc_offset_s, wall_offset_ns};
 use super::degrade::Captured;
 use super::go_target::GoTarget;
-use super::losses::{Counts, describe, losses, missing_events};
+use super::losses::{Counts, describe, losses, missing_events, without_ring};
 use super::plan::{Capture, Plan, TargetSpec};
 use super::pump::{ORDER_WINDOW_NS, Pump};
 use super::refusal::{not_go, refused};
@@ -23,6 +23,7 @@ use super::target::{Target, comm};
 use super::watch::{all_ended, is_alive, reap};
 use crate::bpf::{Group, Kernel};
 use crate::cost::{Action, Prices};
+use crate::decode::LostRecords;
 use crate::error::ExpectedError;
 use crate::event::{
     Body, Cost, Curbed, Event, KernelTime, ProcessInfo, RunEnd, RunStart, StopReason,
@@ -35,6 +36,8 @@ use crate::term;
 const POLL: Duration = Duration::from_millis(5);
 /// Records taken in one go before signals and deadlines are looked at.
 const BATCH: usize = 100_000;
+/// A loss on a CPU where nothing happens afterwards is told after this time, in ns.
+const UNTOLD_NS: u64 = 1_000_000_000;
 /// Looks at the ring buffer between two looks at the loss counters.
 const POLLS_PER_LOSS_CHECK: u32 = 20;
 
@@ -445,17 +448,38 @@ impl<'a> Session<'a> {
         self.kernel.drain(BATCH, |record| pump.record(record))
     }
 
-    /// Puts losses into the stream where they happened.
+    /// Puts losses into the stream; those of the ring buffer are told by a record where they
+    /// happened, once there is room for it.
     fn report_losses(&mut self) -> Result<(), SinkError> {
         let Ok(now) = Counts::read(&self.kernel) else {
             return Ok(());
         };
-        let new = losses(&now, &self.counts, 0);
+        if now.counters.iter().any(|c| c.untold != 0) {
+            self.tell_untold(now_ns().saturating_sub(UNTOLD_NS));
+        }
+        let new = without_ring(losses(&now, &self.counts, 0));
         self.counts = now;
         if missing_events(&new) == 0 {
             return Ok(());
         }
         self.pump.deliver(&fact(now_ns(), 0, Body::Losses(new)))
+    }
+
+    /// Puts losses into the stream that no record has told of, if the first was before `before_ns`.
+    fn tell_untold(&mut self, before_ns: u64) {
+        if let Ok(untold) = self.kernel.untold() {
+            let untold: Vec<_> = untold
+                .into_iter()
+                .filter(|(_, _, counters)| counters.untold_since_ns < before_ns)
+                .map(|(probe, cpu, counters)| LostRecords {
+                    time_ns: counters.untold_since_ns,
+                    cpu,
+                    probe,
+                    count: counters.untold,
+                })
+                .collect();
+            self.pump.untold(&untold);
+        }
     }
 
     /// Detaches the dearest probes when all cost too much.
@@ -559,7 +583,8 @@ impl<'a> Session<'a> {
     }
 
     fn last_events(&mut self, target: &Target, end_ns: u64) -> Result<(), SinkError> {
-        self.pump.release(end_ns)?;
+        self.tell_untold(u64::MAX);
+        self.pump.release_all(end_ns)?;
         self.report_losses()?;
         self.read_aggregates(target)?;
         self.pump.resolve(now_ns())
@@ -596,6 +621,14 @@ impl<'a> Session<'a> {
         );
         if lost != 0 {
             text = format!("{text} ({})", describe(&end.losses));
+        }
+        for (count, what) in [
+            (self.pump.unread, "arguments unread"),
+            (self.pump.late, "events out of order"),
+        ] {
+            if count != 0 {
+                text = format!("{text}, {count} {what}");
+            }
         }
         if self.plan.verbose {
             for line in breakdown(cost, end.own_cpu_ns) {

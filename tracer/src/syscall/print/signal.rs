@@ -56,6 +56,36 @@ pub static SIGSET_OUT: Custom = Custom {
     ..Custom::PLAIN
 };
 
+/// The frame that `rt_sigreturn` goes back through, at the stack pointer: the signal set that it
+/// restores. x86-64 (arch/x86/include/asm/sigframe.h): `struct ucontext` from the stack pointer on.
+pub static SIGNAL_FRAME: Custom = frame(&frame_rule(304));
+
+/// [`SIGNAL_FRAME`] of arm64 (arch/arm64/kernel/signal.c): `siginfo_t` before `struct ucontext`.
+pub static SIGNAL_FRAME_A64: Custom = frame(&frame_rule(176));
+
+const fn frame_rule(size: u16) -> [CaptureRule; 1] {
+    let [rule] = set_rule(capture::phase::ENTER);
+    [CaptureRule { size, ..rule }]
+}
+
+const fn frame(rules: &'static [CaptureRule]) -> Custom {
+    Custom {
+        rules,
+        print: |p, index| {
+            // The set is the last word of what is copied.
+            match p.bytes(Phase::Enter, index, SIGSET.into()) {
+                Some(b) => {
+                    p.text("{mask=");
+                    push_signal_set(&mut p.out, b.u64_at(b.len() - 8));
+                    p.text("}");
+                }
+                None => p.address_of(index),
+            }
+        },
+        ..Custom::PLAIN
+    }
+}
+
 /// The kernel's `struct sigaction` (`asm/signal.h`): handler, flags, restorer, mask.
 pub static SIGACTION: Layout = Layout {
     size: 32,
