@@ -463,8 +463,18 @@ extern "C" fn capture_mmsghdr(id: u64, address: u64, count: u64) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn capture_msghdr(id: u64, address: u64) -> u64 {
-    let size = if (id >> 8) as u8 == kind::MMSGHDR { 64 } else { 56 };
-    if capture_bytes(with_index(id, u64::from(msghdr::HEADER)), address, size, size) == 0 {
+    let size = if (id >> 8) as u8 == kind::MMSGHDR {
+        64
+    } else {
+        56
+    };
+    if capture_bytes(
+        with_index(id, u64::from(msghdr::HEADER)),
+        address,
+        size,
+        size,
+    ) == 0
+    {
         return 0;
     }
     let (Some(name), Some(name_len)) = (user_word(address), user_word(address + 8)) else {

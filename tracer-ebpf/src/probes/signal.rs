@@ -136,7 +136,14 @@ fn info(signo: u32, source: u64) -> ([u8; 48], u32) {
             let mut info = [0; 48];
             // SAFETY: the helper checks the address.
             let read = unsafe { bpf_probe_read_kernel_buf(source as *const u8, &mut info) };
-            return (info, if read.is_ok() { signal_flag::HAS_INFO } else { 0 });
+            return (
+                info,
+                if read.is_ok() {
+                    signal_flag::HAS_INFO
+                } else {
+                    0
+                },
+            );
         }
     }
     // SAFETY: both are 48 bytes without padding, and every pattern is valid.

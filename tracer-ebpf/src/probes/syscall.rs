@@ -12,8 +12,6 @@ use tracer_common::{
     probe::ProbeId,
 };
 
-#[cfg(bpf_target_arch = "x86_64")]
-use crate::{constants, task::Task};
 use crate::{
     cold,
     constants::{is_birth, nr_execve, nr_rt_sigreturn, traces_syscall},
@@ -21,6 +19,8 @@ use crate::{
     maps::{TARGETS, slot},
     memory::Captures,
 };
+#[cfg(bpf_target_arch = "x86_64")]
+use crate::{constants, task::Task};
 
 /// Register state at the kernel's syscall entry.
 #[derive(Clone, Copy)]

@@ -297,7 +297,11 @@ mod tests {
     fn an_execve_is_filled_from_the_kernel_s_copy() {
         use CaptureStatus::{End, Ok};
         let call = filled_exec(
-            vec![unread(0, kind::STRING, 0), unread(1, kind::STRINGS, 0), unread(2, kind::COUNT, 0)],
+            vec![
+                unread(0, kind::STRING, 0),
+                unread(1, kind::STRINGS, 0),
+                unread(2, kind::COUNT, 0),
+            ],
             &given(&["x", "-l"], false),
         );
         assert_eq!(
@@ -310,7 +314,10 @@ mod tests {
                 (2, 0, Ok, String::new()),
             ]
         );
-        assert_eq!(call.captures.iter().find(|c| c.arg == 2).map(|c| c.wanted), Some(3));
+        assert_eq!(
+            call.captures.iter().find(|c| c.arg == 2).map(|c| c.wanted),
+            Some(3)
+        );
     }
 
     #[test]

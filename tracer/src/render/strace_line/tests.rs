@@ -247,7 +247,13 @@ fn signals_and_losses_have_lines_of_their_own() {
     info[8] = 1;
     info[16..24].copy_from_slice(&[0x86, 0x0f, 0, 0, 0, 0, 0, 0]);
     info[24] = 3;
-    let signal = |info| Body::Signal(Signal { signo: 17, info });
+    let signal = |info| {
+        Body::Signal(Signal {
+            signo: 17,
+            info,
+            ignored: false,
+        })
+    };
     let losses = Losses {
         probes: vec![ProbeLoss {
             ring_full: 5,
