@@ -17,6 +17,10 @@ pub struct CountOptions {
     /// A histogram of each syscall after the table.
     pub histograms: bool,
     pub format: CountFormat,
+    /// The text says which clock the times are of.
+    pub names_clock: bool,
+    /// `-O`: taken off the time of each call, in ns.
+    pub overhead_ns: u64,
 }
 
 /// How the summary is written.
@@ -35,6 +39,8 @@ impl Default for CountOptions {
             sort: SummarySort::default(),
             histograms: false,
             format: CountFormat::Text,
+            names_clock: true,
+            overhead_ns: 0,
         }
     }
 }
@@ -67,14 +73,20 @@ impl<W: Write> StraceCounts<W> {
     }
 
     fn print(&mut self) -> Result<(), SinkError> {
-        let totals = std::mem::take(&mut self.totals);
-        let table = totals.table(&self.options.columns, self.options.sort);
+        let mut totals = std::mem::take(&mut self.totals);
+        totals.take_off(self.options.overhead_ns);
+        let mut table = totals.table(&self.options.columns, self.options.sort);
         let histograms = match self.options.histograms {
             true => totals.histograms(self.options.sort),
             false => Vec::new(),
         };
         let text = match self.options.format {
-            CountFormat::Text => text(&table, &histograms),
+            CountFormat::Text => {
+                if !self.options.names_clock {
+                    table.title.clear();
+                }
+                text(&table, &histograms)
+            }
             CountFormat::Json => json(&table, &histograms),
         };
         self.out
@@ -123,7 +135,10 @@ fn json(table: &Table, histograms: &[Histogram]) -> String {
 #[must_use]
 pub fn render(table: &Table) -> String {
     let widths = widths(table);
-    let mut out = format!("{}\n", table.title);
+    let mut out = match table.title.as_str() {
+        "" => String::new(),
+        title => format!("{title}\n"),
+    };
     let headings = table.columns.iter().map(|c| c.heading.clone());
     line(&mut out, table, &widths, headings);
     let rule = || widths.iter().map(|w| "-".repeat(*w)).collect::<Vec<_>>();

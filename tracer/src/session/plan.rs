@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::launch::LaunchSetup;
 use crate::bpf::Group;
 use crate::syscall::filter::SyscallSet;
 
@@ -12,7 +13,11 @@ pub enum TargetSpec {
     /// Running processes, with all their threads.
     Pids(Vec<u32>),
     /// A command to launch: an executable file and its arguments, the first of which is its name.
-    Launch { file: PathBuf, args: Vec<String> },
+    Launch {
+        file: PathBuf,
+        args: Vec<String>,
+        setup: LaunchSetup,
+    },
     /// Every process but the tracer.
     All,
 }
@@ -88,8 +93,8 @@ pub struct Plan {
     pub go_optional: bool,
     /// Tell on stderr what happens.
     pub notices: bool,
-    /// `strace`'s notices for attached processes.
-    pub attach_notices: bool,
+    /// SIGINT and SIGTERM do not end the run.
+    pub uninterruptible: bool,
 }
 
 impl Plan {
@@ -106,7 +111,7 @@ impl Plan {
             ring_bytes: None,
             go_optional: false,
             notices: true,
-            attach_notices: false,
+            uninterruptible: false,
         }
     }
 

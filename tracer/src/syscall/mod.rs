@@ -11,6 +11,7 @@ pub mod errno;
 pub mod filter;
 pub mod flags;
 pub mod print;
+pub mod qualify;
 pub mod signal;
 pub mod table;
 mod table_x86_64;

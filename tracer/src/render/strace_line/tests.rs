@@ -1,5 +1,6 @@
 use super::*;
 use crate::event::{Capture, ProbeLoss};
+use crate::syscall::qualify::{QuietSet, SignalSet, StatusSet};
 use tracer_common::capture::kind;
 
 const NOSLEEP: u32 = 230;
@@ -55,7 +56,7 @@ fn lines(options: LineOptions, events: &[Event]) -> String {
     for event in events {
         sink.event(event).expect("a vector takes everything");
     }
-    String::from_utf8(sink.into_inner()).expect("ASCII")
+    String::from_utf8(sink.into_inner().expect("one output")).expect("ASCII")
 }
 
 fn bare() -> LineOptions {
@@ -178,26 +179,26 @@ fn times_are_those_of_the_options() {
         enter(1_500_000, 100, 39, [0; 6]),
         exit(1_500_001, 100, 39, 100),
     ];
-    let with = |timestamps, relative| {
+    let with = |timestamp: &str, relative: bool| {
         let options = LineOptions {
-            timestamps,
-            relative,
-            durations: true,
+            timestamp: Timestamp::parse(timestamp).expect("valid"),
+            relative: relative.then(Precision::default),
+            durations: Some(Precision::default()),
             ..LineOptions::default()
         };
         lines(options, &events)
     };
     assert_eq!(
-        with(Timestamps::Microseconds, false),
+        with("us", false),
         "\
 23:13:21.000000 getpid()                = 100 <0.000037>
 23:13:21.500000 getpid()                = 100 <0.000001>
 "
     );
-    assert!(with(Timestamps::Seconds, false).starts_with("23:13:21 getpid()"));
-    assert!(with(Timestamps::Epoch, false).starts_with("1700000001.000000 getpid()"));
+    assert!(with("time", false).starts_with("23:13:21 getpid()"));
+    assert!(with("unix,us", false).starts_with("1700000001.000000 getpid()"));
     assert_eq!(
-        with(Timestamps::None, true),
+        with("none", true),
         "     0.000000 getpid()                  = 100 <0.000037>
      0.500000 getpid()                  = 100 <0.000001>
 "
@@ -304,7 +305,7 @@ fn calls_are_chosen_by_name_result_and_duration() {
     let all = LineOptions::default;
     let failed = lines(
         LineOptions {
-            outcome: Outcome::Failed,
+            statuses: StatusSet::FAILED,
             ..all()
         },
         &events,
@@ -315,7 +316,7 @@ fn calls_are_chosen_by_name_result_and_duration() {
     );
     assert_eq!(
         count(LineOptions {
-            outcome: Outcome::Successful,
+            statuses: StatusSet::SUCCESSFUL,
             ..all()
         }),
         2
@@ -377,6 +378,6 @@ fn missed_memory_is_counted() {
     sink.event(&at(2, 1, Body::SyscallEnter(open)))
         .expect("written");
     assert_eq!(sink.faults(), 1);
-    let text = String::from_utf8(sink.into_inner()).expect("ASCII");
+    let text = String::from_utf8(sink.into_inner().expect("one output")).expect("ASCII");
     assert!(text.starts_with("open(0x7000, O_RDONLY)                  = 3\nopen(\"/x\", O_RDONLY"));
 }

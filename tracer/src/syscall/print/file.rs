@@ -355,6 +355,10 @@ impl Printer<'_> {
     }
 
     pub(super) fn open_flags(&mut self, flags: u64) {
+        self.constant(flags, |p| p.open_flag_names(flags));
+    }
+
+    fn open_flag_names(&mut self, flags: u64) {
         self.name(&file::O_ACCMODE, flags & 3);
         let rest = flags & !3;
         if rest == 0 {

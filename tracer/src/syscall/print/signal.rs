@@ -6,6 +6,7 @@ use crate::syscall::arg::{Custom, Layout};
 use crate::syscall::flags::{Names, signal};
 use crate::syscall::signal::{push_signal, push_signal_set};
 
+use super::options::DecodeOptions;
 use super::printer::{Phase, Printer, put};
 use super::struct_bytes::StructBytes;
 
@@ -155,7 +156,8 @@ pub(super) fn print_siginfo(p: &mut Printer<'_>, b: &[u8]) {
 /// What strace puts between the dashes of a signal: `SIGCHLD {si_signo=SIGCHLD, …}`.
 #[must_use]
 pub fn siginfo_text(signo: u32, info: Option<&[u8]>) -> String {
-    let mut p = Printer::new(None, None, 32);
+    let options = DecodeOptions::default();
+    let mut p = Printer::new(None, None, &options);
     push_signal(&mut p.out, signo);
     if let Some(info) = info {
         p.text(" ");
