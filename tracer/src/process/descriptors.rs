@@ -70,6 +70,10 @@ static OTHERS: &[&str] = &[
     "listen",
     "chdir",
     "fchdir",
+    "chroot",
+    "pivot_root",
+    "setns",
+    "unshare",
 ];
 
 /// Numbers of the calls from which the tables are kept up to date.
@@ -120,6 +124,9 @@ impl Descriptor {
 struct Process {
     files: HashMap<i32, Descriptor>,
     directory: Option<PathBuf>,
+    /// Its paths mean what they mean to us. Remembered, since most paths are looked up when their
+    /// process may have ended.
+    shares_files: Option<bool>,
 }
 
 /// The tables of all processes.
@@ -135,6 +142,7 @@ impl Descriptors {
     pub fn attach(&mut self, pid: u32) {
         let mut process = Process {
             directory: std::fs::read_link(format!("/proc/{pid}/cwd")).ok(),
+            shares_files: Some(shares_files(pid)),
             ..Process::default()
         };
         let entries = std::fs::read_dir(format!("/proc/{pid}/fd"));
@@ -275,6 +283,7 @@ impl Process {
             "close_range" => self.close_range(args),
             "chdir" => self.directory = self.resolve(pid, AT_FDCWD, enter, 0),
             "fchdir" => self.directory = self.file(pid, first).map(|d| PathBuf::from(&d.link)),
+            "chroot" | "pivot_root" | "setns" | "unshare" => self.shares_files = None,
             "pipe" | "pipe2" => self.pair(pid, args[1] & CLOEXEC != 0, exit),
             "socketpair" => self.pair(pid, args[1] & CLOEXEC != 0, exit),
             "bind" | "connect" | "listen" => {
@@ -377,7 +386,8 @@ impl Process {
         } else {
             Path::new(&self.file(pid, directory)?.link).join(path)
         };
-        Some(follow(pid, &path))
+        let shares = self.shares_files.get_or_insert_with(|| shares_files(pid));
+        Some(follow(*shares, &path))
     }
 }
 
@@ -389,13 +399,10 @@ pub fn path_argument(enter: &SyscallEnter, index: u8) -> Option<&Path> {
     whole.then(|| Path::new(std::ffi::OsStr::from_bytes(&capture.data)))
 }
 
-/// Follows links as the process would, if it still lives in the same root; otherwise only `.` and
-/// `..` are taken out.
-fn follow(pid: u32, path: &Path) -> PathBuf {
-    let same_root = std::fs::read_link(format!("/proc/{pid}/root"))
-        .is_ok_and(|root| root == Path::new("/"))
-        && same_mounts(pid);
-    if same_root && let Ok(real) = std::fs::canonicalize(path) {
+/// Follows links where paths mean to the process what they mean to us; otherwise only `.` and `..`
+/// are taken out.
+fn follow(shares_files: bool, path: &Path) -> PathBuf {
+    if shares_files && let Ok(real) = std::fs::canonicalize(path) {
         return real;
     }
     let mut plain = PathBuf::from("/");
@@ -411,9 +418,12 @@ fn follow(pid: u32, path: &Path) -> PathBuf {
     plain
 }
 
-fn same_mounts(pid: u32) -> bool {
+/// Whether a process has our root directory and our mounts.
+fn shares_files(pid: u32) -> bool {
+    let root = std::fs::read_link(format!("/proc/{pid}/root"));
     let namespace = |of: &str| std::fs::read_link(format!("/proc/{of}/ns/mnt")).ok();
-    namespace(&pid.to_string()).is_some_and(|ns| Some(ns) == namespace("self"))
+    root.is_ok_and(|root| root == Path::new("/"))
+        && namespace(&pid.to_string()).is_some_and(|ns| Some(ns) == namespace("self"))
 }
 
 fn read_link(pid: u32, fd: i32) -> Option<String> {

@@ -251,9 +251,9 @@ impl StraceArgs {
             return Ok(vec![Box::new(CallTimes::new(&options, counts))]);
         }
         let shared = options.clone();
-        let (lines, writer) = live_sink(options, destination, &self.output)?;
-        let mut sinks = vec![lines];
-        if let (true, Some((writer, name))) = (self.statistics.summary, writer) {
+        let lines = live_sink(options, destination, &self.output)?;
+        let mut sinks = vec![lines.sink];
+        if let (true, Some((writer, name))) = (self.statistics.summary, lines.output) {
             let counts = self.counts.sink(Default::default(), writer, &name)?;
             sinks.push(Box::new(CallTimes::new(&shared, counts)));
         }

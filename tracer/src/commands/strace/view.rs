@@ -276,23 +276,39 @@ pub(in crate::commands) fn count_sink(
     Ok(Box::new(view.sink(format, opened.out, &opened.name)?))
 }
 
-/// The sink of lines of a live run, and the writer that a table can share.
+/// The sink of lines of a live run.
+pub(super) struct Lines {
+    pub(super) sink: Box<dyn Sink>,
+    /// The output and its name, unless there is one for each thread: a table can share it.
+    pub(super) output: Option<(Writer, String)>,
+}
+
+/// Opens the output of a live run.
+///
+/// # Errors
+/// When it cannot be opened, or the format is none of lines.
 pub(super) fn live_sink(
     options: LineOptions,
     destination: &Destination,
     output: &OutputArgs,
-) -> Result<(Box<dyn Sink>, Option<(Writer, String)>), ExpectedError> {
+) -> Result<Lines, ExpectedError> {
     output.format("strace", &["text"])?;
     let notices = Notices::stderr();
     if let Destination::Separate { base, append } = destination {
         let files = Outputs::<Writer>::Separate(SeparateFiles::new(base.clone(), *append));
         let lines = StraceLines::with_outputs(options, files, notices);
-        return Ok((Box::new(lines), None));
+        return Ok(Lines {
+            sink: Box::new(lines),
+            output: None,
+        });
     }
     let (writer, name) = destination.open(output)?;
     let column = Outputs::One(Column::new(writer.clone(), name.clone()));
     let lines = StraceLines::with_outputs(options, column, notices);
-    Ok((Box::new(lines), Some((writer, name))))
+    Ok(Lines {
+        sink: Box::new(lines),
+        output: Some((writer, name)),
+    })
 }
 
 #[cfg(test)]
