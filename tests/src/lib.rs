@@ -1,18 +1,27 @@
 //! Harness of the tests that run the `tracer` binary against real processes and a real kernel.
 //!
 //! `cargo xtask test` sets `TRACER_BIN` (the binary) and `TRACER_FIXTURES` (the built fixture
-//! programs). A test that misses one of them, or root, prints why on stderr and returns.
+//! programs). A test that misses one of them, or root, [`skip`]s itself. `TRACER_TIME_SCALE=N`
+//! gives everything N times the patience, for machines that are that much slower.
+//!
+//! [`hostile`] is the other half: what the crate `tests/fuzz` and the test `hostile` feed with
+//! damaged input.
 
 mod bpf;
+mod footprint;
 mod golden;
+pub mod hostile;
 mod lines;
 mod place;
 mod process;
+mod skip;
 mod tracer;
 
-pub use bpf::{Loaded, assert_no_orphans};
+pub use bpf::{Loaded, assert_no_orphans, wait_for_no_orphans};
+pub use footprint::{Probing, changed_text, descriptors};
 pub use golden::assert_golden;
 pub use lines::{Line, number_after, whole_calls, without_prefix};
 pub use place::{Place, is_root, place};
-pub use process::{Finished, Running, until};
-pub use tracer::{Tracer, one_line};
+pub use process::{Finished, Running, duration, is_emulated, until};
+pub use skip::skip;
+pub use tracer::{COMMANDS, Tracer, one_line};

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::Tracer;
+use crate::{Tracer, skip};
 
 /// What a test works with: the binary, the fixtures and a directory of its own.
 #[derive(Debug)]
@@ -15,24 +15,22 @@ pub struct Place {
     dir: TempDir,
 }
 
-/// The place, or `None` with a word on stderr when a part of it is missing.
+/// The place, or `None` and a [`skip`] when a part of it is missing.
 #[must_use]
 pub fn place(root_needed: bool) -> Option<Place> {
     let variable = |name: &str| {
         let path = std::env::var_os(name).map(PathBuf::from);
         let path = path.filter(|p| p.exists());
         if path.is_none() {
-            eprintln!("SKIPPED: {name} names nothing; run the tests with `cargo xtask test`");
+            skip(&format!(
+                "{name} names nothing; run the tests with `cargo xtask test`"
+            ));
         }
         path
     };
-    let place = Place {
-        tracer: variable("TRACER_BIN")?,
-        fixtures: variable("TRACER_FIXTURES")?,
-        dir: tempfile::tempdir().expect("a temporary directory"),
-    };
+    let place = Place::new(variable("TRACER_BIN")?, variable("TRACER_FIXTURES")?);
     if root_needed && !is_root() {
-        eprintln!("SKIPPED: BPF programs are loaded here, which needs root");
+        skip("BPF programs are loaded here, which needs root");
         return None;
     }
     Some(place)
@@ -46,6 +44,19 @@ pub fn is_root() -> bool {
 }
 
 impl Place {
+    /// With this binary, and the fixtures below this directory.
+    ///
+    /// # Panics
+    /// When no temporary directory can be made.
+    #[must_use]
+    pub fn new(tracer: PathBuf, fixtures: PathBuf) -> Self {
+        Self {
+            tracer,
+            fixtures,
+            dir: tempfile::tempdir().expect("a temporary directory"),
+        }
+    }
+
     /// A built fixture, for instance `c/sleeper` or `go/1.24.11/gcload-stripped`.
     ///
     /// # Panics

@@ -6,15 +6,38 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Far more than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Seconds: far more than anything here takes on a busy machine.
+const PATIENCE: u64 = 60;
+
+/// So many seconds, `TRACER_TIME_SCALE` times: emulated machines are slow.
+pub(crate) fn patience(seconds: u64) -> Duration {
+    Duration::from_secs(seconds.saturating_mul(time_scale()))
+}
+
+fn time_scale() -> u64 {
+    let scale = std::env::var("TRACER_TIME_SCALE").ok();
+    scale.and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+/// Whether this machine is said to be slower than others.
+#[must_use]
+pub fn is_emulated() -> bool {
+    time_scale() > 1
+}
+
+/// So many milliseconds for `-d`, `TRACER_TIME_SCALE` times: an emulated machine takes fewer
+/// samples in the same time.
+#[must_use]
+pub fn duration(milliseconds: u64) -> String {
+    format!("{}ms", milliseconds.saturating_mul(time_scale()))
+}
 
 /// Waits until `condition` gives something.
 ///
 /// # Panics
 /// When it never does.
 pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience(PATIENCE);
     loop {
         if let Some(value) = condition() {
             return value;
@@ -174,7 +197,7 @@ impl Running {
     #[must_use]
     pub fn finish(mut self) -> Finished {
         self.close_stdin();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + patience(PATIENCE);
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("it is our child") {
                 break status;

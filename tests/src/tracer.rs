@@ -5,6 +5,16 @@ use std::process::{Command, Stdio};
 
 use crate::{Finished, Loaded, Running, until};
 
+/// The commands that attach to a process, as they are typed.
+pub const COMMANDS: [&[&str]; 6] = [
+    &["strace"],
+    &["strace", "-c"],
+    &["profile"],
+    &["offcpu"],
+    &["sched"],
+    &["gc"],
+];
+
 /// A command line of the tracer.
 #[derive(Debug)]
 pub struct Tracer(Command);

@@ -62,7 +62,8 @@ fn usage_errors() {
 
 /// What depends on the host: states, what is said of them, and so the width of columns.
 fn redact(text: &str) -> String {
-    let row = Regex::new(r"(?m)^([a-z-]+) +(ok|limited|no|missing|unknown|works)\b.*$");
+    let row =
+        Regex::new(r"(?m)^([a-z-]+(?: -+[a-z]+)?) +(ok|limited|no|missing|unknown|works)\b.*$");
     let row = row.expect("a valid pattern");
     let remedy = Regex::new(r"(?m)^ +-> .*\n").expect("a valid pattern");
     let text = row.replace_all(text, "${1} STATE");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use tracer_tests::{Finished, Place, Running, number_after, place, until};
+use tracer_tests::{Finished, Place, Running, duration, is_emulated, number_after, place, until};
 
 /// Samples of each stack of folded text, root first.
 fn folded(text: &str) -> Vec<(Vec<&str>, u64)> {
@@ -34,12 +34,18 @@ fn shares(text: &str, functions: &[&'static str]) -> BTreeMap<&'static str, f64>
     functions.iter().map(|&f| (f, share(f))).collect()
 }
 
+/// Percentage points by which a share may be off. On an emulated machine timer interrupts come late
+/// and together when the host is busy.
+fn tolerance() -> f64 {
+    if is_emulated() { 15.0 } else { 6.0 }
+}
+
 fn assert_split(text: &str, functions: [&'static str; 3]) {
     let shares = shares(text, &functions);
     for (function, expected) in functions.into_iter().zip([60.0, 30.0, 10.0]) {
         let share = shares[function];
         assert!(
-            (share - expected).abs() <= 6.0,
+            (share - expected).abs() <= tolerance(),
             "{function}: {share:.1} %\n{text}"
         );
     }
@@ -60,8 +66,10 @@ fn profile(place: &Place, target: &mut Command, options: &[&str]) -> Finished {
             "profile",
             "-F",
             SAMPLES_PER_SECOND,
+            "--max-overhead",
+            "off",
             "-d",
-            "1s",
+            &duration(1000),
             "-p",
             &target.pid_text(),
         ])
@@ -145,7 +153,7 @@ fn every_format_tells_of_the_same_number_of_samples() {
         "-F",
         SAMPLES_PER_SECOND,
         "-d",
-        "1s",
+        &duration(1000),
         "-o",
         &file,
     ]);
@@ -165,7 +173,8 @@ fn every_format_tells_of_the_same_number_of_samples() {
         assert!(svg.contains(function), "{function} is not in the picture");
     }
     assert!(
-        svg.contains(&format!("({samples} samples, 100%)")),
+        svg.replace(',', "")
+            .contains(&format!("({samples} samples 100%)")),
         "the root has all"
     );
 }
@@ -212,7 +221,7 @@ fn a_deleted_program_keeps_its_names() {
     for (fixture, args, functions) in [
         ("c/cpu_split".to_owned(), ["30", ""], C_FUNCTIONS),
         (
-            format!("go/{}/cpusplit", place.go_releases()[1]),
+            format!("go/{}/cpusplit", place.go_releases()[0]),
             ["-d", "30s"],
             GO_FUNCTIONS,
         ),
@@ -226,8 +235,10 @@ fn a_deleted_program_keeps_its_names() {
             "profile",
             "-F",
             SAMPLES_PER_SECOND,
+            "--max-overhead",
+            "off",
             "-d",
-            "1500ms",
+            &duration(1500),
             "--format",
             "folded",
             "-p",

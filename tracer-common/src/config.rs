@@ -16,7 +16,8 @@ pub mod target {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct GoOffsets {
-    /// Of the `g` pointer from the thread pointer; negative on amd64.
+    /// Of the `g` pointer from the thread pointer, negative on amd64; or
+    /// [`GoOffsets::IN_REGISTER`].
     pub tls_g: i64,
     pub g_m: u32,
     pub g_goid: u32,
@@ -28,6 +29,12 @@ pub struct GoOffsets {
     /// `stat` of `/proc/PID/ns/pid`, the device as the kernel writes it (`MKDEV`).
     pub pid_ns_dev: u64,
     pub pid_ns_ino: u64,
+}
+
+impl GoOffsets {
+    /// Value of `tls_g` for a program that keeps its `g` in a register alone: x28 on arm64, where
+    /// the runtime writes the thread-local slot only with cgo (runtime/tls_arm64.s, `save_g`).
+    pub const IN_REGISTER: i64 = i64::MIN;
 }
 
 crate::wire_type!(GoOffsets, size 48, {

@@ -63,10 +63,15 @@ pub struct ProbeCounters {
     pub unpaired: u64,
     /// Stacks that could not be stored.
     pub stacks_lost: u64,
+    /// Runs in which a target did what was not asked for, such as another syscall.
+    pub skipped: u64,
+    /// Runs that had to do with no target.
+    pub foreign: u64,
 }
 
-crate::wire_type!(ProbeCounters, size 48, {
-    hits @ 0, lost @ 8, faults @ 16, full @ 24, unpaired @ 32, stacks_lost @ 40,
+crate::wire_type!(ProbeCounters, size 64, {
+    hits @ 0, lost @ 8, faults @ 16, full @ 24, unpaired @ 32, stacks_lost @ 40, skipped @ 48,
+    foreign @ 56,
 });
 
 #[cfg(test)]

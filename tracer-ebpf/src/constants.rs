@@ -61,6 +61,7 @@ constants! {
     /// `task_struct.thread.fsbase` (x86) or `.thread.uw.tp_value` (arm64)
     TASK_THREAD_POINTER / task_thread_pointer: u32 = 0;
     /// `task_struct.thread_info.status` (x86)
+    #[cfg(bpf_target_arch = "x86_64")]
     TASK_TI_STATUS / task_ti_status: u32 = 0;
 }
 

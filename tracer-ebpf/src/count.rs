@@ -11,8 +11,8 @@ macro_rules! counters {
             #[inline(always)]
             pub fn $name(probe: ProbeId) {
                 if let Some(counters) = of(probe) {
-                    // SAFETY: this CPU's slot of the map; nothing else runs here meanwhile that
-                    // writes the same probe's slot.
+                    // SAFETY: this CPU's slot of the map. Only a probe in user code can be preempted
+                    // by another that writes it, and then a count is lost.
                     unsafe { (*counters).$field += 1 };
                 }
             }
@@ -33,6 +33,10 @@ counters! {
     unpaired => unpaired;
     /// Counts a stack that could not be stored.
     stack_lost => stacks_lost;
+    /// Counts a run about a target that was not asked for.
+    skipped => skipped;
+    /// Counts a run that had to do with no target.
+    foreign => foreign;
 }
 
 /// As [`fault`], for a probe known by its number.

@@ -6,18 +6,18 @@ use aya_ebpf::{
 };
 use tracer_common::config::GoOffsets;
 
-use crate::{constants::want_goid, maps::GO_TARGETS, task::Task};
+use crate::{constants::want_goid, maps::GO_TARGETS, probes::syscall::Registers, task::Task};
 
 /// Id of the goroutine on whose behalf the thread runs, 0 when there is none: not a Go process, a
 /// thread that Go did not make, or the scheduler itself.
 #[inline(always)]
-pub fn goid(tgid: u32, tid: u32) -> u64 {
+pub fn goid(tgid: u32, tid: u32, registers: Registers) -> u64 {
     if want_goid() == 0 {
         return 0;
     }
     // SAFETY: entries are written once before the programs are attached, or at exec.
     match unsafe { GO_TARGETS.get(tgid) } {
-        Some(offsets) => current(offsets, tid).unwrap_or(0),
+        Some(offsets) => current(offsets, tid, registers).unwrap_or(0),
         None => 0,
     }
 }
@@ -25,11 +25,8 @@ pub fn goid(tgid: u32, tid: u32) -> u64 {
 /// On `g0` (the scheduler's stack) and `gsignal` the goroutine is `m.curg`. `m.procid` must be
 /// this thread: in threads that C code made, the slot holds zero or a stale pointer.
 #[inline(always)]
-fn current(offsets: &GoOffsets, tid: u32) -> Option<u64> {
-    let slot = Task::current()
-        .thread_pointer()
-        .wrapping_add(offsets.tls_g as u64);
-    let g = read(slot, 0)?;
+fn current(offsets: &GoOffsets, tid: u32, registers: Registers) -> Option<u64> {
+    let g = thread_g(offsets, registers)?;
     let m = read(g, offsets.g_m)?;
     let procid = read(m, offsets.m_procid)?;
     if procid != u64::from(tid) && Some(procid) != tid_inside(offsets) {
@@ -40,6 +37,30 @@ fn current(offsets: &GoOffsets, tid: u32) -> Option<u64> {
         g = read(m, offsets.m_curg)?;
     }
     read(g, offsets.g_goid)
+}
+
+/// What the runtime keeps for the thread: in thread-local storage.
+#[cfg(bpf_target_arch = "x86_64")]
+#[inline(always)]
+fn thread_g(offsets: &GoOffsets, _: Registers) -> Option<u64> {
+    thread_local_g(offsets)
+}
+
+/// What the runtime keeps for the thread: in a register, and with cgo in thread-local storage too,
+/// which alone holds while C code runs.
+#[cfg(bpf_target_arch = "aarch64")]
+#[inline(always)]
+fn thread_g(offsets: &GoOffsets, registers: Registers) -> Option<u64> {
+    if offsets.tls_g == GoOffsets::IN_REGISTER {
+        return Some(registers.go_g());
+    }
+    thread_local_g(offsets)
+}
+
+#[inline(always)]
+fn thread_local_g(offsets: &GoOffsets) -> Option<u64> {
+    let thread_pointer = Task::current().thread_pointer();
+    read(thread_pointer.wrapping_add(offsets.tls_g as u64), 0)
 }
 
 /// The thread's id as the process itself sees it, in the pid namespace of a container.

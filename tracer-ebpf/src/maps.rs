@@ -65,6 +65,8 @@ pub struct OffCpuPending {
     pub out_ns: u64,
     /// 0 until woken.
     pub woken_ns: u64,
+    /// Switches it stands for.
+    pub weight: u64,
 }
 
 /// When a thread became runnable.
@@ -97,13 +99,23 @@ pub static RING: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 pub static COUNTERS: PerCpuArray<ProbeCounters> =
     PerCpuArray::with_max_entries(ProbeId::COUNT as u32, 0);
 
-/// Records of syscalls, signals and processes under construction.
+/// Records of syscalls and of Go's collections under construction, by [`slot`].
 #[map]
-pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(slot::COUNT, 0);
 
 /// Progress of the record in [`SCRATCH`].
 #[map]
-pub static PROGRESS: PerCpuArray<Progress> = PerCpuArray::with_max_entries(1, 0);
+pub static PROGRESS: PerCpuArray<Progress> = PerCpuArray::with_max_entries(slot::COUNT, 0);
+
+/// Each program has a buffer of its own: newer kernels (7.2 does so) let a thread be preempted in a
+/// program on the way into or out of a syscall, and another program run on that CPU meanwhile. The
+/// same program does not: the kernel leaves that run out, and counts it.
+pub mod slot {
+    pub const ENTER: u32 = 0;
+    pub const EXIT: u32 = 1;
+    pub const GO_GC: u32 = 2;
+    pub const COUNT: u32 = 3;
+}
 
 /// Samples under construction: these interrupt the other programs.
 #[map]
@@ -122,7 +134,8 @@ pub static SYSCALL_STATS: PerCpuArray<LatencyStats> =
 #[map]
 pub static IN_FLIGHT: Array<InFlight> = Array::with_max_entries(1, 0);
 
-/// Syscalls that had to leave their CPU's slot because another thread entered one there.
+/// Syscalls that had to leave their CPU's slot because another thread entered one there. Where
+/// programs cannot exchange atomically: those of all threads, kept until the thread ends.
 #[map]
 pub static SPILLED: HashMap<u64, InFlight> = HashMap::with_max_entries(16384, 0);
 
@@ -137,6 +150,10 @@ pub static MORE_STACKS: StackTrace = StackTrace::with_max_entries(4096, 0);
 /// Threads off the CPU, by tid.
 #[map]
 pub static OFF_CPU_PENDING: HashMap<u32, OffCpuPending> = HashMap::with_max_entries(32768, 0);
+
+/// Of how many switches off the CPU one is measured, less 1; a power of two less 1.
+#[map]
+pub static OFF_CPU_SKIP: Array<u32> = Array::with_max_entries(1, 0);
 
 /// Time off the CPU.
 #[map]

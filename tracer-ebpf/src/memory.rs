@@ -30,19 +30,24 @@ const LAST_START: u64 = 0x3fff;
 const COPY_MASK: u64 = 0x1fff;
 /// Longest string taken from an argument vector, so that more of them fit.
 const LONGEST_IN_VECTOR: u64 = 1024;
+/// Where the slot begins in the numbers that the functions pass each other.
+const SLOT_SHIFT: u64 = 24;
 const HEADER: u64 = size_of::<CaptureHeader>() as u64;
 
 /// The record being built on this CPU.
 pub struct Captures {
     record: *mut u8,
     progress: *mut Progress,
+    slot: u32,
 }
 
 impl Captures {
-    /// Begins a record of `fixed` bytes before the captures.
+    /// Begins a record of `fixed` bytes before the captures, in the buffer of a [`slot`].
+    ///
+    /// [`slot`]: crate::maps::slot
     #[inline(always)]
-    pub fn begin(probe: ProbeId, fixed: usize) -> Option<Self> {
-        let this = Self::current()?;
+    pub fn begin(probe: ProbeId, slot: u32, fixed: usize) -> Option<Self> {
+        let this = Self::at(slot)?;
         // SAFETY: this CPU's slot of the map.
         let progress = unsafe { &mut *this.progress };
         progress.len = fixed as u64;
@@ -53,11 +58,18 @@ impl Captures {
     }
 
     #[inline(always)]
-    fn current() -> Option<Self> {
+    fn at(slot: u32) -> Option<Self> {
         Some(Self {
-            record: SCRATCH.get_ptr_mut(0)?.cast(),
-            progress: PROGRESS.get_ptr_mut(0)?,
+            record: SCRATCH.get_ptr_mut(slot)?.cast(),
+            progress: PROGRESS.get_ptr_mut(slot)?,
+            slot,
         })
+    }
+
+    /// Those of a capture.
+    #[inline(always)]
+    fn of(id: u64) -> Option<Self> {
+        Self::at((id >> SLOT_SHIFT) as u32)
     }
 
     /// The scratch buffer.
@@ -69,7 +81,8 @@ impl Captures {
     /// How far it is.
     #[inline(always)]
     pub fn progress(&self) -> &mut Progress {
-        // SAFETY: this CPU's slot of the map; programs that share it do not interrupt each other.
+        // SAFETY: this CPU's slot of the map; programs that share it run with preemption off and do
+        // not interrupt each other. In one program, none is used after the next was made.
         unsafe { &mut *self.progress }
     }
 
@@ -84,7 +97,7 @@ impl Captures {
         progress.ret = ret as u64;
         progress.phase = u32::from(phase);
         for index in 0..MAX_RULES as u64 {
-            if capture_rule(u64::from(nr), index) == 0 {
+            if capture_rule(u64::from(nr) | u64::from(self.slot) << SLOT_SHIFT, index) == 0 {
                 break;
             }
         }
@@ -121,11 +134,13 @@ impl Captures {
     }
 }
 
-/// Runs rule `index` of a syscall.
+/// Runs rule `index` of a syscall; the bits of `call` from [`SLOT_SHIFT`] on are the slot, those
+/// below the syscall's number.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn capture_rule(nr: u64, index: u64) -> u64 {
-    let (Some(rules), Some(captures)) = (CAPTURE_RULES.get(nr as u32), Captures::current()) else {
+extern "C" fn capture_rule(call: u64, index: u64) -> u64 {
+    let nr = call as u32 & (MAX_SYSCALLS - 1);
+    let (Some(rules), Some(captures)) = (CAPTURE_RULES.get(nr), Captures::of(call)) else {
         return 0;
     };
     if index >= MAX_RULES as u64 {
@@ -145,7 +160,7 @@ extern "C" fn capture_rule(nr: u64, index: u64) -> u64 {
         return 1;
     }
     let limit = u64::from(string_limit());
-    let id = id(rule);
+    let id = id(rule, captures.slot);
     match rule.kind {
         kind::STRING => capture_string(id, address, MAX_CAPTURE as u64),
         kind::BUFFER => capture_bytes(id, address, length(rule, progress), limit),
@@ -158,10 +173,10 @@ extern "C" fn capture_rule(nr: u64, index: u64) -> u64 {
     }
 }
 
-/// A capture's `arg`, `kind` and `index` in one number.
+/// A capture's `arg`, `kind`, `index` and slot in one number.
 #[inline(always)]
-fn id(rule: CaptureRule) -> u64 {
-    u64::from(rule.arg) | u64::from(rule.kind) << 8
+fn id(rule: CaptureRule, slot: u32) -> u64 {
+    u64::from(rule.arg) | u64::from(rule.kind) << 8 | u64::from(slot) << SLOT_SHIFT
 }
 
 #[inline(always)]
@@ -184,7 +199,7 @@ fn header_of(id: u64) -> CaptureHeader {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn capture_string(id: u64, address: u64, limit: u64) -> u64 {
-    let Some(captures) = Captures::current() else {
+    let Some(captures) = Captures::of(id) else {
         return 0;
     };
     let Some(at) = captures.room() else { return 0 };
@@ -194,7 +209,7 @@ extern "C" fn capture_string(id: u64, address: u64, limit: u64) -> u64 {
         let to = captures.record.add((at + HEADER) as usize);
         read_str_raw(to.cast(), size as u32, address as *const _)
     };
-    if got <= 0 {
+    if got < 0 {
         return captures.push(
             at,
             CaptureHeader {
@@ -203,7 +218,9 @@ extern "C" fn capture_string(id: u64, address: u64, limit: u64) -> u64 {
             },
         );
     }
-    let got = bounded::<COPY_MASK>(got as u64);
+    // Up to Linux 6.12 at least, the NUL of an empty string is not counted
+    // (mm/maccess.c, strncpy_from_user_nofault).
+    let got = bounded::<COPY_MASK>(got as u64).max(1);
     let state = if got == size {
         status::TRUNCATED
     } else {
@@ -223,7 +240,7 @@ extern "C" fn capture_string(id: u64, address: u64, limit: u64) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn capture_bytes(id: u64, address: u64, wanted: u64, limit: u64) -> u64 {
-    let Some(captures) = Captures::current() else {
+    let Some(captures) = Captures::of(id) else {
         return 0;
     };
     let Some(at) = captures.room() else { return 0 };
@@ -273,7 +290,7 @@ extern "C" fn capture_bytes(id: u64, address: u64, wanted: u64, limit: u64) -> u
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn capture_iovec(id: u64, address: u64, count: u64) -> u64 {
-    let Some(captures) = Captures::current() else {
+    let Some(captures) = Captures::of(id) else {
         return 0;
     };
     if capture_bytes(id, address, count.wrapping_mul(16), MAX_IOVECS as u64 * 16) == 0 {
@@ -295,7 +312,7 @@ extern "C" fn capture_iovec(id: u64, address: u64, count: u64) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn capture_buffer(id: u64, iovec: u64) -> u64 {
-    let Some(captures) = Captures::current() else {
+    let Some(captures) = Captures::of(id) else {
         return 0;
     };
     let (Some(base), Some(len)) = (user_word(iovec), user_word(iovec + 8)) else {
@@ -315,7 +332,7 @@ extern "C" fn capture_buffer(id: u64, iovec: u64) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn capture_strings(id: u64, address: u64) -> u64 {
-    let Some(captures) = Captures::current() else {
+    let Some(captures) = Captures::of(id) else {
         return 0;
     };
     let limit = u64::from(string_limit());
@@ -351,7 +368,7 @@ extern "C" fn capture_strings(id: u64, address: u64) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn capture_count(id: u64, address: u64) -> u64 {
-    let Some(captures) = Captures::current() else {
+    let Some(captures) = Captures::of(id) else {
         return 0;
     };
     let Some(at) = captures.room() else { return 0 };
@@ -420,7 +437,7 @@ extern "C" fn capture_msghdr(id: u64, address: u64) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn capture_msghdr_buffers(id: u64, address: u64) -> u64 {
-    let Some(captures) = Captures::current() else {
+    let Some(captures) = Captures::of(id) else {
         return 0;
     };
     let (Some(iov), Some(count)) = (user_word(address + 16), user_word(address + 24)) else {

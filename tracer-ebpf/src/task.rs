@@ -85,6 +85,7 @@ impl Task {
 
     /// Whether the current syscall came through the 32-bit entry (`TS_COMPAT`,
     /// arch/x86/include/asm/thread_info.h).
+    #[cfg(bpf_target_arch = "x86_64")]
     #[inline(always)]
     pub fn is_compat(self) -> bool {
         self.read::<u32>(constants::task_ti_status()).unwrap_or(0) & 2 != 0

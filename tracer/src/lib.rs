@@ -39,6 +39,7 @@ pub mod analysis;
 pub mod bpf;
 pub mod cli;
 pub mod commands;
+pub mod cost;
 pub mod decode;
 pub mod doctor;
 pub mod error;

@@ -54,6 +54,23 @@ pub(crate) fn cache_dir() -> Result<PathBuf, String> {
         .ok_or_else(|| "no cache directory: set TRACER_CACHE to an absolute path".to_owned())
 }
 
+/// Where cargo has unpacked the sources of crates, one directory for each registry, sorted. Both
+/// names of one that is reached through a symbolic link: debug information has the other one.
+pub(crate) fn registries() -> Vec<PathBuf> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    let sources = home.map(|home| fs::read_dir(home.join("registry/src")));
+    let mut found: Vec<PathBuf> = sources
+        .into_iter()
+        .flatten()
+        .flat_map(|list| list.flatten().map(|entry| entry.path()))
+        .flat_map(|path| [path.canonicalize().unwrap_or_else(|_| path.clone()), path])
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
 /// Where setup leaves its result.
 pub(crate) fn stamp_path(cache: &Path) -> PathBuf {
     cache.join("toolchain")
@@ -174,20 +191,26 @@ impl Toolchain {
             .arg(manifest)
             .arg("--target-dir")
             .arg(target_dir)
-            .env("RUSTC", self.rustc())
             .env("CARGO_ENCODED_RUSTFLAGS", self.rustflags(manifest, arch))
+            // bpf-linker reads bitcode with the LLVM library it finds here, rustc's own.
+            .env("LD_LIBRARY_PATH", self.sysroot.join("lib"));
+        self.configure(&mut command);
+        command
+    }
+
+    /// Has this toolchain's cargo use its compiler and the library's sources, and no wrapper.
+    pub(crate) fn configure(&self, cargo: &mut Command) {
+        cargo
+            .env("RUSTC", self.rustc())
             // An empty value turns off a wrapper named in a user's cargo configuration.
             .env("RUSTC_WRAPPER", "")
             .env("RUSTC_WORKSPACE_WRAPPER", "")
-            // bpf-linker reads bitcode with the LLVM library it finds here, rustc's own.
-            .env("LD_LIBRARY_PATH", self.sysroot.join("lib"))
             .env("PATH", self.search_path());
         if self.src_root.is_some() {
             // Cargo's only way to take the library's sources from elsewhere than the sysroot
             // (src/cargo/core/compiler/standard_lib.rs, detect_sysroot_src_path).
-            command.env("__CARGO_TESTS_ONLY_SRC_ROOT", self.library());
+            cargo.env("__CARGO_TESTS_ONLY_SRC_ROOT", self.library());
         }
-        command
     }
 
     fn rustflags(&self, manifest: &Path, arch: &str) -> String {
@@ -203,6 +226,12 @@ impl Toolchain {
                 self.library().display()
             ),
         ];
+        for registry in registries() {
+            flags.push(format!(
+                "--remap-path-prefix={}=/registry",
+                registry.display()
+            ));
+        }
         if let Some(workspace) = manifest.parent().and_then(Path::parent) {
             flags.push(format!("--remap-path-prefix={}=.", workspace.display()));
         }

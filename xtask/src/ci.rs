@@ -14,7 +14,7 @@ const HOST_CRATES: &[&str] = &["--workspace", "--exclude", "tracer-ebpf"];
 pub(crate) fn ci() -> Result<()> {
     checks()?;
     step::note("running the tests");
-    testing::test(&[])
+    testing::test(&[], false)
 }
 
 /// Formatting, lints, the BPF build without warnings, docs.
@@ -28,6 +28,7 @@ pub(crate) fn checks() -> Result<()> {
     check("lints", &["clippy", "--all-targets"], &deny, HOST_CRATES)?;
     step::note("checking the BPF programs");
     ebpf::build(true)?;
+    ebpf::lint()?;
     check("docs", &["doc", "--no-deps"], &[], HOST_CRATES)
 }
 

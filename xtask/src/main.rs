@@ -1,5 +1,6 @@
 //! Everything that is done with this repository beyond `cargo build`: `cargo xtask --help`.
 
+mod apt;
 mod bench;
 mod bpf_toolchain;
 mod ci;
@@ -8,14 +9,19 @@ mod dist;
 mod ebpf;
 mod elf;
 mod fixtures;
+mod fuzz;
 mod host;
 mod interrupt;
+mod machine;
 mod pins;
 mod privilege;
 mod run;
 mod setup;
+mod skips;
+mod soak;
 mod step;
 mod testing;
+mod vm;
 mod workspace;
 
 use std::ffi::OsString;
@@ -23,6 +29,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+
+use machine::Machine;
 
 #[derive(Parser)]
 #[command(
@@ -58,9 +66,19 @@ enum Task {
     Test {
         /// Run only tests whose name contains one of these
         filters: Vec<String>,
+        /// Fail when a test skips itself; always so where CI is set
+        #[arg(long)]
+        deny_skips: bool,
     },
+    /// Run the tests that need root on several kernels, in QEMU
+    TestVm(vm::TestOptions),
+    /// Run one command on one of these kernels: cargo xtask vm-run 6.1 -- uname -a
+    VmRun(vm::CommandOptions),
     /// Build the programs that tests trace
     Fixtures {
+        /// Architecture to build for: x86_64 or aarch64
+        #[arg(long, value_name = "ARCH", default_value = std::env::consts::ARCH)]
+        target: Machine,
         /// Go versions to build with instead of the tests' own
         #[arg(long, num_args = 1.., value_name = "VERSION")]
         go: Vec<String>,
@@ -69,12 +87,16 @@ enum Task {
     Check,
     /// Everything a change must pass: formatting, lints, docs, tests
     Ci,
-    /// Build the static release binary
-    Dist,
+    /// Build what is released: static binary, Debian package, man pages, completions, checksums
+    Dist(dist::Options),
     /// Trace a small Go service under load and draw its flame graph
     Demo,
     /// Measure what tracing costs, against strace, perf and bpftrace; needs root
     Bench(bench::Options),
+    /// Use tracer long and roughly, and prove that it harms nobody and leaves nothing; needs root
+    Soak(soak::Options),
+    /// Feed damaged input to everything that reads what others wrote: cargo xtask fuzz decode 10m
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -92,24 +114,32 @@ fn dispatch(task: Task) -> Result<()> {
         Task::Setup => setup::ensure_verbose(),
         Task::BuildEbpf { deny_warnings } => ebpf::build(deny_warnings),
         Task::Run { release, args } => run::run(release, &args),
-        Task::Test { filters } => testing::test(&filters),
-        Task::Fixtures { go } => build_fixtures(&go),
+        Task::Test {
+            filters,
+            deny_skips,
+        } => testing::test(&filters, deny_skips),
+        Task::TestVm(options) => vm::test(&options),
+        Task::VmRun(options) => vm::command(&options),
+        Task::Fixtures { target, go } => build_fixtures(target, &go),
         Task::Check => ci::checks(),
         Task::Ci => ci::ci(),
-        Task::Dist => dist::dist(),
+        Task::Dist(options) => dist::dist(&options),
         Task::Demo => demo::demo(),
         Task::Bench(options) => bench::bench(&options),
+        Task::Soak(options) => soak::soak(&options),
+        Task::Fuzz(options) => fuzz::fuzz(&options),
     }
 }
 
-fn build_fixtures(go: &[String]) -> Result<()> {
+fn build_fixtures(machine: Machine, go: &[String]) -> Result<()> {
     setup::ensure()?;
     let named: Vec<&str> = go.iter().map(String::as_str).collect();
-    fixtures::build(if named.is_empty() {
+    let versions = if named.is_empty() {
         pins::GO_VERSIONS
     } else {
         &named
-    })?;
-    println!("{}", fixtures::directory().display());
+    };
+    fixtures::build(machine, versions)?;
+    println!("{}", fixtures::directory(machine).display());
     Ok(())
 }

@@ -9,6 +9,9 @@ pub(crate) const BPF_LINKER: &str = "0.10.4";
 /// LLVM majors for which [`BPF_LINKER`] has a `rust-llvm-N` feature (its Cargo.toml).
 pub(crate) const BPF_LINKER_LLVM: &[u32] = &[20, 21, 22];
 
+/// cargo-fuzz as published in the package registry.
+pub(crate) const CARGO_FUZZ: &str = "0.13.2";
+
 /// The nightly that rustup installs into the cache when no installed nightly can serve.
 /// rustc 1.97.0-nightly, LLVM 22.
 pub(crate) const NIGHTLY: &str = "nightly-2026-05-20";
@@ -57,3 +60,6 @@ pub(crate) const GO_VERSIONS: &[&str] = &["1.21.13", "1.24.11", "1.27.3"];
 
 /// The one `cargo xtask demo` uses.
 pub(crate) const GO_DEMO: &str = "1.24.11";
+
+/// cargo-deb, which makes the Debian package.
+pub(crate) const CARGO_DEB: &str = "3.8.0";

@@ -7,36 +7,33 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
+use crate::machine::Machine;
+use crate::skips::{self, Skips};
 use crate::{fixtures, host, pins, privilege, setup, step};
 
 /// Crate of the tests that need root.
 const KERNEL_TESTS: &str = "tracer-tests";
 
 /// Builds the fixtures and tracer, then runs the tests whose names contain one of `filters`
-/// (all without one).
+/// (all without one), and lists those that skipped themselves.
 ///
 /// # Errors
-/// A test fails, or something the tests need cannot be made.
-pub(crate) fn test(filters: &[String]) -> Result<()> {
+/// A test fails, or something the tests need cannot be made; with `deny_skips`, and where `CI` is
+/// set, a test skips itself.
+pub(crate) fn test(filters: &[String], deny_skips: bool) -> Result<()> {
     setup::ensure()?;
-    fixtures::build(pins::GO_VERSIONS)?;
+    fixtures::build(Machine::HOST, pins::GO_VERSIONS)?;
     let tracer = host::build_tracer(false)?;
+    let skips = Skips::begin(deny_skips)?;
     let run = Run {
         nextest: has_nextest(),
         filters,
         tracer,
+        skips: &skips,
     };
-    if privilege::is_root() {
-        return run.as_root();
-    }
-    run.unprivileged()?;
-    if !privilege::sudo_works() {
-        step::note(&format!(
-            "SKIPPED: every test of {KERNEL_TESTS}: they load BPF programs and sudo does not work here; run `cargo xtask test` as root"
-        ));
-        return Ok(());
-    }
-    run.privileged_through_sudo()
+    let outcome = run.all();
+    let skipped = skips.end();
+    outcome.and(skipped)
 }
 
 fn has_nextest() -> bool {
@@ -52,9 +49,24 @@ struct Run<'a> {
     nextest: bool,
     filters: &'a [String],
     tracer: std::path::PathBuf,
+    skips: &'a Skips,
 }
 
 impl Run<'_> {
+    fn all(&self) -> Result<()> {
+        if privilege::is_root() {
+            return self.as_root();
+        }
+        self.unprivileged()?;
+        if !privilege::sudo_works() {
+            let why = "they load BPF programs and sudo does not work here; run `cargo xtask test` as root";
+            return self
+                .skips
+                .add(&format!("every test of {KERNEL_TESTS}"), why);
+        }
+        self.privileged_through_sudo()
+    }
+
     fn as_root(&self) -> Result<()> {
         if self.nextest {
             // Their closing line counts nothing when no example is in the docs, so they go first.
@@ -123,8 +135,9 @@ impl Run<'_> {
             cargo.args(self.filters);
         }
         cargo
-            .env("TRACER_FIXTURES", fixtures::directory())
-            .env("TRACER_BIN", &self.tracer);
+            .env("TRACER_FIXTURES", fixtures::directory(Machine::HOST))
+            .env("TRACER_BIN", &self.tracer)
+            .env(skips::VARIABLE, self.skips.file());
         adjust(&mut cargo);
         step::run(&mut cargo).context("tests fail")
     }

@@ -14,7 +14,7 @@ use tracer_common::{
 use crate::{
     count,
     emit::{self, bounded},
-    maps::{GO_GC_PLANS, SCRATCH},
+    maps::{GO_GC_PLANS, SCRATCH, slot},
 };
 
 /// In `runtime.(*gcControllerState).startCycle(c, markStartTime, procs, trigger)`, after its stack
@@ -46,7 +46,7 @@ pub fn go_gc_cycle(_ctx: ProbeContext) -> u32 {
     let Some(plan) = (unsafe { GO_GC_PLANS.get(tgid) }) else {
         return 0;
     };
-    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+    let Some(scratch) = SCRATCH.get_ptr_mut(slot::GO_GC) else {
         return 0;
     };
     let record = scratch.cast::<u8>();

@@ -6,5 +6,6 @@ mod off_cpu;
 mod process;
 mod run_queue;
 mod sample;
-mod syscall;
+pub mod syscall;
 mod syscall_count;
+mod syscall_count_by_thread;

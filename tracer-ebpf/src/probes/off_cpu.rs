@@ -3,7 +3,10 @@
 use aya_ebpf::{
     EbpfContext as _,
     bindings::BPF_F_USER_STACK,
-    helpers::{bpf_ktime_get_ns, generated::bpf_get_stackid},
+    helpers::{
+        bpf_ktime_get_ns,
+        generated::{bpf_get_prandom_u32, bpf_get_stackid},
+    },
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
@@ -15,7 +18,7 @@ use tracer_common::{
 use crate::{
     constants::{want_kernel_stack, want_user_stack},
     count, filter,
-    maps::{MORE_STACKS, OFF_CPU, OFF_CPU_PENDING, OffCpuPending, STACKS},
+    maps::{MORE_STACKS, OFF_CPU, OFF_CPU_PENDING, OFF_CPU_SKIP, OffCpuPending, STACKS},
     task::Task,
 };
 
@@ -27,19 +30,50 @@ pub fn off_cpu_switch(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the helper has no preconditions.
     let now = unsafe { bpf_ktime_get_ns() };
     let next_tgid = next.tgid();
-    if filter::is_target(next_tgid) {
+    let to_target = filter::is_target(next_tgid);
+    if to_target {
         begins_to_run(next.tid(), now);
     }
     let tgid = prev.tgid();
     if filter::is_target(tgid) {
-        count::hit(ProbeId::OffCpuSwitch);
-        leaves(&ctx, tgid, prev, now);
+        if prev.state() & TASK_DEAD != 0 {
+            // Its last switch: it never comes back, and would keep its room.
+            let _ = OFF_CPU_PENDING.remove(prev.tid());
+            return 0;
+        }
+        let weight = weight();
+        if weight == 0 {
+            count::skipped(ProbeId::OffCpuSwitch);
+        } else {
+            count::hit(ProbeId::OffCpuSwitch);
+            leaves(&ctx, tgid, prev, now, weight);
+        }
+    } else if !to_target {
+        count::foreign(ProbeId::OffCpuSwitch);
     }
     0
 }
 
+/// How many switches this one stands for; 0 when it is passed over. Chance decides, so that no
+/// rhythm of the target's is missed.
 #[inline(always)]
-fn leaves(ctx: &BtfTracePointContext, tgid: u32, task: Task, now: u64) {
+fn weight() -> u64 {
+    let skip = match OFF_CPU_SKIP.get(0) {
+        Some(skip) => *skip,
+        None => 0,
+    };
+    if skip == 0 {
+        return 1;
+    }
+    // SAFETY: the helper has no preconditions.
+    if unsafe { bpf_get_prandom_u32() } & skip != 0 {
+        return 0;
+    }
+    u64::from(skip) + 1
+}
+
+#[inline(always)]
+fn leaves(ctx: &BtfTracePointContext, tgid: u32, task: Task, now: u64, weight: u64) {
     let preempted = ctx.arg::<u64>(0) as u8 != 0;
     let state = if preempted { 0 } else { task.state() };
     let tid = task.tid();
@@ -66,6 +100,7 @@ fn leaves(ctx: &BtfTracePointContext, tgid: u32, task: Task, now: u64) {
         key,
         out_ns: now,
         woken_ns,
+        weight,
     };
     // Writing in place costs less than inserting.
     if let Some(slot) = OFF_CPU_PENDING.get_ptr_mut(tid) {
@@ -109,6 +144,8 @@ fn stack(ctx: &BtfTracePointContext, flags: u32) -> i32 {
     id | MORE_STACKS_BIT as i32
 }
 
+/// `TASK_DEAD` of include/linux/sched.h: what a thread that has ended leaves the CPU with.
+const TASK_DEAD: u32 = 0x80;
 /// Another stack has the slot.
 const EEXIST: i32 = -17;
 const EFAULT: i32 = -14;
@@ -133,17 +170,19 @@ fn begins_to_run(tid: u32, now: u64) {
         &key,
         woken.wrapping_sub(pending.out_ns),
         now.wrapping_sub(woken),
+        pending.weight,
     );
     pending.out_ns = 0;
 }
 
 #[inline(always)]
-fn add(key: &OffCpuKey, blocked_ns: u64, runnable_ns: u64) {
+fn add(key: &OffCpuKey, blocked_ns: u64, runnable_ns: u64, weight: u64) {
     let sum = blocked_ns + runnable_ns;
+    let (blocked_ns, runnable_ns) = (blocked_ns * weight, runnable_ns * weight);
     if let Some(time) = OFF_CPU.get_ptr_mut(key) {
         // SAFETY: the key names the thread, which is on one CPU at a time.
         let time = unsafe { &mut *time };
-        time.count += 1;
+        time.count += weight;
         time.blocked_ns += blocked_ns;
         time.runnable_ns += runnable_ns;
         if sum > time.max_ns {
@@ -152,7 +191,7 @@ fn add(key: &OffCpuKey, blocked_ns: u64, runnable_ns: u64) {
         return;
     }
     let time = OffCpuTime {
-        count: 1,
+        count: weight,
         blocked_ns,
         runnable_ns,
         max_ns: sum,

@@ -22,13 +22,16 @@ pub fn run_queue_switch(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the helper has no preconditions.
     let now = unsafe { bpf_ktime_get_ns() };
     let tgid = prev.tgid();
-    if filter::is_target(tgid) {
+    let from_target = filter::is_target(tgid);
+    if from_target {
         count::hit(ProbeId::RunQueueSwitch);
         leaves(&ctx, tgid, prev, now);
     }
     let tgid = next.tgid();
     if filter::is_target(tgid) {
         begins_to_run(tgid, next, now);
+    } else if !from_target {
+        count::foreign(ProbeId::RunQueueSwitch);
     }
     0
 }

@@ -30,6 +30,7 @@ const FIXED: u64 = size_of::<Sample>() as u64;
 pub fn sample(ctx: PerfEventContext) -> u32 {
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
     if !filter::is_target(tgid) {
+        count::foreign(ProbeId::Sample);
         return 0;
     }
     let Some(scratch) = SAMPLE_SCRATCH.get_ptr_mut(0) else {

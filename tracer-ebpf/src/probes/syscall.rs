@@ -12,12 +12,13 @@ use tracer_common::{
     probe::ProbeId,
 };
 
+#[cfg(bpf_target_arch = "x86_64")]
+use crate::{constants, task::Task};
 use crate::{
-    constants::{self, is_birth, nr_execve, nr_rt_sigreturn, traces_syscall},
+    constants::{is_birth, nr_execve, nr_rt_sigreturn, traces_syscall},
     count, emit, filter, go,
-    maps::TARGETS,
+    maps::{TARGETS, slot},
     memory::Captures,
-    task::Task,
 };
 
 /// Register state at the kernel's syscall entry.
@@ -72,11 +73,35 @@ impl Registers {
         self.word(15) as u32
     }
 
-    /// The syscall number: the low half of the word after orig_x0.
+    /// The syscall number: `syscallno`, the low half of the word after orig_x0. -1 after
+    /// `rt_sigreturn`.
     #[cfg(bpf_target_arch = "aarch64")]
     #[inline(always)]
     pub fn nr(self) -> u32 {
-        self.word(35) as u32
+        // SAFETY: as in `word`; the verifier allows a load of exactly this member.
+        unsafe { core::ptr::read_volatile(self.0.add(35).cast::<u32>()) }
+    }
+
+    /// The goroutine of Go code: register 28.
+    #[cfg(bpf_target_arch = "aarch64")]
+    #[inline(always)]
+    pub fn go_g(self) -> u64 {
+        self.word(28)
+    }
+
+    /// Whether the call came through the 32-bit entry.
+    #[cfg(bpf_target_arch = "x86_64")]
+    #[inline(always)]
+    fn is_compat(self) -> bool {
+        constants::task_ti_status() != 0 && Task::current().is_compat()
+    }
+
+    /// Whether the call came from 32-bit code: bit `PSR_MODE32_BIT` of `pstate`
+    /// (arch/arm64/include/uapi/asm/ptrace.h).
+    #[cfg(bpf_target_arch = "aarch64")]
+    #[inline(always)]
+    fn is_compat(self) -> bool {
+        self.word(33) & 0x10 != 0
     }
 }
 
@@ -85,12 +110,17 @@ pub fn syscall_enter(ctx: BtfTracePointContext) -> i32 {
     let id = bpf_get_current_pid_tgid();
     let tgid = (id >> 32) as u32;
     let nr = ctx.arg::<u64>(1) as u32;
-    if !begins(tgid, nr) || !traces_syscall(nr) {
+    if !begins(tgid, nr) {
+        count::foreign(ProbeId::SyscallEnter);
+        return 0;
+    }
+    if !traces_syscall(nr) {
+        count::skipped(ProbeId::SyscallEnter);
         return 0;
     }
     count::hit(ProbeId::SyscallEnter);
-    let args = Registers::from_ptr(ctx.arg::<*const u64>(0)).args();
-    enter(tgid, id as u32, nr, &args);
+    let registers = Registers::from_ptr(ctx.arg::<*const u64>(0));
+    enter(tgid, id as u32, nr, registers);
     0
 }
 
@@ -109,24 +139,25 @@ pub fn begins(tgid: u32, nr: u32) -> bool {
 }
 
 #[inline(always)]
-fn enter(tgid: u32, tid: u32, nr: u32, args: &[u64; 6]) {
+fn enter(tgid: u32, tid: u32, nr: u32, registers: Registers) {
+    let args = registers.args();
     let probe = ProbeId::SyscallEnter;
-    let Some(captures) = Captures::begin(probe, size_of::<SyscallEnter>()) else {
+    let Some(captures) = Captures::begin(probe, slot::ENTER, size_of::<SyscallEnter>()) else {
         return;
     };
     let header = emit::header(Kind::SyscallEnter, 0);
-    captures.run(nr, args, 0, phase::ENTER);
+    captures.run(nr, &args, 0, phase::ENTER);
     let progress = *captures.progress();
     let fixed = SyscallEnter {
         header: EventHeader {
             len: progress.len as u32,
-            goid: go::goid(tgid, tid),
+            goid: go::goid(tgid, tid, registers),
             ..header
         },
         nr,
         captures: progress.count as u16,
-        flags: flags(progress.cut),
-        args: *args,
+        flags: flags(progress.cut, registers),
+        args,
     };
     // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
     unsafe { captures.record().cast::<SyscallEnter>().write(fixed) };
@@ -156,7 +187,7 @@ pub fn syscall_exit(ctx: BtfTracePointContext) -> i32 {
 #[inline(always)]
 fn exit(tgid: u32, tid: u32, nr: u32, registers: Registers, ret: i64) {
     let probe = ProbeId::SyscallExit;
-    let Some(captures) = Captures::begin(probe, size_of::<SyscallExit>()) else {
+    let Some(captures) = Captures::begin(probe, slot::EXIT, size_of::<SyscallExit>()) else {
         return;
     };
     let header = emit::header(Kind::SyscallExit, 0);
@@ -167,12 +198,12 @@ fn exit(tgid: u32, tid: u32, nr: u32, registers: Registers, ret: i64) {
     let fixed = SyscallExit {
         header: EventHeader {
             len: progress.len as u32,
-            goid: go::goid(tgid, tid),
+            goid: go::goid(tgid, tid, registers),
             ..header
         },
         nr,
         captures: progress.count as u16,
-        flags: flags(progress.cut),
+        flags: flags(progress.cut, registers),
         ret,
     };
     // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
@@ -181,12 +212,12 @@ fn exit(tgid: u32, tid: u32, nr: u32, registers: Registers, ret: i64) {
 }
 
 #[inline(always)]
-fn flags(cut: u32) -> u16 {
+fn flags(cut: u32, registers: Registers) -> u16 {
     let mut flags = 0;
     if cut != 0 {
         flags |= syscall_flag::CAPTURES_CUT;
     }
-    if constants::task_ti_status() != 0 && Task::current().is_compat() {
+    if registers.is_compat() {
         flags |= syscall_flag::COMPAT;
     }
     flags

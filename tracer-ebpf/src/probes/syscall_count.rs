@@ -31,9 +31,15 @@ const MAX_CPUS: u32 = 1024;
 pub fn syscall_count_enter(ctx: BtfTracePointContext) -> i32 {
     let id = bpf_get_current_pid_tgid();
     let nr = ctx.arg::<u64>(1) as u32;
-    if !begins((id >> 32) as u32, nr) || !traces_syscall(nr) {
+    if !begins((id >> 32) as u32, nr) {
+        count::foreign(ProbeId::SyscallCountEnter);
         return 0;
     }
+    if !traces_syscall(nr) {
+        count::skipped(ProbeId::SyscallCountEnter);
+        return 0;
+    }
+    count::hit(ProbeId::SyscallCountEnter);
     // SAFETY: the helper has no preconditions.
     let Some(slot) = IN_FLIGHT.get_ptr_mut(unsafe { bpf_get_smp_processor_id() } as u32) else {
         return 0;
@@ -100,6 +106,12 @@ fn exit_elsewhere(ctx: &BtfTracePointContext, id: u64) {
         record(nr, Some(enter_ns), ctx.arg::<i64>(1));
         return;
     }
+    unseen(ctx);
+}
+
+/// An exit whose entry was not seen.
+#[inline(always)]
+pub fn unseen(ctx: &BtfTracePointContext) {
     let nr = match Registers::from_ptr(ctx.arg::<*const u64>(0)).nr() {
         u32::MAX => nr_rt_sigreturn(),
         nr => nr,
@@ -157,9 +169,9 @@ pub fn forget(id: u64) {
     }
 }
 
+/// Adds a call that ended, with its duration when that is known.
 #[inline(always)]
-fn record(nr: u32, enter_ns: Option<u64>, ret: i64) {
-    // Hits of this probe are the sum of these counts: no counter of its own is kept.
+pub fn record(nr: u32, enter_ns: Option<u64>, ret: i64) {
     let slot = if nr < MAX_SYSCALLS { nr } else { MAX_SYSCALLS };
     let Some(stats) = SYSCALL_STATS.get_ptr_mut(slot) else {
         return;

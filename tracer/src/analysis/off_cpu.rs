@@ -39,6 +39,7 @@ pub struct OffCpu {
     run: RunInterval,
     states: BTreeMap<WaitState, Times>,
     user_missing: u64,
+    one_in: u32,
 }
 
 impl OffCpu {
@@ -50,6 +51,7 @@ impl OffCpu {
             run: RunInterval::new(&["off_cpu_switch", "off_cpu_wakeup"]),
             states: BTreeMap::new(),
             user_missing: 0,
+            one_in: 1,
         }
     }
 
@@ -57,8 +59,10 @@ impl OffCpu {
     pub fn observe(&mut self, event: &Event) {
         self.run.observe(event);
         self.fold.observe(event);
-        if let Body::OffCpuStack(stack) = &event.body {
-            self.add(event, stack);
+        match &event.body {
+            Body::OffCpuStack(stack) => self.add(event, stack),
+            Body::Curbed(curbed) if curbed.probes == "off_cpu" => self.one_in = curbed.one_in,
+            _ => {}
         }
     }
 
@@ -98,6 +102,7 @@ impl OffCpu {
         OffCpuProfile {
             run: self.run.finish(end, folded.counts, folded.over_limit),
             count: total.count,
+            one_in: self.one_in,
             blocked_ns: total.blocked_ns,
             runnable_ns: total.runnable_ns,
             user_missing: std::mem::take(&mut self.user_missing),

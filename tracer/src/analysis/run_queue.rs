@@ -32,7 +32,7 @@ impl RunQueueReport {
     pub fn set_interval(&mut self, interval_ns: u64) {
         self.interval_ns = interval_ns;
         if let Some(go) = &mut self.go_schedules {
-            go.per_second = per_second(go.hits, interval_ns);
+            go.per_second = per_second(go.hits, go.watched_ns.unwrap_or(interval_ns));
         }
     }
 }
@@ -90,6 +90,8 @@ pub struct Octave {
 pub struct GoSchedules {
     pub hits: u64,
     pub per_second: f64,
+    /// How long they were watched, where that was less than the interval: they cost too much.
+    pub watched_ns: Option<u64>,
 }
 
 /// Folds events into a [`RunQueueReport`] an interval.
@@ -98,6 +100,8 @@ pub struct RunQueue {
     /// By pid and tid.
     threads: BTreeMap<(u32, u32), RunQueueThread>,
     go_schedules: Option<u64>,
+    /// When the probe on Go's scheduler was detached, in the events' clock.
+    go_until_ns: Option<u64>,
     /// Begin of the interval, in the events' clock.
     since_ns: Option<u64>,
     wall_offset_ns: i64,
@@ -119,6 +123,9 @@ impl RunQueue {
                 let sum = self.go_schedules.get_or_insert(0);
                 *sum = sum.saturating_add(*hits);
             }
+            Body::Curbed(curbed) if curbed.probes == "go_schedule" => {
+                self.go_until_ns = Some(event.time_ns);
+            }
             _ => {}
         }
     }
@@ -132,7 +139,8 @@ impl RunQueue {
     /// The report of the interval that ends at `now_ns` (in the events' clock); the next one
     /// begins there.
     pub fn take(&mut self, now_ns: u64) -> RunQueueReport {
-        let interval_ns = now_ns.saturating_sub(self.since_ns.unwrap_or(now_ns));
+        let since_ns = self.since_ns.unwrap_or(now_ns);
+        let interval_ns = now_ns.saturating_sub(since_ns);
         let threads = std::mem::take(&mut self.threads);
         let all = sum(threads.values());
         let report = RunQueueReport {
@@ -143,13 +151,24 @@ impl RunQueue {
             total: row(&all),
             histogram: octaves(&all.latency),
             threads: thread_rows(threads),
-            go_schedules: self.go_schedules.take().map(|hits| GoSchedules {
-                hits,
-                per_second: per_second(hits, interval_ns),
-            }),
+            go_schedules: self.take_go(since_ns, interval_ns),
         };
         self.since_ns = Some(now_ns);
         report
+    }
+
+    /// None for an interval in which the probe was detached all the time.
+    fn take_go(&mut self, since_ns: u64, interval_ns: u64) -> Option<GoSchedules> {
+        let hits = self.go_schedules.take()?;
+        let watched_ns = self.go_until_ns.map(|until| until.saturating_sub(since_ns));
+        if watched_ns == Some(0) && hits == 0 {
+            return None;
+        }
+        Some(GoSchedules {
+            hits,
+            per_second: per_second(hits, watched_ns.unwrap_or(interval_ns)),
+            watched_ns,
+        })
     }
 
     fn add(&mut self, pid: u32, tid: u32, thread: &RunQueueThread) {

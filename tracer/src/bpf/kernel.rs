@@ -1,13 +1,12 @@
 //! Loads, attaches, feeds and drains the programs.
 
-use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf};
 use aya::programs::perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent};
-use aya::programs::uprobe::{UProbeAttachLocation, UProbeLinkId, UProbeScope};
 use aya::programs::{BtfTracePoint, PerfEvent, Program, ProgramError, UProbe};
-use aya::{Btf, Ebpf, EbpfError, EbpfLoader, Endianness};
+use aya::{Btf, Ebpf, EbpfLoader, Endianness};
 use aya_log::EbpfLogger;
 use tracer_common::abi;
 use tracer_common::capture::CaptureRules;
@@ -15,74 +14,25 @@ use tracer_common::config::{GoOffsets, ReadPlan};
 use tracer_common::probe::{ProbeCounters, ProbeId};
 
 use super::constants::{Rodata, STRUCTURES};
-use super::probe_table::{Attach, PROBES, Probe};
-use super::{Constants, KernelTypeError, KernelTypes, VMLINUX_BTF};
+use super::error::chain;
+use super::missed::recursion_misses;
+use super::uprobe::UprobeLink;
+use super::{
+    Abilities, Attach, BpfError, Constants, KernelTypes, PROBES, Probe, RunningKernel, VMLINUX_BTF,
+};
 use crate::term::notice;
 
 /// The compiled programs.
 pub(super) static OBJECT: &[u8] =
     aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer.bpf.o"));
 
-/// What the kernel refused.
-#[derive(Debug, thiserror::Error)]
-pub enum BpfError {
-    #[error("cannot read {VMLINUX_BTF}: {0}")]
-    NoBtf(io::Error),
-    #[error("cannot use the kernel's type information: {0}")]
-    Btf(String),
-    #[error(transparent)]
-    KernelType(#[from] KernelTypeError),
-    #[error("cannot load the BPF object: {}", chain(.0))]
-    Load(#[from] Box<EbpfError>),
-    #[error("cannot load or attach {program}: {}", chain(.source))]
-    Program {
-        program: &'static str,
-        source: Box<ProgramError>,
-    },
-    #[error("cannot use the BPF map {map}: {}", chain(.source))]
-    Map {
-        map: &'static str,
-        source: Box<MapError>,
-    },
-    #[error("cannot list the CPUs: {0}")]
-    Cpus(io::Error),
-}
+/// Threads whose syscalls can be timed where each keeps an entry.
+const THREADS: u32 = 1 << 16;
 
-impl BpfError {
-    /// The error number at the root, when it came from a system call.
-    #[must_use]
-    pub fn os_error(&self) -> Option<i32> {
-        if let Self::NoBtf(source) | Self::Cpus(source) = self {
-            return source.raw_os_error();
-        }
-        let mut next: Option<&(dyn std::error::Error + 'static)> = match self {
-            Self::Load(source) => Some(source.as_ref()),
-            Self::Program { source, .. } => Some(source.as_ref()),
-            Self::Map { source, .. } => Some(source.as_ref()),
-            _ => None,
-        };
-        while let Some(error) = next {
-            if let Some(io) = error.downcast_ref::<io::Error>() {
-                return io.raw_os_error();
-            }
-            next = error.source();
-        }
-        None
-    }
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string().replace('\n', " ");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string().replace('\n', " ");
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
+/// The object file with all programs.
+#[must_use]
+pub fn object() -> &'static [u8] {
+    OBJECT
 }
 
 /// Sizes of the maps that depend on what a session captures.
@@ -127,9 +77,13 @@ pub struct Kernel {
     btf: Btf,
     ring: RingBuf<MapData>,
     log: Option<EbpfLogger<KernelLog>>,
-    attached: u32,
+    abilities: Abilities,
+    /// Runs left out of programs that are unloaded, by number of the probe.
+    missed: [u64; ProbeId::COUNT],
+    /// Names of the tracepoint and timer programs that are attached.
+    attached: Vec<&'static str>,
     /// User probes by process.
-    uprobes: Vec<(u32, &'static Probe, UProbeLinkId)>,
+    uprobes: Vec<(u32, &'static Probe, UprobeLink)>,
 }
 
 /// What the programs log, as notices.
@@ -150,7 +104,7 @@ impl log::Log for KernelLog {
 impl std::fmt::Debug for Kernel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Kernel")
-            .field("attached", &self.attached)
+            .field("attached", &self.attached())
             .finish_non_exhaustive()
     }
 }
@@ -161,6 +115,19 @@ impl Kernel {
     /// # Errors
     /// When the kernel lacks BTF or refuses the maps.
     pub fn load(constants: &Constants, sizes: Sizes) -> Result<Self, BpfError> {
+        Self::load_for(
+            constants,
+            sizes,
+            Abilities::tried(&RunningKernel::default()),
+        )
+    }
+
+    /// As [`Kernel::load`], on a kernel of which no more is used than `abilities`.
+    pub(super) fn load_for(
+        constants: &Constants,
+        sizes: Sizes,
+        abilities: Abilities,
+    ) -> Result<Self, BpfError> {
         let data = std::fs::read(VMLINUX_BTF).map_err(BpfError::NoBtf)?;
         let types = KernelTypes::parse(&data, STRUCTURES)?;
         let cpus = possible_cpus()?;
@@ -179,6 +146,9 @@ impl Kernel {
                 }
             }
         }
+        if sizes.syscall_stats && !abilities.compare_exchange {
+            loader.map_max_entries("SPILLED", THREADS);
+        }
         let mut ebpf = loader.load(OBJECT).map_err(Box::new)?;
         // The programs have something to say only where things go wrong; a kernel without room for
         // the log is no reason not to trace.
@@ -190,39 +160,67 @@ impl Kernel {
             btf,
             ring,
             log,
-            attached: 0,
+            abilities,
+            missed: [0; ProbeId::COUNT],
+            attached: Vec::new(),
             uprobes: Vec::new(),
         })
     }
 
-    /// Programs attached so far.
+    /// Programs attached now, counting a user probe once for each process.
     #[must_use]
-    pub const fn attached(&self) -> u32 {
-        self.attached
+    pub fn attached(&self) -> u32 {
+        u32::try_from(self.attached.len() + self.uprobes.len()).unwrap_or(u32::MAX)
     }
 
-    /// Loads and attaches a tracepoint program, or a timer program at `hz` samples a second.
+    /// Whether a probe is the one for this kernel, where another does the same in another way.
+    #[must_use]
+    pub const fn suits(&self, probe: &Probe) -> bool {
+        probe.suits(self.abilities)
+    }
+
+    /// Loads a program, which has the kernel check it. It may be loaded already.
+    ///
+    /// # Errors
+    /// When the kernel refuses. A probe that does not suit this kernel is not loaded; that is none.
+    pub fn load_probe(&mut self, probe: &'static Probe) -> Result<(), BpfError> {
+        if !self.suits(probe) {
+            return Ok(());
+        }
+        let (program, btf) = self.program(probe.program);
+        let loaded = match (probe.attach, program) {
+            (Attach::Tracepoint(name), Program::BtfTracePoint(program)) => program.load(name, btf),
+            (Attach::CpuClock, Program::PerfEvent(program)) => program.load(),
+            (Attach::GoFunction(_), Program::UProbe(program)) => program.load(),
+            _ => Err(ProgramError::UnexpectedProgramType),
+        };
+        match loaded {
+            Ok(()) | Err(ProgramError::AlreadyLoaded) => Ok(()),
+            Err(source) => Err(program_error(probe, source)),
+        }
+    }
+
+    /// Loads and attaches a tracepoint program, or a timer program at `hz` samples a second. A
+    /// probe that does not suit this kernel is left out.
     ///
     /// # Errors
     /// When the kernel refuses.
     pub fn attach(&mut self, probe: &'static Probe, hz: u64) -> Result<(), BpfError> {
-        let failed = |source| BpfError::Program {
-            program: probe.program,
-            source: Box::new(source),
-        };
+        if !self.suits(probe) {
+            return Ok(());
+        }
+        self.load_probe(probe)?;
+        let failed = |source| program_error(probe, source);
         match probe.attach {
-            Attach::Tracepoint(name) => {
-                let (program, btf) = self.program(probe.program);
+            Attach::Tracepoint(_) => {
+                let (program, _) = self.program(probe.program);
                 let program: &mut BtfTracePoint = program.try_into().map_err(failed)?;
-                program.load(name, btf).map_err(failed)?;
                 program.attach().map_err(failed)?;
-                self.attached += 1;
             }
             Attach::CpuClock => {
                 let cpus = aya::util::online_cpus().map_err(|(_, e)| BpfError::Cpus(e))?;
                 let (program, _) = self.program(probe.program);
                 let program: &mut PerfEvent = program.try_into().map_err(failed)?;
-                program.load().map_err(failed)?;
                 for cpu in cpus {
                     program
                         .attach(
@@ -233,10 +231,10 @@ impl Kernel {
                         )
                         .map_err(failed)?;
                 }
-                self.attached += 1;
             }
             Attach::GoFunction(_) => unreachable!("Go functions are attached by offset"),
         }
+        self.attached.push(probe.program);
         Ok(())
     }
 
@@ -252,38 +250,39 @@ impl Kernel {
         offset: u64,
         pid: u32,
     ) -> Result<(), BpfError> {
-        let failed = |source| BpfError::Program {
-            program: probe.program,
-            source: Box::new(source),
-        };
+        self.load_probe(probe)?;
+        let failed = |source| program_error(probe, source);
         let (program, _) = self.program(probe.program);
         let program: &mut UProbe = program.try_into().map_err(failed)?;
-        match program.load() {
-            Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
-            Err(source) => return Err(failed(source)),
-        }
-        let scope = std::num::NonZeroU32::new(pid)
-            .map_or(UProbeScope::AllProcesses, UProbeScope::OneProcess);
-        let link = program
-            .attach(UProbeAttachLocation::AbsoluteOffset(offset), file, scope)
-            .map_err(failed)?;
+        let fd = program.fd().map_err(failed)?;
+        let link = UprobeLink::attach(fd.as_fd(), file, offset, pid);
+        let link = link.map_err(|source| BpfError::Uprobe {
+            program: probe.program,
+            source: Box::new(source),
+        })?;
         self.uprobes.push((pid, probe, link));
-        self.attached += 1;
         Ok(())
     }
 
     /// Detaches the user probes of a process. They outlive its program: should the next one run
     /// the same file, they would hit there, too.
     pub fn detach_uprobes(&mut self, pid: u32) {
-        let own: Vec<_> = self.uprobes.extract_if(.., |u| u.0 == pid).collect();
-        for (_, probe, link) in own {
-            let Some(Program::UProbe(program)) = self.ebpf.program_mut(probe.program) else {
-                continue;
-            };
-            if program.detach(link).is_ok() {
-                self.attached -= 1;
-            }
-        }
+        self.uprobes.retain(|uprobe| uprobe.0 != pid);
+    }
+
+    /// Detaches and unloads one program, whether it was loaded or not.
+    pub fn unload(&mut self, probe: &'static Probe) {
+        self.attached.retain(|&program| program != probe.program);
+        self.uprobes.retain(|u| u.1.program != probe.program);
+        self.missed[probe.id as usize] += self.missed_by(probe);
+        let (program, _) = self.program(probe.program);
+        // A program that was never loaded says so; nothing to do then.
+        let _ = match program {
+            Program::BtfTracePoint(program) => program.unload(),
+            Program::PerfEvent(program) => program.unload(),
+            Program::UProbe(program) => program.unload(),
+            _ => Ok(()),
+        };
     }
 
     fn program(&mut self, name: &str) -> (&mut Program, &Btf) {
@@ -297,18 +296,45 @@ impl Kernel {
     /// Detaches and unloads every program; the maps stay readable.
     pub fn detach(&mut self) {
         for probe in PROBES {
-            let Some(program) = self.ebpf.program_mut(probe.program) else {
-                continue;
-            };
-            // A program that was never loaded says so; nothing to do then.
-            let _ = match program {
-                Program::BtfTracePoint(program) => program.unload(),
-                Program::PerfEvent(program) => program.unload(),
-                Program::UProbe(program) => program.unload(),
-                _ => Ok(()),
-            };
+            self.unload(probe);
         }
-        self.attached = 0;
+    }
+
+    /// Of the switches off the CPU, measures one in `one_in` from now on, which then counts for
+    /// that many; rounded up to a power of two.
+    ///
+    /// # Errors
+    /// When the map is not usable.
+    pub fn set_off_cpu_sampling(&mut self, one_in: u32) -> Result<(), BpfError> {
+        let name = "OFF_CPU_SKIP";
+        let map = self.ebpf.map_mut(name).ok_or_else(|| missing(name))?;
+        let mut map: Array<_, u32> = Array::try_from(map).map_err(|e| map_error(name, e))?;
+        let skip = one_in.clamp(1, 1 << 20).next_power_of_two() - 1;
+        map.set(0, skip, 0).map_err(|e| map_error(name, e))
+    }
+
+    /// Detaches and unloads the programs of one group.
+    pub fn detach_group(&mut self, group: super::Group) {
+        for probe in PROBES.iter().filter(|p| p.group == group) {
+            self.unload(probe);
+        }
+    }
+
+    /// Runs of the loaded programs and ns spent in them, as the kernel counts them while
+    /// `kernel.bpf_stats_enabled` is set; zeros otherwise.
+    #[must_use]
+    pub fn run_time(&self) -> (u64, u64) {
+        let info = |program: &Program| match program {
+            Program::BtfTracePoint(program) => program.info().ok(),
+            Program::PerfEvent(program) => program.info().ok(),
+            Program::UProbe(program) => program.info().ok(),
+            _ => None,
+        };
+        let programs = PROBES.iter().filter_map(|p| self.ebpf.program(p.program));
+        programs.filter_map(info).fold((0, 0), |(runs, ns), info| {
+            let time = u64::try_from(info.run_time().as_nanos()).unwrap_or(u64::MAX);
+            (runs + info.run_count(), ns + time)
+        })
     }
 
     /// Makes a process a target; see [`tracer_common::config::target`].
@@ -394,6 +420,28 @@ impl Kernel {
         count
     }
 
+    /// Runs that the kernel left out since the start, in the order of [`ProbeId::ALL`]: at most so
+    /// many events are missing. Those of other processes are among them.
+    #[must_use]
+    pub fn missed(&self) -> [u64; ProbeId::COUNT] {
+        let mut missed = self.missed;
+        for probe in PROBES {
+            missed[probe.id as usize] += self.missed_by(probe);
+        }
+        missed
+    }
+
+    fn missed_by(&self, probe: &Probe) -> u64 {
+        let fd = match self.ebpf.program(probe.program) {
+            Some(Program::BtfTracePoint(program)) => program.fd(),
+            Some(Program::PerfEvent(program)) => program.fd(),
+            Some(Program::UProbe(program)) => program.fd(),
+            _ => return 0,
+        };
+        // One that is not loaded has none.
+        fd.map_or(0, |fd| recursion_misses(fd.as_fd()))
+    }
+
     /// Sums of each probe's counters over all CPUs, in the order of [`ProbeId::ALL`].
     ///
     /// # Errors
@@ -414,6 +462,13 @@ impl Kernel {
     }
 }
 
+fn program_error(probe: &Probe, source: ProgramError) -> BpfError {
+    BpfError::Program {
+        program: probe.program,
+        source: Box::new(source),
+    }
+}
+
 fn add(a: ProbeCounters, b: ProbeCounters) -> ProbeCounters {
     ProbeCounters {
         hits: a.hits + b.hits,
@@ -422,6 +477,8 @@ fn add(a: ProbeCounters, b: ProbeCounters) -> ProbeCounters {
         full: a.full + b.full,
         unpaired: a.unpaired + b.unpaired,
         stacks_lost: a.stacks_lost + b.stacks_lost,
+        skipped: a.skipped + b.skipped,
+        foreign: a.foreign + b.foreign,
     }
 }
 
@@ -468,44 +525,165 @@ mod tests {
         }
     }
 
+    const SIZES: Sizes = Sizes {
+        ring_bytes: 1 << 16,
+        off_cpu: true,
+        syscall_stats: true,
+        run_queue: true,
+    };
+    const MODERN: Abilities = Abilities {
+        compare_exchange: true,
+    };
+    const OLD: Abilities = Abilities {
+        compare_exchange: false,
+    };
+
+    fn is_root(what: &str) -> bool {
+        // SAFETY: no preconditions.
+        let root = unsafe { libc::geteuid() } == 0;
+        if !root {
+            eprintln!("skipped: {what} needs root");
+        }
+        root
+    }
+
+    /// What this kernel has, and what is done where it has less.
+    fn kinds() -> Vec<Abilities> {
+        let here = Abilities::tried(&RunningKernel::default());
+        let mut kinds = vec![here];
+        if here != OLD {
+            kinds.push(OLD);
+        }
+        kinds
+    }
+
     #[test]
     fn the_verifier_accepts_every_program() {
-        // SAFETY: no preconditions.
-        if unsafe { libc::geteuid() } != 0 {
-            eprintln!("skipped: loading BPF programs needs root");
+        if !is_root("loading BPF programs") {
             return;
         }
-        let sizes = Sizes {
-            ring_bytes: 1 << 16,
-            off_cpu: true,
-            syscall_stats: true,
-            run_queue: true,
-        };
-        let mut kernel = Kernel::load(&constants(), sizes).expect("maps");
-        for probe in PROBES {
-            let result = if probe.group == Group::GoGc || probe.group == Group::GoSchedule {
-                let file = Path::new("/proc/self/exe");
-                kernel.attach_uprobe(probe, file, 0x1000, std::process::id())
-            } else {
-                kernel.attach(probe, 99)
-            };
-            if let Err(error) = result {
-                panic!("{}: {error}", probe.program);
+        for abilities in kinds() {
+            let mut kernel = Kernel::load_for(&constants(), SIZES, abilities).expect("maps");
+            let suiting = || PROBES.iter().filter(|p| p.suits(abilities));
+            for probe in suiting() {
+                let result = match probe.attach {
+                    Attach::GoFunction(_) => {
+                        let file = Path::new("/proc/self/exe");
+                        let offset = own_offset(probed as *const () as usize);
+                        kernel.attach_uprobe(probe, file, offset, std::process::id())
+                    }
+                    _ => kernel.attach(probe, 99),
+                };
+                if let Err(error) = result {
+                    panic!("{}: {error}", probe.program);
+                }
+                let (program, _) = kernel.program(probe.program);
+                let info = program.info().expect("program information");
+                println!(
+                    "{}: {:?} bytes, {:?} instructions verified",
+                    probe.program,
+                    info.size_jitted(),
+                    info.verified_instruction_count()
+                );
             }
-            let (program, _) = kernel.program(probe.program);
-            let info = program.info().expect("program information");
-            println!(
-                "{}: {:?} instructions, {:?} verified",
-                probe.program,
-                info.size_jitted(),
-                info.verified_instruction_count()
-            );
+            assert_eq!(kernel.attached() as usize, suiting().count());
+            kernel.counters().expect("counters");
+            kernel.detach();
+            assert_eq!(kernel.attached(), 0);
+            kernel.syscall_stats().expect("statistics");
+            kernel.off_cpu().expect("off-CPU");
+            kernel.run_queue().expect("run queue");
         }
-        assert_eq!(kernel.attached() as usize, PROBES.len());
-        kernel.counters().expect("counters");
-        kernel.detach();
-        kernel.syscall_stats().expect("statistics");
-        kernel.off_cpu().expect("off-CPU");
-        kernel.run_queue().expect("run queue");
+    }
+
+    fn call_getppid(times: u64) {
+        for _ in 0..times {
+            // SAFETY: no preconditions.
+            unsafe { libc::getppid() };
+        }
+    }
+
+    /// Threads that block in one call while others make theirs.
+    #[test]
+    fn calls_are_counted_exactly_with_and_without_atomic_exchange() {
+        if !is_root("counting syscalls") {
+            return;
+        }
+        let only_this = Constants {
+            target_tgid: std::process::id(),
+            ..constants()
+        };
+        for abilities in kinds() {
+            let mut kernel = Kernel::load_for(&only_this, SIZES, abilities).expect("maps");
+            for probe in PROBES.iter().filter(|p| p.group == Group::SyscallStats) {
+                kernel.attach(probe, 0).expect("attached");
+            }
+            std::thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| {
+                        for _ in 0..20 {
+                            call_getppid(50);
+                            std::thread::sleep(std::time::Duration::from_millis(1));
+                        }
+                    });
+                }
+            });
+            kernel.detach();
+            let stats = kernel.syscall_stats().expect("statistics");
+            let of = |nr: libc::c_long| {
+                let found = stats.iter().find(|s| i64::from(s.0) == nr);
+                found.expect("was called").1.clone()
+            };
+            let getppid = of(libc::SYS_getppid);
+            assert_eq!((getppid.count, getppid.errors), (8000, 0), "{abilities:?}");
+            let timed: u64 = getppid.buckets.iter().map(|b| b.1).sum();
+            assert_eq!(timed, 8000, "each with its duration");
+            let sleeps = of(libc::SYS_clock_nanosleep);
+            assert!(sleeps.count >= 160);
+            assert!(sleeps.total_ns >= 160_000_000, "{}", sleeps.total_ns);
+        }
+    }
+
+    #[inline(never)]
+    extern "C" fn probed(n: u64) -> u64 {
+        std::hint::black_box(n) + 1
+    }
+
+    /// File offset of a function of this program.
+    fn own_offset(function: usize) -> u64 {
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("readable");
+        let parse = |text: &str| u64::from_str_radix(text, 16).expect("hexadecimal");
+        for line in maps.lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let (start, end) = words[0].split_once('-').expect("a range");
+            if (parse(start)..parse(end)).contains(&(function as u64)) {
+                return function as u64 - parse(start) + parse(words[2]);
+            }
+        }
+        panic!("not mapped");
+    }
+
+    /// By our own code, which asks neither tracefs nor the kernel's version string.
+    #[test]
+    fn a_user_probe_is_hit_until_it_is_detached() {
+        if !is_root("attaching user probes") {
+            return;
+        }
+        let mut kernel = Kernel::load_for(&constants(), SIZES, MODERN).expect("maps");
+        let probe = PROBES.iter().find(|p| p.program == "go_schedule");
+        let probe = probe.expect("in the table");
+        let offset = own_offset(probed as *const () as usize);
+        let pid = std::process::id();
+        kernel
+            .attach_uprobe(probe, Path::new("/proc/self/exe"), offset, pid)
+            .expect("attached");
+        for n in 0..7 {
+            probed(n);
+        }
+        assert_eq!(kernel.schedules().expect("a counter"), 7);
+        kernel.detach_uprobes(pid);
+        assert_eq!(kernel.attached(), 0);
+        probed(0);
+        assert_eq!(kernel.schedules().expect("a counter"), 7);
     }
 }

@@ -14,6 +14,8 @@ const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
 /// Nesting of anonymous structures that is followed.
 const MAX_DEPTH: u32 = 8;
+/// Members looked at for one path. `task_struct` has some three hundred.
+const MAX_MEMBERS: u32 = 1 << 16;
 
 /// What is wrong with the BTF.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -108,11 +110,11 @@ impl<'a> KernelTypes<'a> {
 
     fn find(&self, structure: &str, path: &str) -> Option<u32> {
         let mut at = *self.by_name.get(structure.as_bytes())? as usize;
-        let mut offset = 0;
+        let (mut offset, mut left) = (0_u32, MAX_MEMBERS);
         let mut names = path.split('.').peekable();
         while let Some(name) = names.next() {
-            let (bits, type_id) = self.member(at, name.as_bytes(), MAX_DEPTH)?;
-            offset += bits / 8;
+            let (bits, type_id) = self.member(at, name.as_bytes(), MAX_DEPTH, &mut left)?;
+            offset = offset.checked_add(bits / 8)?;
             if names.peek().is_some() {
                 at = *self.types.get((type_id as usize).checked_sub(1)?)? as usize;
             }
@@ -120,13 +122,14 @@ impl<'a> KernelTypes<'a> {
         Some(offset)
     }
 
-    /// Bit offset and type of a member.
-    fn member(&self, at: usize, name: &[u8], depth: u32) -> Option<(u32, u32)> {
+    /// Bit offset and type of a member, before `left` members were looked at.
+    fn member(&self, at: usize, name: &[u8], depth: u32, left: &mut u32) -> Option<(u32, u32)> {
         let info = u32_at(self.data, at + 4)?;
         if !matches!(kind(info), KIND_STRUCT | KIND_UNION) {
             return None;
         }
         for i in 0..(info & 0xffff) as usize {
+            *left = left.checked_sub(1)?;
             let member = at + 12 + i * 12;
             let type_id = u32_at(self.data, member + 4)?;
             let mut bits = u32_at(self.data, member + 8)?;
@@ -140,7 +143,7 @@ impl<'a> KernelTypes<'a> {
             }
             if own.is_empty() && depth > 0 {
                 let inner = *self.types.get((type_id as usize).checked_sub(1)?)? as usize;
-                if let Some((more, found)) = self.member(inner, name, depth - 1) {
+                if let Some((more, found)) = self.member(inner, name, depth - 1, left) {
                     return Some((bits.checked_add(more)?, found));
                 }
             }

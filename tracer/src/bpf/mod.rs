@@ -1,13 +1,22 @@
 //! The kernel side, and the only user of aya.
 
 mod constants;
+mod error;
+mod feature;
 mod kernel;
 mod kernel_types;
+mod missed;
 mod probe_table;
 mod snapshot;
+mod trial;
+mod uprobe;
 
 pub use constants::Constants;
-pub use kernel::{BpfError, Kernel, Sizes};
+pub use error::BpfError;
+pub use feature::{Abilities, Feature, Features, Refusal};
+pub use kernel::{Kernel, Sizes, object};
 pub use kernel_types::{KernelTypeError, KernelTypes, VMLINUX_BTF};
-pub use probe_table::{Attach, Group, PROBES, Probe};
+pub use probe_table::{Attach, Group, PROBES, Probe, When};
 pub use snapshot::{OffCpuRead, RunQueueRead};
+pub use trial::RunningKernel;
+pub use uprobe::UprobeError;

@@ -2,6 +2,8 @@
 
 use tracer_common::probe::ProbeId;
 
+use super::{Abilities, BpfError, Refusal};
+
 /// Where a program attaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attach {
@@ -27,6 +29,33 @@ pub enum Group {
     GoSchedule,
 }
 
+impl Group {
+    /// What it captures, as "no …" would go on.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SyscallStream => "system calls",
+            Self::SyscallStats => "counts of system calls",
+            Self::Process => "births and ends of processes",
+            Self::Samples => "samples",
+            Self::OffCpu => "time off the CPU",
+            Self::RunQueue => "waits for a CPU",
+            Self::GoGc => "garbage collections",
+            Self::GoSchedule => "rounds of Go's scheduler",
+        }
+    }
+}
+
+/// On which kernels a probe is used, where others do the same in another way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    Always,
+    /// Programs can compare and exchange.
+    CompareExchange,
+    /// They cannot.
+    NoCompareExchange,
+}
+
 /// One row.
 #[derive(Clone, Copy, Debug)]
 pub struct Probe {
@@ -36,6 +65,56 @@ pub struct Probe {
     pub id: ProbeId,
     pub attach: Attach,
     pub group: Group,
+    pub when: When,
+    /// What is lost when the kernel refuses this probe; `None`: all that the group is for.
+    pub without: Option<&'static str>,
+}
+
+impl Probe {
+    /// Whether it is the one to use on a kernel with these abilities.
+    #[must_use]
+    pub const fn suits(&self, abilities: Abilities) -> bool {
+        match self.when {
+            When::Always => true,
+            When::CompareExchange => abilities.compare_exchange,
+            When::NoCompareExchange => !abilities.compare_exchange,
+        }
+    }
+
+    /// What its refusal means.
+    #[must_use]
+    pub fn refused(&self, error: &BpfError) -> Refusal {
+        Refusal {
+            program: self.program,
+            errno: error.os_error(),
+            why: shortened(&error.to_string()),
+            without: self.without,
+        }
+    }
+
+    const fn when(self, when: When) -> Self {
+        Self { when, ..self }
+    }
+
+    const fn without(self, lost: &'static str) -> Self {
+        Self {
+            without: Some(lost),
+            ..self
+        }
+    }
+}
+
+/// The two ends of a long text: what failed, and the last that the kernel's check says of it.
+fn shortened(text: &str) -> String {
+    const HEAD: usize = 160;
+    const TAIL: usize = 240;
+    let count = text.chars().count();
+    if count <= HEAD + TAIL {
+        return text.to_owned();
+    }
+    let head: String = text.chars().take(HEAD).collect();
+    let tail: String = text.chars().skip(count - TAIL).collect();
+    format!("{} … {}", head.trim_end(), tail.trim_start())
 }
 
 const fn row(program: &'static str, id: ProbeId, attach: Attach, group: Group) -> Probe {
@@ -44,6 +123,8 @@ const fn row(program: &'static str, id: ProbeId, attach: Attach, group: Group) -
         id,
         attach,
         group,
+        when: When::Always,
+        without: None,
     }
 }
 
@@ -55,25 +136,29 @@ pub const PROBES: &[Probe] = &[
         ProbeId::Fork,
         Attach::Tracepoint("sched_process_fork"),
         Group::Process,
-    ),
+    )
+    .without("children are not followed"),
     row(
         "process_exec",
         ProbeId::Exec,
         Attach::Tracepoint("sched_process_exec"),
         Group::Process,
-    ),
+    )
+    .without("programs that replace the first are not noticed"),
     row(
         "process_exit",
         ProbeId::Exit,
         Attach::Tracepoint("sched_process_exit"),
         Group::Process,
-    ),
+    )
+    .without("ends of threads are not noticed"),
     row(
         "signal_deliver",
         ProbeId::Signal,
         Attach::Tracepoint("signal_deliver"),
         Group::SyscallStream,
-    ),
+    )
+    .without("signals are not shown"),
     row(
         "syscall_enter",
         ProbeId::SyscallEnter,
@@ -91,20 +176,37 @@ pub const PROBES: &[Probe] = &[
         ProbeId::SyscallCountEnter,
         Attach::Tracepoint("sys_enter"),
         Group::SyscallStats,
-    ),
+    )
+    .when(When::CompareExchange),
     row(
         "syscall_count_exit",
         ProbeId::SyscallCountExit,
         Attach::Tracepoint("sys_exit"),
         Group::SyscallStats,
-    ),
+    )
+    .when(When::CompareExchange),
+    row(
+        "syscall_count_enter_by_thread",
+        ProbeId::SyscallCountEnter,
+        Attach::Tracepoint("sys_enter"),
+        Group::SyscallStats,
+    )
+    .when(When::NoCompareExchange),
+    row(
+        "syscall_count_exit_by_thread",
+        ProbeId::SyscallCountExit,
+        Attach::Tracepoint("sys_exit"),
+        Group::SyscallStats,
+    )
+    .when(When::NoCompareExchange),
     row("sample", ProbeId::Sample, Attach::CpuClock, Group::Samples),
     row(
         "off_cpu_wakeup",
         ProbeId::OffCpuWakeup,
         Attach::Tracepoint("sched_wakeup"),
         Group::OffCpu,
-    ),
+    )
+    .without("waits for a CPU count as blocked"),
     row(
         "off_cpu_switch",
         ProbeId::OffCpuSwitch,
@@ -122,7 +224,8 @@ pub const PROBES: &[Probe] = &[
         ProbeId::RunQueueWakeup,
         Attach::Tracepoint("sched_wakeup_new"),
         Group::RunQueue,
-    ),
+    )
+    .without("the first wait of new threads is not measured"),
     row(
         "run_queue_switch",
         ProbeId::RunQueueSwitch,
@@ -134,7 +237,8 @@ pub const PROBES: &[Probe] = &[
         ProbeId::GoGcTrigger,
         Attach::GoFunction("runtime.(*gcControllerState).startCycle"),
         Group::GoGc,
-    ),
+    )
+    .without("what began a cycle is not known"),
     row(
         "go_gc_cycle",
         ProbeId::GoGcCycle,
@@ -152,6 +256,29 @@ pub const PROBES: &[Probe] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_probe_of_each_pair_suits_a_kernel() {
+        let suiting = |compare_exchange| {
+            let abilities = Abilities { compare_exchange };
+            PROBES
+                .iter()
+                .filter(|p| p.suits(abilities))
+                .map(|p| (p.id, p.attach))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(suiting(true), suiting(false));
+        assert_eq!(suiting(true).len(), PROBES.len() - 2);
+    }
+
+    #[test]
+    fn long_reasons_keep_both_ends() {
+        assert_eq!(shortened("short"), "short");
+        let long = format!("refused: {}R1 is no pointer", "é ".repeat(5000));
+        let short = shortened(&long);
+        assert!(short.chars().count() < 410);
+        assert!(short.starts_with("refused: é") && short.ends_with("R1 is no pointer"));
+    }
 
     #[test]
     fn every_probe_number_has_a_row_and_names_are_unique() {

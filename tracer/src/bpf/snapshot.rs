@@ -6,7 +6,8 @@ use tracer_common::histogram::BUCKETS;
 use tracer_common::probe::ProbeId;
 use tracer_common::stats::{LatencyStats, MORE_STACKS_BIT, OffCpuKey, OffCpuTime, RunQueueStats};
 
-use super::kernel::{BpfError, Kernel, Wire, map_error, missing};
+use super::kernel::{Wire, map_error, missing};
+use super::{BpfError, Kernel};
 use crate::decode::comm;
 use crate::event::{Latency, OffCpuStack, RunQueueThread};
 

@@ -1,12 +1,16 @@
 //! The command line: what may be typed. Text only; nothing is resolved here.
 
+mod man_page;
 mod output;
 mod target;
+mod version;
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::completions::CompletionsArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::gc::GcArgs;
+use crate::commands::man::ManArgs;
 use crate::commands::offcpu::OffCpuArgs;
 use crate::commands::profile::ProfileArgs;
 use crate::commands::record::RecordArgs;
@@ -14,8 +18,10 @@ use crate::commands::report::ReportArgs;
 use crate::commands::sched::SchedArgs;
 use crate::commands::strace::StraceArgs;
 
+pub use man_page::{ManPage, man_pages};
 pub use output::{Output, OutputArgs};
 pub use target::TargetArgs;
+pub use version::version;
 
 /// Examples stand before options.
 const TEMPLATE: &str =
@@ -38,7 +44,7 @@ that way; 6 bad input file.";
 
 /// What is this process doing, what is it waiting for, and why
 #[derive(Debug, Parser)]
-#[command(name = "tracer", version, help_template = TEMPLATE, before_help = EXAMPLES, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "tracer", version = version(), help_template = TEMPLATE, before_help = EXAMPLES, after_help = EXIT_CODES, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -63,6 +69,10 @@ pub enum Command {
     Report(ReportArgs),
     #[command(help_template = TEMPLATE)]
     Doctor(DoctorArgs),
+    #[command(hide = true, help_template = TEMPLATE)]
+    Completions(CompletionsArgs),
+    #[command(hide = true, help_template = TEMPLATE)]
+    Man(ManArgs),
 }
 
 #[cfg(test)]

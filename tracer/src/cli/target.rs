@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args};
 
+use crate::cost::{Budget, Limit, Policy, parse_limit};
 use crate::error::ExpectedError;
 use crate::session::{Capture, LaunchSetup, Plan, TargetSpec, find_executable};
 use crate::term::parse_duration;
@@ -30,6 +31,12 @@ pub struct TargetArgs {
     /// Size of the buffer between kernel and tracer, in KiB
     #[arg(long, value_name = "KIB", hide_short_help = true)]
     pub buffer_size: Option<u32>,
+    /// Percent of the target's CPU time that probes may take, or off; 2 unless given
+    #[arg(long, value_name = "PCT", value_parser = parse_limit)]
+    pub max_overhead: Option<Limit>,
+    /// More on stderr: what each probe costs
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub verbose: bool,
     /// Less on stderr
     #[arg(short, long, action = ArgAction::Count)]
     pub quiet: u8,
@@ -39,16 +46,23 @@ pub struct TargetArgs {
 }
 
 impl TargetArgs {
-    /// A plan for these targets.
+    /// A plan for these targets; `policy` is about the budget when none is given.
     ///
     /// # Errors
     /// When there is no target, or it cannot be found.
-    pub fn plan(&self, captures: Vec<Capture>, kind: &[&str]) -> Result<Plan, ExpectedError> {
+    pub fn plan(
+        &self,
+        captures: Vec<Capture>,
+        kind: &[&str],
+        policy: Policy,
+    ) -> Result<Plan, ExpectedError> {
         let mut plan = Plan::new(self.spec()?, captures);
         plan.follow = self.follow_forks > 0;
         plan.duration = self.duration;
         plan.ring_bytes = self.buffer_size.map(|kib| kib.saturating_mul(1024));
         plan.notices = self.quiet == 0;
+        plan.verbose = self.verbose;
+        plan.budget = Budget::new(self.max_overhead, policy);
         plan.kinds = kind.iter().map(|&k| k.to_owned()).collect();
         Ok(plan)
     }

@@ -6,8 +6,9 @@ use anyhow::Context;
 use clap::Args;
 
 use super::execute::Exit;
+use crate::bpf::RunningKernel;
 use crate::cli::OutputArgs;
-use crate::doctor::{Host, RunningKernel, doctor_text, examine};
+use crate::doctor::{Host, doctor_text, examine};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -17,8 +18,8 @@ Examples:
 ";
 
 const OVERHEAD: &str = "\
-Overhead: none for other processes. A few tiny BPF programs are loaded, never attached, and gone
-when it ends.";
+Overhead: none for other processes. BPF programs are loaded, never attached, and gone when it
+ends.";
 
 /// What do this host and this process allow, and why not more
 #[derive(Clone, Debug, Args)]

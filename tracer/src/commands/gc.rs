@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::execute::{Exit, capture};
 use crate::cli::{OutputArgs, TargetArgs};
+use crate::cost::Policy;
 use crate::error::ExpectedError;
 use crate::render::{GcFormat, GcSink, GcSummarySink};
 use crate::session::Capture;
@@ -19,7 +20,8 @@ Examples:
 ";
 
 const OVERHEAD: &str = "\
-Overhead: two probe hits, about 4 microseconds, for each cycle.
+Overhead: two probe hits, about 4 microseconds, for each cycle. That is never too much unless you
+say so with --max-overhead.
 
 The line: gc NUMBER @SECONDS SINCE START PERCENT OF CPU: sweep termination (world stopped) +
 concurrent mark + mark termination (world stopped), wall clock; CPU of the same, where mark is
@@ -62,7 +64,9 @@ pub(super) fn sink(view: &GcView, output: &OutputArgs) -> Result<Box<dyn Sink>, 
 
 impl GcArgs {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
-        let plan = self.target.plan(vec![Capture::GoGc], &["gc"])?;
+        let plan = self
+            .target
+            .plan(vec![Capture::GoGc], &["gc"], Policy::Ignore)?;
         let mut sinks = vec![sink(&self.view, &self.output)?];
         if plan.notices {
             sinks.push(Box::new(GcSummarySink::new(stderr(), "stderr")));

@@ -1,7 +1,9 @@
 //! One file a command: what may be asked, the plan that answers it, and what shows the answer.
 
+pub mod completions;
 pub mod doctor;
 pub mod gc;
+pub mod man;
 pub mod offcpu;
 pub mod profile;
 pub mod record;

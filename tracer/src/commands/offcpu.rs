@@ -5,6 +5,7 @@ use clap::Args;
 use super::execute::{Exit, capture};
 use super::profile::{DEFAULT_DURATION, StackView};
 use crate::cli::{OutputArgs, TargetArgs};
+use crate::cost::Policy;
 use crate::error::ExpectedError;
 use crate::render::OffCpuSink;
 use crate::session::Capture;
@@ -19,7 +20,8 @@ Examples:
 
 const OVERHEAD: &str = "\
 Overhead: about 2.6 microseconds for each time the target leaves the CPU, and 0.15 for each
-context switch of other processes.
+context switch of other processes. Beyond --max-overhead only some switches are measured, each of
+which then counts for several; if that is not enough, the run ends with what it has.
 
 Waiting is counted from leaving the CPU to being woken; the time from there to running again is
 shown apart, as runnable. A wait counts when it ends within the run. Threads of a Go program that
@@ -54,7 +56,7 @@ impl OffCpuArgs {
             kernel: !self.no_kernel,
             user: true,
         }];
-        let mut plan = self.target.plan(captures, &["offcpu"])?;
+        let mut plan = self.target.plan(captures, &["offcpu"], Policy::Enforce)?;
         if self.target.command.is_empty() {
             plan.duration = plan.duration.or(Some(DEFAULT_DURATION));
         }

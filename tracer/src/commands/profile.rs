@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::execute::{Exit, capture};
 use crate::cli::{OutputArgs, TargetArgs};
+use crate::cost::Policy;
 use crate::error::ExpectedError;
 use crate::render::{OnCpuSink, StackFormat, StackOutput, StackText};
 use crate::session::Capture;
@@ -18,7 +19,8 @@ Examples:
 ";
 
 const OVERHEAD: &str = "\
-Overhead: at 99 Hz not measurable; at 999 Hz 3 to 5 % of the sampled CPUs.
+Overhead: at 99 Hz not measurable; at 999 Hz 3 to 5 % of the sampled CPUs. Beyond --max-overhead
+the run ends with what it has.
 
 A sample is taken on every CPU -F times a second; those in which the target runs count. User
 stacks follow frame pointers (Go keeps them; C and C++ need -fno-omit-frame-pointer).";
@@ -101,7 +103,7 @@ impl ProfileArgs {
             kernel: !self.no_kernel,
             user: true,
         }];
-        let mut plan = self.target.plan(captures, &["profile"])?;
+        let mut plan = self.target.plan(captures, &["profile"], Policy::Enforce)?;
         if self.target.command.is_empty() {
             plan.duration = plan.duration.or(Some(DEFAULT_DURATION));
         }

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use super::execute::{Exit, capture};
 use super::profile::DEFAULT_HZ;
 use crate::cli::TargetArgs;
+use crate::cost::Policy;
 use crate::recording::Writer;
 use crate::session::Capture;
 use crate::syscall::filter::SyscallSet;
@@ -23,7 +24,8 @@ Examples:
 ";
 
 const OVERHEAD: &str = "\
-Overhead: the sum of what the recorded commands cost; see their help.
+Overhead: the sum of what the recorded commands cost; see their help. A recording is to be complete:
+more than 2 % is only told, and nothing detached, unless you give --max-overhead.
 
 Function names are looked up while recording, so the report needs neither the target nor its files.";
 
@@ -128,7 +130,7 @@ impl RecordArgs {
         kinds.dedup();
         let captures = kinds.iter().map(|k| k.capture(&self)).collect();
         let names: Vec<&str> = kinds.iter().map(|k| k.recorded()).collect();
-        let mut plan = self.target.plan(captures, &names)?;
+        let mut plan = self.target.plan(captures, &names, Policy::Warn)?;
         plan.interval = self.interval;
         plan.go_optional = self.kind == DEFAULT_KINDS || kinds.len() > 1;
         let writer = Writer::create(&self.output, self.force)?;

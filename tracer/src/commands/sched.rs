@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::execute::{Exit, capture};
 use crate::cli::{OutputArgs, TargetArgs};
+use crate::cost::Policy;
 use crate::error::ExpectedError;
 use crate::render::{RunQueueFormat, RunQueueSink};
 use crate::session::Capture;
@@ -21,7 +22,9 @@ Examples:
 
 const OVERHEAD: &str = "\
 Overhead: about 0.3 microseconds for each context switch of the target, and 0.15 for those of
-other processes; --go adds about 0.9 microseconds for each round of Go's scheduler.
+other processes; --go adds about 0.9 microseconds for each round of Go's scheduler, and 6 to 13
+where the Go release (before 1.21) leaves no cheap place for the probe. Beyond --max-overhead probes
+are detached, dearest first; the result then says until when it was measured.
 
 Run-queue latency is the time from runnable (woken, or preempted) to running.";
 
@@ -74,7 +77,7 @@ impl SchedArgs {
         if self.go {
             captures.push(Capture::GoSchedule);
         }
-        let mut plan = self.target.plan(captures, &["sched"])?;
+        let mut plan = self.target.plan(captures, &["sched"], Policy::Enforce)?;
         plan.interval = self.interval;
         capture(&plan, vec![sink(&self.view, &self.output)?])
     }

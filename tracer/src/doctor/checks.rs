@@ -3,14 +3,14 @@
 use std::fmt::Debug;
 use std::io::{self, Read};
 
-use super::features::{Feature, Kernel};
 use super::host::Host;
 use super::report::Verdict;
+use crate::bpf::{Feature, Features};
 
 /// What checks may look at.
 pub struct Context<'a> {
     pub host: &'a Host,
-    pub kernel: &'a dyn Kernel,
+    pub kernel: &'a dyn Features,
 }
 
 impl Debug for Context<'_> {
@@ -61,27 +61,7 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "tracepoints",
         purpose: "see syscalls and scheduling",
-        run: tracepoints,
-    },
-    Check {
-        id: "task-storage",
-        purpose: "keep state per thread at the lowest price",
-        run: |c| {
-            wanted(
-                c,
-                Feature::TaskStorage,
-                "a hash map is used, which is slower",
-            )
-        },
-    },
-    Check {
-        id: "sleepable-tracepoints",
-        purpose: "read strings that are not in memory yet",
-        run: |c| {
-            let without =
-                "strings on pages never touched before are shown as addresses, and counted";
-            wanted(c, Feature::SleepableTracepoint, without)
-        },
+        run: |c| needed(c, Feature::BtfTracepoint),
     },
     Check {
         id: "stacks",
@@ -248,15 +228,22 @@ fn refused_verdict(
         "" => refusal(e),
         without => format!("{}: {without}", refusal(e)),
     };
-    let effective = effective(c.host);
-    let privileged = has(effective, CAP_BPF) && has(effective, CAP_PERFMON);
     match e.raw_os_error() {
-        // For want of privileges the remedy is that check's.
-        Some(libc::EPERM | libc::EACCES) if privileged => verdict(detail).remedy(
-            "a seccomp filter or security module forbids it: allow bpf and perf_event_open there",
-        ),
+        Some(libc::EPERM | libc::EACCES) => forbidden(c, verdict(detail)),
         _ => verdict(detail),
     }
+}
+
+/// Adds what to do about a refusal for want of rights.
+pub(super) fn forbidden(c: &Context<'_>, verdict: Verdict) -> Verdict {
+    let effective = effective(c.host);
+    if has(effective, CAP_BPF) && has(effective, CAP_PERFMON) {
+        return verdict.remedy(
+            "a seccomp filter or security module forbids it: allow bpf and perf_event_open there",
+        );
+    }
+    // The remedy is that of the check of privileges.
+    verdict
 }
 
 fn needed(c: &Context<'_>, feature: Feature) -> Verdict {
@@ -270,19 +257,6 @@ fn wanted(c: &Context<'_>, feature: Feature, without: &str) -> Verdict {
     match c.kernel.try_feature(feature) {
         Ok(()) => Verdict::ok("works"),
         Err(e) => refused_verdict(c, &e, Verdict::limited, without),
-    }
-}
-
-fn tracepoints(c: &Context<'_>) -> Verdict {
-    let Err(typed) = c.kernel.try_feature(Feature::BtfTracepoint) else {
-        return Verdict::ok("by type information (tp_btf)");
-    };
-    match c.kernel.try_feature(Feature::RawTracepoint) {
-        Ok(()) => Verdict::limited(format!(
-            "raw only, which costs more per event; by type information: {}",
-            refusal(&typed)
-        )),
-        Err(e) => refused_verdict(c, &e, Verdict::missing, ""),
     }
 }
 
@@ -310,34 +284,11 @@ fn perf_events(c: &Context<'_>) -> Verdict {
 }
 
 fn uprobes(c: &Context<'_>) -> Verdict {
-    let present = [
-        "/sys/bus/event_source/devices/uprobe",
-        "/sys/kernel/tracing/uprobe_events",
-    ];
-    if !present.iter().any(|path| c.host.exists(path)) {
-        let detail = "this kernel has none, or /sys is not mounted";
-        return Verdict::missing(detail).remedy("use a kernel built with CONFIG_UPROBE_EVENTS=y");
+    if !c.host.exists("/sys/bus/event_source/devices/uprobe/type") {
+        return Verdict::missing("this kernel has none, or /sys is not mounted")
+            .remedy("use a kernel built with CONFIG_UPROBE_EVENTS=y, and mount /sys");
     }
-    if let Err(e) = c.kernel.try_feature(Feature::AttachCookie) {
-        let without = "each probe needs a program of its own";
-        return refused_verdict(
-            c,
-            &e,
-            Verdict::limited,
-            &format!("attach cookies: {without}"),
-        );
-    }
-    if let Err(e) = c.kernel.try_feature(Feature::UprobeMulti) {
-        let without = "uprobe_multi: probes are attached one by one";
-        return refused_verdict(c, &e, Verdict::limited, without);
-    }
-    match c.kernel.try_feature(Feature::UprobeMultiProcess) {
-        Ok(()) => Verdict::ok("attach in groups, with cookies, per process"),
-        Err(_) => Verdict::limited(
-            "attach in groups, with cookies; a group for one process sees one thread only, so it \
-             is attached for all and filtered",
-        ),
-    }
+    Verdict::ok("attached one by one, each in one process")
 }
 
 /// Most frames that a sample can carry.
@@ -381,15 +332,15 @@ fn jit(c: &Context<'_>) -> Verdict {
     }
 }
 
-/// Linux 5.11 charges maps to the memory cgroup instead (kernel/bpf/syscall.c).
+/// Linux 5.11 and later charge maps to the memory cgroup instead (kernel/bpf/syscall.c).
 fn memlock(c: &Context<'_>) -> Verdict {
     const ENOUGH: u64 = 64 << 20;
-    let release = c
-        .host
-        .text("/proc/sys/kernel/osrelease")
-        .unwrap_or_default();
-    if version(&release) >= Some((5, 11)) {
-        return Verdict::ok("not counted against RLIMIT_MEMLOCK since Linux 5.11");
+    const CAP_SYS_RESOURCE: u32 = 24;
+    if c.kernel.try_feature(Feature::UnlockedMaps).is_ok() {
+        return Verdict::ok("does not count: maps are charged to the memory cgroup");
+    }
+    if has(effective(c.host), CAP_SYS_RESOURCE) {
+        return Verdict::ok("raised by tracer itself as needed (RLIMIT_MEMLOCK)");
     }
     let limits = c.host.text("/proc/self/limits").unwrap_or_default();
     let line = limits
@@ -404,12 +355,6 @@ fn memlock(c: &Context<'_>) -> Verdict {
         _ if soft.is_empty() => Verdict::limited("unknown: /proc/self/limits cannot be read"),
         _ => Verdict::ok(format!("{soft} (RLIMIT_MEMLOCK)")),
     }
-}
-
-/// Major and minor of a kernel release, `7.3-cloud-amd64` included.
-fn version(release: &str) -> Option<(u32, u32)> {
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 /// Inode of the first pid namespace: `PROC_PID_INIT_INO` in include/linux/proc_ns.h.
@@ -445,19 +390,5 @@ fn tracefs(c: &Context<'_>) -> Verdict {
     match mounted.iter().find(|path| c.host.exists(path)) {
         Some(path) => Verdict::ok(path.trim_end_matches("/events")),
         None => Verdict::ok("not mounted, and not needed"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn two_part_kernel_releases_are_understood() {
-        assert_eq!(version("6.18.44-fc-v657"), Some((6, 18)));
-        assert_eq!(version("7.3-cloud-amd64"), Some((7, 3)));
-        assert_eq!(version("5.10.0-32-cloud-amd64"), Some((5, 10)));
-        assert_eq!(version("nonsense"), None);
-        assert_eq!(version(""), None);
     }
 }

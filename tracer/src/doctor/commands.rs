@@ -8,6 +8,8 @@ pub struct Command {
     pub name: &'static str,
     /// Checks of the host without which it does not work; limits in them limit it.
     pub host: &'static [&'static str],
+    /// Features of tracer of which the same holds.
+    pub features: &'static [&'static str],
     /// Checks of the process of which the same holds.
     pub process: &'static [&'static str],
 }
@@ -22,9 +24,21 @@ pub const COMMANDS: &[Command] = &[
             "btf",
             "ring-buffer",
             "tracepoints",
-            "sleepable-tracepoints",
             "pid-namespace",
         ],
+        features: &["processes", "syscall-lines"],
+        process: &["state"],
+    },
+    Command {
+        name: "strace -c",
+        host: &[
+            "privileges",
+            "lockdown",
+            "btf",
+            "tracepoints",
+            "pid-namespace",
+        ],
+        features: &["processes", "syscall-counts"],
         process: &["state"],
     },
     Command {
@@ -40,6 +54,7 @@ pub const COMMANDS: &[Command] = &[
             "kernel-symbols",
             "pid-namespace",
         ],
+        features: &["processes", "samples"],
         process: &["state", "symbols", "frame-pointers"],
     },
     Command {
@@ -54,6 +69,7 @@ pub const COMMANDS: &[Command] = &[
             "kernel-symbols",
             "pid-namespace",
         ],
+        features: &["processes", "off-cpu"],
         process: &["state", "symbols", "frame-pointers"],
     },
     Command {
@@ -65,7 +81,21 @@ pub const COMMANDS: &[Command] = &[
             "tracepoints",
             "pid-namespace",
         ],
+        features: &["processes", "run-queue"],
         process: &["state"],
+    },
+    Command {
+        name: "sched --go",
+        host: &[
+            "privileges",
+            "lockdown",
+            "btf",
+            "tracepoints",
+            "uprobes",
+            "pid-namespace",
+        ],
+        features: &["processes", "run-queue", "go-schedule"],
+        process: &["state", "go"],
     },
     Command {
         name: "gc",
@@ -77,6 +107,7 @@ pub const COMMANDS: &[Command] = &[
             "uprobes",
             "pid-namespace",
         ],
+        features: &["processes", "go-gc"],
         process: &["state", "memory", "go"],
     },
 ];
@@ -84,13 +115,17 @@ pub const COMMANDS: &[Command] = &[
 /// What the checks mean for each command.
 pub(super) fn conclude(
     host: &[CheckResult],
+    features: &[CheckResult],
     process: Option<&ProcessReport>,
 ) -> Vec<CommandResult> {
     let process = process.map_or(&[][..], |p| &p.checks);
     let conclude_one = |command: &Command| {
         let of_host = host.iter().filter(|r| command.host.contains(&&*r.id));
+        let of_tracer = features
+            .iter()
+            .filter(|r| command.features.contains(&&*r.id));
         let of_process = process.iter().filter(|r| command.process.contains(&&*r.id));
-        let results: Vec<_> = of_host.chain(of_process).collect();
+        let results: Vec<_> = of_host.chain(of_tracer).chain(of_process).collect();
         let worst = results.iter().map(|r| r.verdict.status).max();
         let status = worst.unwrap_or(Status::Ok);
         let why = results
@@ -110,13 +145,14 @@ pub(super) fn conclude(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::{CHECKS, PROCESS_CHECKS};
+    use crate::doctor::{CHECKS, FEATURES, PROCESS_CHECKS};
 
     #[test]
     fn ids_are_unique_and_commands_name_existing_checks() {
         let host: Vec<_> = CHECKS.iter().map(|c| c.id).collect();
         let process: Vec<_> = PROCESS_CHECKS.iter().map(|c| c.id).collect();
-        for ids in [&host, &process] {
+        let features: Vec<_> = FEATURES.iter().map(|c| c.id).collect();
+        for ids in [&host, &features, &process] {
             let mut unique = ids.clone();
             unique.sort_unstable();
             unique.dedup();
@@ -125,6 +161,11 @@ mod tests {
         for command in COMMANDS {
             assert!(
                 command.host.iter().all(|id| host.contains(id)),
+                "{}",
+                command.name
+            );
+            assert!(
+                command.features.iter().all(|id| features.contains(id)),
                 "{}",
                 command.name
             );

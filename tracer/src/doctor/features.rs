@@ -1,40 +1,111 @@
-//! What can be asked of a kernel.
+//! What tracer can do on this kernel: its own programs, loaded and given up again.
 
-use std::io;
+use super::checks::{Context, forbidden};
+use super::report::Verdict;
+use crate::bpf::{Feature, Group, Refusal};
 
-/// Something that a kernel has or lacks, by trial.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Feature {
-    /// Map of type `BPF_MAP_TYPE_RINGBUF`.
-    RingBuffer,
-    /// Map of type `BPF_MAP_TYPE_TASK_STORAGE`.
-    TaskStorage,
-    /// A program on a tracepoint by its type information (`tp_btf`).
-    BtfTracepoint,
-    /// A program on a tracepoint by its name.
-    RawTracepoint,
-    /// A `tp_btf` program on syscall entry that may fault pages in.
-    SleepableTracepoint,
-    /// Helper `bpf_get_attach_cookie`.
-    AttachCookie,
-    /// Helper `bpf_get_stack`.
-    GetStack,
-    /// Map of type `BPF_MAP_TYPE_STACK_TRACE` and helper `bpf_get_stackid`.
-    StackMap,
-    /// Link of type `BPF_TRACE_UPROBE_MULTI`.
-    UprobeMulti,
-    /// Such a link for one process covers all its threads.
-    UprobeMultiProcess,
-    /// A sampling software event on a CPU, for all processes.
-    CpuClock,
+/// One row of [`FEATURES`].
+#[derive(Clone, Copy, Debug)]
+pub struct FeatureCheck {
+    /// Never reused for something else: scripts rely on it.
+    pub id: &'static str,
+    /// What it is for, as "needed to …" would go on.
+    pub purpose: &'static str,
+    /// Its programs.
+    pub group: Group,
+    /// How it works on some kernels; the first that applies is told.
+    pub otherwise: &'static [Otherwise],
 }
 
-/// Tries features. Nothing it does is attached or outlives the call.
-pub trait Kernel {
-    /// Whether the feature works here, for this process.
-    ///
-    /// # Errors
-    /// The kernel's refusal: usually `EPERM` for want of privileges (or by a seccomp filter) and
-    /// `EINVAL` for what it does not have.
-    fn try_feature(&self, feature: Feature) -> io::Result<()>;
+/// How something works where the kernel has less, or is different.
+#[derive(Clone, Copy, Debug)]
+pub struct Otherwise {
+    pub feature: Feature,
+    /// Whether it applies to kernels that have the feature; otherwise to those that lack it.
+    pub present: bool,
+    pub how: &'static str,
+    pub remedy: &'static str,
+}
+
+/// A thread that is preempted in a probe keeps it from running for the others on its CPU.
+const PREEMPTIBLE: Otherwise = Otherwise {
+    feature: Feature::FaultableSyscalls,
+    present: true,
+    how: "calls may be left out: while a thread is preempted in a probe, this kernel runs that \
+          probe for no other thread on the CPU; such calls are reported as lost",
+    remedy: "give busy threads a CPU each, and heed the losses",
+};
+
+const BY_THREAD: Otherwise = Otherwise {
+    feature: Feature::CompareExchange,
+    present: false,
+    how: "times of entry wait in a hash by thread, not in a slot of the CPU: every call costs the \
+          target some tens of ns more",
+    remedy: "use Linux 5.12 or later",
+};
+
+const fn row(id: &'static str, purpose: &'static str, group: Group) -> FeatureCheck {
+    FeatureCheck {
+        id,
+        purpose,
+        group,
+        otherwise: &[],
+    }
+}
+
+/// All features, in the order they are shown.
+pub const FEATURES: &[FeatureCheck] = &[
+    row("processes", "see births, execs and ends", Group::Process),
+    FeatureCheck {
+        otherwise: &[PREEMPTIBLE],
+        ..row(
+            "syscall-lines",
+            "show every system call",
+            Group::SyscallStream,
+        )
+    },
+    FeatureCheck {
+        otherwise: &[BY_THREAD, PREEMPTIBLE],
+        ..row(
+            "syscall-counts",
+            "count and time system calls in the kernel",
+            Group::SyscallStats,
+        )
+    },
+    row("samples", "sample stacks", Group::Samples),
+    row("off-cpu", "measure waits by stack", Group::OffCpu),
+    row("run-queue", "measure waits for a CPU", Group::RunQueue),
+    row("go-gc", "see Go's garbage collections", Group::GoGc),
+    row(
+        "go-schedule",
+        "count rounds of Go's scheduler",
+        Group::GoSchedule,
+    ),
+];
+
+impl FeatureCheck {
+    /// Works, works differently (how), or not here (why, and what to do).
+    pub(super) fn examine(&self, c: &Context<'_>) -> Verdict {
+        let refusals = c.kernel.try_programs(self.group);
+        if let Some(refusal) = refusals.iter().find(|r| r.without.is_none()) {
+            return remedied(c, refusal, Verdict::missing(refusal.why.clone()));
+        }
+        if let [first, ..] = &refusals[..] {
+            let lost: Vec<&str> = refusals.iter().filter_map(|r| r.without).collect();
+            let detail = format!("{}: {}", lost.join("; "), first.why);
+            return remedied(c, first, Verdict::limited(detail));
+        }
+        let applies = |o: &&Otherwise| c.kernel.try_feature(o.feature).is_ok() == o.present;
+        match self.otherwise.iter().find(applies) {
+            Some(otherwise) => Verdict::limited(otherwise.how).remedy(otherwise.remedy),
+            None => Verdict::ok("works"),
+        }
+    }
+}
+
+fn remedied(c: &Context<'_>, refusal: &Refusal, verdict: Verdict) -> Verdict {
+    match refusal.errno {
+        Some(libc::EPERM | libc::EACCES) => forbidden(c, verdict),
+        _ => verdict.remedy("use Linux 5.10 or later; if this one is, report its release and this"),
+    }
 }

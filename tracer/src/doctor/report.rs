@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::process::ProcessFacts;
+use crate::bpf::Feature;
 use crate::error::exit_code;
 
 /// How well something works.
@@ -99,6 +100,26 @@ pub struct ProcessReport {
     pub checks: Vec<CheckResult>,
 }
 
+/// A fact about the kernel, whether tracer depends on it or not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelFeature {
+    /// [`Feature::id`]
+    pub id: String,
+    pub works: bool,
+    /// The kernel's answer where it does not.
+    pub error: Option<String>,
+}
+
+impl KernelFeature {
+    pub(super) fn new(feature: Feature, tried: std::io::Result<()>) -> Self {
+        Self {
+            id: feature.id().to_owned(),
+            works: tried.is_ok(),
+            error: tried.err().map(|e| e.to_string()),
+        }
+    }
+}
+
 /// Whether a command will work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandResult {
@@ -112,6 +133,10 @@ pub struct CommandResult {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoctorReport {
     pub checks: Vec<CheckResult>,
+    /// What tracer can do on this kernel.
+    pub features: Vec<CheckResult>,
+    /// What the kernel has.
+    pub kernel_features: Vec<KernelFeature>,
     pub process: Option<ProcessReport>,
     pub commands: Vec<CommandResult>,
 }

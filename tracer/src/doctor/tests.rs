@@ -7,18 +7,42 @@ use std::os::unix::fs::symlink;
 use tempfile::TempDir;
 
 use super::*;
+use crate::bpf::{Group, PROBES, Refusal, RunningKernel};
 
-/// Refuses what is listed, with the error number beside it.
-struct FakeKernel(Vec<(Feature, i32)>);
+/// Refuses what is listed, with the error number beside it, and the programs listed.
+struct FakeKernel(Vec<(Feature, i32)>, &'static [&'static str]);
 
-impl Kernel for FakeKernel {
+impl Features for FakeKernel {
     fn try_feature(&self, feature: Feature) -> io::Result<()> {
         let refused = self.0.iter().find(|r| r.0 == feature);
         refused.map_or(Ok(()), |r| Err(io::Error::from_raw_os_error(r.1)))
     }
+
+    fn try_programs(&self, group: Group) -> Vec<Refusal> {
+        let of_group = PROBES.iter().filter(|p| p.group == group);
+        of_group
+            .filter(|p| self.1.contains(&p.program))
+            .map(|p| Refusal {
+                program: p.program,
+                errno: Some(libc::EINVAL),
+                why: format!("cannot load {}", p.program),
+                without: p.without,
+            })
+            .collect()
+    }
 }
 
-const EVERYTHING: FakeKernel = FakeKernel(Vec::new());
+/// The one feature that does tracing no good.
+const FAULTABLE: (Feature, i32) = (Feature::FaultableSyscalls, libc::EINVAL);
+
+fn everything() -> FakeKernel {
+    lacking(Vec::new())
+}
+
+fn lacking(mut refused: Vec<(Feature, i32)>) -> FakeKernel {
+    refused.push(FAULTABLE);
+    FakeKernel(refused, &[])
+}
 
 /// A root directory with files in it.
 struct FakeHost(TempDir);
@@ -92,8 +116,8 @@ fn command<'a>(report: &'a DoctorReport, name: &str) -> &'a CommandResult {
 
 #[test]
 fn on_a_host_with_everything_all_commands_work() {
-    let report = FakeHost::new().examine(&EVERYTHING, None);
-    for check in &report.checks {
+    let report = FakeHost::new().examine(&everything(), None);
+    for check in report.checks.iter().chain(&report.features) {
         assert_eq!(check.verdict.status, Status::Ok, "{check:?}");
         assert_eq!(check.verdict.remedy, None, "{check:?}");
     }
@@ -215,25 +239,11 @@ fn each_fault_of_the_host_is_found() {
             "this kernel has none",
             "use a kernel built with CONFIG_UPROBE_EVENTS=y",
         ),
-        (
-            "memlock",
-            |h| {
-                h.write("proc/sys/kernel/osrelease", b"5.10.0-32-cloud-amd64\n");
-                h.write(
-                    "proc/self/limits",
-                    b"Limit                     Soft Limit           Hard Limit           Units\n\
-                      Max locked memory         8388608              8388608              bytes\n",
-                );
-            },
-            Status::Limited,
-            "maps may take 8.00 MiB only",
-            "ulimit -l unlimited",
-        ),
     ];
     for (id, fault, status, detail, remedy) in cases {
         let host = FakeHost::new();
         fault(&host);
-        let report = host.examine(&EVERYTHING, None);
+        let report = host.examine(&everything(), None);
         let verdict = find(&report.checks, id);
         assert_eq!(verdict.status, *status, "{id}: {verdict:?}");
         assert!(verdict.detail.starts_with(detail), "{id}: {verdict:?}");
@@ -264,14 +274,11 @@ fn each_refusal_of_the_kernel_is_found() {
         (
             vec![(Feature::BtfTracepoint, libc::ENOENT)],
             "tracepoints",
-            Status::Limited,
-            "raw only",
+            Status::Missing,
+            "this kernel does not have it (No such file",
         ),
         (
-            vec![
-                (Feature::BtfTracepoint, einval),
-                (Feature::RawTracepoint, eperm),
-            ],
+            vec![(Feature::BtfTracepoint, eperm)],
             "tracepoints",
             Status::Missing,
             "not permitted",
@@ -294,32 +301,8 @@ fn each_refusal_of_the_kernel_is_found() {
             Status::Missing,
             "not permitted (Permission denied (os error 13)): kernel.perf_event_paranoid is 2",
         ),
-        (
-            vec![(Feature::AttachCookie, einval)],
-            "uprobes",
-            Status::Limited,
-            "this kernel",
-        ),
-        (
-            vec![(Feature::UprobeMulti, einval)],
-            "uprobes",
-            Status::Limited,
-            "this kernel",
-        ),
-        (
-            vec![(Feature::UprobeMultiProcess, libc::EBADF)],
-            "uprobes",
-            Status::Limited,
-            "attach in groups, with cookies; a group for one process sees one thread only",
-        ),
-        (
-            vec![(Feature::TaskStorage, einval)],
-            "task-storage",
-            Status::Limited,
-            "this kernel",
-        ),
     ] {
-        let report = FakeHost::new().examine(&FakeKernel(refused), None);
+        let report = FakeHost::new().examine(&lacking(refused), None);
         let verdict = find(&report.checks, id);
         assert_eq!(verdict.status, status, "{verdict:?}");
         assert!(verdict.detail.starts_with(detail), "{verdict:?}");
@@ -328,9 +311,9 @@ fn each_refusal_of_the_kernel_is_found() {
 
 #[test]
 fn commands_follow_from_the_checks() {
-    let kernel = FakeKernel(vec![
+    let kernel = lacking(vec![
         (Feature::CpuClock, libc::EPERM),
-        (Feature::SleepableTracepoint, libc::EINVAL),
+        (Feature::CompareExchange, libc::EINVAL),
     ]);
     let report = FakeHost::new().examine(&kernel, None);
     let profile = command(&report, "profile");
@@ -338,9 +321,85 @@ fn commands_follow_from_the_checks() {
         (profile.status, &*profile.why),
         (Status::Missing, &["perf-events".to_owned()][..])
     );
-    assert_eq!(command(&report, "strace").status, Status::Limited);
+    assert_eq!(command(&report, "strace").status, Status::Ok);
+    let counts = command(&report, "strace -c");
+    assert_eq!(
+        (counts.status, &*counts.why),
+        (Status::Limited, &["syscall-counts".to_owned()][..])
+    );
     assert_eq!(command(&report, "offcpu").status, Status::Ok);
     assert_eq!(report.exit_code(), 0);
+}
+
+/// Linux before 5.11 counts maps against the limit, which root may raise.
+#[test]
+fn the_limit_on_locked_memory_matters_where_maps_count_and_it_cannot_be_raised() {
+    let kernel = lacking(vec![(Feature::UnlockedMaps, libc::EPERM)]);
+    let host = FakeHost::new();
+    let verdict = |host: &FakeHost| find(&host.examine(&kernel, None).checks, "memlock").clone();
+    assert_eq!(verdict(&host).status, Status::Ok);
+    // CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE.
+    host.write("proc/self/status", b"CapEff:\t000000c000080000\n");
+    host.write(
+        "proc/self/limits",
+        b"Limit                     Soft Limit           Hard Limit           Units\n\
+          Max locked memory         8388608              8388608              bytes\n",
+    );
+    let limited = verdict(&host);
+    assert_eq!(limited.status, Status::Limited);
+    assert_eq!(limited.detail, "maps may take 8.00 MiB only");
+    assert_eq!(limited.remedy.as_deref(), Some("ulimit -l unlimited"));
+    let modern = host.examine(&everything(), None);
+    assert_eq!(find(&modern.checks, "memlock").status, Status::Ok);
+}
+
+#[test]
+fn features_work_work_differently_or_are_not_here() {
+    let examined = |kernel: &FakeKernel, id: &str| {
+        let report = FakeHost::new().examine(kernel, None);
+        find(&report.features, id).clone()
+    };
+    let old = lacking(vec![(Feature::CompareExchange, libc::EINVAL)]);
+    let counts = examined(&old, "syscall-counts");
+    assert_eq!(counts.status, Status::Limited);
+    assert!(counts.detail.contains("by thread"), "{counts:?}");
+    assert_eq!(counts.remedy.as_deref(), Some("use Linux 5.12 or later"));
+
+    let newest = examined(&FakeKernel(Vec::new(), &[]), "syscall-counts");
+    assert_eq!(newest.status, Status::Limited);
+    assert!(newest.detail.contains("preempted"), "{newest:?}");
+
+    let refuses = FakeKernel(vec![FAULTABLE], &["signal_deliver", "sample"]);
+    let lines = examined(&refuses, "syscall-lines");
+    assert_eq!(
+        (lines.status, &*lines.detail),
+        (
+            Status::Limited,
+            "signals are not shown: cannot load signal_deliver"
+        )
+    );
+    let samples = examined(&refuses, "samples");
+    assert_eq!(
+        (samples.status, &*samples.detail),
+        (Status::Missing, "cannot load sample")
+    );
+    assert!(samples.remedy.is_some());
+    let report = FakeHost::new().examine(&refuses, None);
+    assert_eq!(command(&report, "profile").why, ["samples"]);
+    assert_eq!(command(&report, "offcpu").status, Status::Ok);
+}
+
+#[test]
+fn facts_about_the_kernel_are_reported_whether_they_matter_or_not() {
+    let kernel = lacking(vec![(Feature::AttachCookie, libc::EINVAL)]);
+    let report = FakeHost::new().examine(&kernel, None);
+    assert_eq!(report.kernel_features.len(), Feature::ALL.len());
+    for fact in &report.kernel_features {
+        let lacks = ["attach-cookie", "faultable-syscalls"].contains(&&*fact.id);
+        assert_eq!(fact.works, !lacks, "{fact:?}");
+        assert_eq!(fact.works, fact.error.is_none(), "{fact:?}");
+    }
+    assert!(report.commands.iter().all(|c| c.status == Status::Ok));
 }
 
 #[test]
@@ -352,7 +411,7 @@ fn without_any_working_command_the_exit_code_says_so() {
         "Name:\tcat\nState:\tS (sleeping)\nTgid:\t5\nVmSize:\t8 kB\nThreads:\t1\n",
         "/bin/cat",
     );
-    let report = host.examine(&EVERYTHING, Some(5));
+    let report = host.examine(&everything(), Some(5));
     assert!(report.commands.iter().all(|c| c.status == Status::Missing));
     assert_eq!(report.exit_code(), 3);
 
@@ -362,9 +421,9 @@ fn without_any_working_command_the_exit_code_says_so() {
         "Name:\tgone\nState:\tZ (zombie)\nTgid:\t5\nVmSize:\t8 kB\nThreads:\t1\n",
         "/bin/cat",
     );
-    assert_eq!(host.examine(&EVERYTHING, Some(5)).exit_code(), 5);
+    assert_eq!(host.examine(&everything(), Some(5)).exit_code(), 5);
 
-    let missing = examine(&Host::at(host.0.path()), &EVERYTHING, Some(6)).expect_err("no such");
+    let missing = examine(&Host::at(host.0.path()), &everything(), Some(6)).expect_err("no such");
     assert_eq!(missing.exit_code(), 4);
 }
 
@@ -376,7 +435,7 @@ fn processes_are_described() {
     let status = "Name:\tev\x1bil\nState:\tR (running)\nTgid:\t7\nTracerPid:\t9\nVmSize:\t8 kB\nThreads:\t3\n\
                   NSpid:\t7\t1\n";
     host.process(7, status, own);
-    let report = host.examine(&EVERYTHING, Some(7));
+    let report = host.examine(&everything(), Some(7));
     let process = report.process.as_ref().expect("asked for");
     assert_eq!(
         (process.facts.threads, process.facts.inner_pid),
@@ -408,7 +467,7 @@ fn processes_are_described() {
         "Name:\tworker\nState:\tS (sleeping)\nTgid:\t7\nVmSize:\t8 kB\nThreads:\t3\n",
         own,
     );
-    let report = host.examine(&EVERYTHING, Some(8));
+    let report = host.examine(&everything(), Some(8));
     let state = find(&report.process.as_ref().expect("asked for").checks, "state");
     assert_eq!(state.detail, "it is a thread of process 7");
     assert_eq!(state.remedy.as_deref(), Some("use -p 7"));
@@ -419,7 +478,7 @@ fn kernel_threads_have_no_code_of_their_own() {
     let host = FakeHost::new();
     let status = "Name:\tkworker/0:1\nState:\tI (idle)\nTgid:\t9\nThreads:\t1\n";
     host.write("proc/9/status", status.as_bytes());
-    let report = host.examine(&EVERYTHING, Some(9));
+    let report = host.examine(&everything(), Some(9));
     let checks = &report.process.as_ref().expect("asked for").checks;
     assert_eq!(
         find(checks, "executable").detail,
@@ -448,7 +507,7 @@ fn go_programs_are_recognised() {
         let host = FakeHost::new();
         let status = "Name:\tgo\nState:\tS (sleeping)\nTgid:\t7\nVmSize:\t8 kB\nThreads:\t4\n";
         host.process(7, status, exe.to_str().expect("a path in UTF-8"));
-        let report = host.examine(&EVERYTHING, Some(7));
+        let report = host.examine(&everything(), Some(7));
         let process = report.process.as_ref().expect("asked for");
         let version = process.facts.go_version.as_deref().unwrap_or("none");
         println!("{}: {}", exe.display(), find(&process.checks, "go").detail);
@@ -468,9 +527,10 @@ fn go_programs_are_recognised() {
 fn text_is_aligned_and_shows_remedies() {
     let host = FakeHost::new();
     host.write("proc/sys/kernel/perf_event_max_stack", b"64\n");
-    let mut report = host.examine(&FakeKernel(vec![(Feature::CpuClock, libc::EACCES)]), None);
+    let mut report = host.examine(&lacking(vec![(Feature::CpuClock, libc::EACCES)]), None);
     let shown = ["kernel", "perf-events", "perf-event-max-stack", "tracefs"];
     report.checks.retain(|c| shown.contains(&&*c.id));
+    report.features.retain(|f| f.id == "samples");
     report
         .commands
         .retain(|c| ["profile", "sched"].contains(&&*c.name));
@@ -485,6 +545,9 @@ perf_event_open there
 perf-event-max-stack  limited  stacks are cut after 64 frames
                                -> sysctl kernel.perf_event_max_stack=127
 tracefs               ok       not mounted, and not needed
+
+FEATURE
+samples  ok  works
 
 COMMAND
 profile  no     see perf-events
@@ -503,7 +566,7 @@ fn the_report_survives_json() {
         "Name:\ta\nState:\tR (running)\nTgid:\t7\nVmSize:\t8 kB\nThreads:\t1\n",
         "/proc/self/exe",
     );
-    let report = host.examine(&EVERYTHING, Some(7));
+    let report = host.examine(&everything(), Some(7));
     let json = serde_json::to_string(&report).expect("serializes");
     assert!(json.contains(r#"{"id":"btf","purpose":"#), "{json}");
     let back: DoctorReport = serde_json::from_str(&json).expect("deserializes");
@@ -517,6 +580,7 @@ fn this_host_and_this_process_are_examined() {
     let report = examine(&Host::live(), &kernel, Some(std::process::id())).expect("we run");
     println!("{}", doctor_text(&report));
     assert_eq!(report.checks.len(), CHECKS.len());
+    assert_eq!(report.features.len(), FEATURES.len());
     let process = report.process.expect("asked for");
     assert_eq!(process.checks.len(), PROCESS_CHECKS.len());
     assert_eq!(

@@ -9,6 +9,8 @@ use crate::term::{Align, Columns, printable};
 #[must_use]
 pub fn doctor_text(report: &DoctorReport) -> String {
     let mut text = checks("HOST", &report.checks);
+    text += "\n";
+    text += &checks("FEATURE", &report.features);
     if let Some(process) = &report.process {
         text += "\n";
         text += &checks(&title(process), &process.checks);

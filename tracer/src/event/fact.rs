@@ -104,6 +104,9 @@ pub struct ProbeLoss {
     pub stacks: u64,
     /// Reads of target memory that failed.
     pub faults: u64,
+    /// Runs that the kernel left out because the probe was running already on that CPU, in this or
+    /// any other process: at most so many events are missing.
+    pub left_out: u64,
 }
 
 /// Ends a run.
@@ -136,4 +139,6 @@ pub enum StopReason {
     OutputClosed,
     /// The output could not be written.
     OutputFailed,
+    /// Every probe cost too much.
+    OverBudget,
 }

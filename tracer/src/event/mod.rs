@@ -6,11 +6,13 @@
 //! data that serialize; none holds a resource.
 
 mod aggregate;
+mod cost;
 mod fact;
 mod model;
 mod syscall;
 
 pub use aggregate::{Latency, OffCpuStack, RunQueueThread, SyscallLatency};
+pub use cost::{Charge, Cost, Curbed, KernelTime};
 pub use fact::{
     FrameSymbol, Losses, ProbeLoss, ProcessInfo, RunEnd, RunStart, StopReason, SymbolOrigin,
     SymbolizedAddress, Symbols,

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Losses, OffCpuStack, ProcessInfo, RunEnd, RunQueueThread, RunStart, Symbols, SyscallEnter,
-    SyscallExit, SyscallLatency,
+    Cost, Curbed, Losses, OffCpuStack, ProcessInfo, RunEnd, RunQueueThread, RunStart, Symbols,
+    SyscallEnter, SyscallExit, SyscallLatency,
 };
 use crate::go::gc::GcCycle;
 
@@ -53,6 +53,11 @@ pub enum Body {
     RunEnd(Box<RunEnd>),
     /// Ids of the threads that the event's process had when its probes were attached.
     Threads(Vec<u32>),
+    // In the order in which they came to be: a recording knows variants by their number.
+    /// What the run cost; comes before `RunEnd`.
+    Cost(Box<Cost>),
+    /// Some probes cost too much.
+    Curbed(Box<Curbed>),
 }
 
 /// A signal is being delivered.

@@ -1,6 +1,7 @@
 //! Arbitrary and damaged input: readers answer or refuse, never panic, in bounded time.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -9,7 +10,7 @@ use super::code::{Access, Reference};
 use super::gc::{GcCycle, GcReadPlan};
 use super::layout::Layout;
 use super::probe_site::ProbeSite;
-use super::{Arch, Binary, CurrentG, Globals, Memory, MemoryError, Release};
+use super::{Arch, Binary, BinaryError, CurrentG, Globals, Memory, MemoryError, Release};
 
 const BASE: u64 = 0x40_0000;
 const TABLE: u64 = 0x400;
@@ -207,6 +208,104 @@ fn files_that_are_not_go_are_told_apart() {
         "{error}"
     );
     assert!(Binary::open(Path::new("/nonexistent")).is_err());
+}
+
+/// What a file made to harm may cost. Unbounded, each of those below takes minutes.
+fn assert_soon(work: impl FnOnce()) {
+    let started = Instant::now();
+    work();
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+/// Each mark is followed by the length of a version as long as the file allows.
+#[test]
+fn a_file_full_of_build_record_marks_is_read_soon() {
+    let mut bytes = small_executable();
+    bytes.resize(4 << 20, 0);
+    // The segment of data covers the file, and no version is where the build record was.
+    put(&mut bytes, 64 + 32, &(4_u64 << 20).to_le_bytes());
+    bytes[0x200..0x240].fill(0);
+    for at in (0x3000..bytes.len() - 64).step_by(64) {
+        put(&mut bytes, at as u64, b"\xff Go buildinf:\x08\x02");
+        put(&mut bytes, at as u64 + 32, &[0xff, 0xff, 0x3f]);
+    }
+    assert_soon(|| {
+        let binary = Binary::parse(bytes).expect("it has a function table");
+        assert!(binary.build_info().is_none());
+    });
+}
+
+#[test]
+fn a_file_of_thousands_of_segments_is_searched_soon() {
+    const SEGMENTS: u16 = 60_000;
+    let mut bytes = vec![0; 4 << 20];
+    put(&mut bytes, 0, &small_executable()[..64]);
+    put(&mut bytes, 56, &SEGMENTS.to_le_bytes());
+    for index in 0..u64::from(SEGMENTS) {
+        let words = [1 | 6 << 32, 0, BASE, BASE, 4 << 20, 4 << 20, 0x1000];
+        for (word, at) in words.iter().zip((64 + index * 56..).step_by(8)) {
+            put(&mut bytes, at, &u64::to_le_bytes(*word));
+        }
+    }
+    assert_soon(|| {
+        let error = Binary::parse(bytes).expect_err("no mark of Go is in it");
+        assert!(matches!(error, BinaryError::NotGo), "{error}");
+    });
+}
+
+/// A call inlined into itself, all of whose tables are a million steps long.
+#[test]
+fn an_address_with_endless_tables_is_named_soon() {
+    const STEPS: usize = 1_000_000;
+    let mut bytes = small_executable();
+    let values = bytes.len() as u64 - (TABLE + 0x140);
+    bytes.extend([2, 0]);
+    // Down to -1 and up to 0 again; the last pair covers the function.
+    bytes.extend([1, 0, 2, 0].repeat(STEPS / 2));
+    bytes.extend([1, 0, 2, 64]);
+    for word in [5, 6, 13] {
+        put(
+            &mut bytes,
+            RECORDS + 0x20 + word * 4,
+            &(values as u32).to_le_bytes(),
+        );
+    }
+    put(&mut bytes, 0x2700 + 8, &5_u32.to_le_bytes());
+    let binary = Binary::parse(bytes).expect("sound");
+    let pclntab = binary.pclntab().expect("table");
+    assert_soon(|| {
+        for _ in 0..4 {
+            let error = pclntab.symbolize(BASE + 0x2805).expect_err("too long");
+            assert!(error.to_string().contains("without an end"), "{error}");
+        }
+    });
+}
+
+/// Names may lie over the border of two pieces of the file, and one may be as long as the file.
+#[test]
+fn a_name_table_without_ends_does_not_hide_the_names_before() {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let mut bytes = small_executable();
+    // The units' table, and all that follows it, 300 KiB later.
+    let moved = 300 << 10;
+    let mut long = bytes[..0x400 + 0x100].to_vec();
+    long.extend(vec![b'a'; moved]);
+    long.extend(bytes.drain(0x400 + 0x100..));
+    for word in [5, 6, 7, 8] {
+        let at = TABLE + 8 + word * 8 - 8;
+        let old = u64::from_le_bytes(long[at as usize..at as usize + 8].try_into().expect("8"));
+        put(&mut long, at, &(old + moved as u64).to_le_bytes());
+    }
+    for word in [64 + 32, 64 + 40] {
+        put(&mut long, word, &(0x2800 + moved as u64).to_le_bytes());
+    }
+    std::fs::write(file.path(), long).expect("written");
+    let binary = Binary::open(file.path()).expect("sound");
+    let table = binary.pclntab().expect("table");
+    let found = table.find_functions(&["main.main"]).expect("readable");
+    // The zeros of the second record name the first function too.
+    assert_eq!(found["main.main"].len(), 2);
 }
 
 /// Memory whose every word is drawn from `words` by its address.

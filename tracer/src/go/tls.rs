@@ -108,12 +108,22 @@ fn locate_arm64(binary: &Binary) -> Result<CurrentG, CurrentGError> {
     Ok(CurrentG::Register28 { tls_offset })
 }
 
-/// `mrs x0,tpidr_el0; movz x27,#offset`.
+/// `mrs x0,tpidr_el0; movz x27,#offset`, or in position-independent executables, where the linker
+/// has put constants into the place of a load, `movz x27,#high,lsl #16; movk x27,#low`.
 fn decode_arm64(code: &[u8]) -> Option<u32> {
+    const MOVZ: u32 = 0xd280_001b;
+    const MOVZ_HIGH: u32 = 0xd2a0_001b;
+    const MOVK: u32 = 0xf280_001b;
     let words: Vec<u32> = code.chunks_exact(4).map(|word| u32_at(word, 0)).collect();
     let at = words.iter().position(|&word| word == 0xd53b_d040)?;
-    let load = *words.get(at + 1)?;
-    (load & 0xffe0_001f == 0xd280_001b).then_some(load >> 5 & 0xffff)
+    let number = |index: usize, operation: u32| {
+        let word = *words.get(index)?;
+        (word & 0xffe0_001f == operation).then_some(word >> 5 & 0xffff)
+    };
+    if let Some(offset) = number(at + 1, MOVZ) {
+        return Some(offset);
+    }
+    Some(number(at + 1, MOVZ_HIGH)? << 16 | number(at + 2, MOVK)?)
 }
 
 fn first_bytes(binary: &Binary, name: &str) -> Result<Option<Vec<u8>>, BinaryError> {
@@ -151,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn arm64_form() {
+    fn arm64_forms() {
         let words = [
             0x9000_093b_u32,
             0x39a1_0760,
@@ -163,5 +173,16 @@ mod tests {
         let code: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         assert_eq!(decode_arm64(&code), Some(16));
         assert_eq!(decode_arm64(&code[..16]), None);
+        // cgo with -buildmode=pie
+        let words = [
+            0xb400_00a0_u32,
+            0xd53b_d040,
+            0xd2a0_003b,
+            0xf280_021b,
+            0xf87b_681c,
+        ];
+        let code: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        assert_eq!(decode_arm64(&code), Some(0x1_0010));
+        assert_eq!(decode_arm64(&code[..12]), None);
     }
 }

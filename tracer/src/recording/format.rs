@@ -2,7 +2,7 @@
 //!
 //! | change | version |
 //! |---|---|
-//! | a variant appended to [`Body`](crate::event::Body), a new frame kind | minor + 1 |
+//! | a variant appended to [`Body`](crate::event::Body) or an enumeration in it, a new frame kind | minor + 1 |
 //! | any other change of what events serialize to (field added, moved, retyped) | major + 1, minor 0 |
 //!
 //! | | reader of the same major, minor ≥ file's | reader of the same major, minor < file's | other major |
@@ -16,8 +16,8 @@ pub(super) const MAGIC: [u8; 8] = *b"\x89TRACE\r\n";
 
 /// The version this build writes.
 pub const CURRENT: Version = Version {
-    major: Major(1),
-    minor: Minor(1),
+    major: Major(2),
+    minor: Minor(0),
 };
 
 /// Longest payload of a frame in bytes; more is taken for damage. It bounds what a hostile file can

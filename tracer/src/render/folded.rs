@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use crate::report::{Frame, FrameKind, StackTree, Unit};
+use crate::term::is_control;
 
 /// Writes each stack with a value of at least 1, in the order of the lines' text.
 ///
@@ -60,7 +61,7 @@ fn sanitized(name: &str) -> String {
     name.chars()
         .map(|c| match c {
             ';' => ':',
-            c if c.is_whitespace() || c.is_control() => '_',
+            c if c.is_whitespace() || is_control(c) => '_',
             c => c,
         })
         .collect()

@@ -33,6 +33,7 @@ pub struct GcSink<W: Write> {
     only_pid: Option<u32>,
     several: bool,
     any: bool,
+    cost: Option<serde_json::Value>,
 }
 
 impl<W: Write> GcSink<W> {
@@ -46,6 +47,7 @@ impl<W: Write> GcSink<W> {
             only_pid: None,
             several: false,
             any: false,
+            cost: None,
         }
     }
 
@@ -84,7 +86,9 @@ impl<W: Write> GcSink<W> {
     fn end(&mut self) -> Result<(), SinkError> {
         if self.format == GcFormat::Json {
             let totals = json(self.gc.totals());
-            self.write(&format!("],\"totals\":{totals}}}\n"))?;
+            let cost = self.cost.take();
+            let cost = cost.map_or_else(String::new, |c| format!(",\"cost\":{c}"));
+            self.write(&format!("],\"totals\":{totals}{cost}}}\n"))?;
         }
         self.flush()
     }
@@ -102,6 +106,10 @@ impl<W: Write> Sink for GcSink<W> {
         }
         match &event.body {
             Body::RunStart(start) => self.begin(start),
+            Body::Cost(cost) => {
+                self.cost = Some(cost.json());
+                Ok(())
+            }
             Body::RunEnd(_) => self.end(),
             _ => Ok(()),
         }

@@ -1,5 +1,6 @@
 //! Text, graphics and data formats of what was found.
 
+mod costed;
 mod gc_line;
 mod histogram;
 mod run_queue;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
+use super::costed::{Costed, cost_of};
 use super::log2_histogram;
 use crate::analysis::{RunQueue, RunQueueReport, RunQueueRow};
 use crate::event::{Body, Event};
@@ -29,6 +30,7 @@ pub struct RunQueueSink<W: Write> {
     format: RunQueueFormat,
     fold: RunQueue,
     printed: u64,
+    cost: Option<serde_json::Value>,
 }
 
 impl<W: Write> RunQueueSink<W> {
@@ -40,6 +42,7 @@ impl<W: Write> RunQueueSink<W> {
             format,
             fold: RunQueue::default(),
             printed: 0,
+            cost: None,
         }
     }
 
@@ -55,9 +58,9 @@ impl<W: Write> RunQueueSink<W> {
             }
             RunQueueFormat::Json => {
                 let before = if self.printed == 0 { "[" } else { ",\n" };
-                format!("{before}{}", json(&report))
+                format!("{before}{}", json(&report, self.cost.as_ref()))
             }
-            RunQueueFormat::Ndjson => format!("{}\n", json(&report)),
+            RunQueueFormat::Ndjson => format!("{}\n", json(&report, self.cost.as_ref())),
         };
         self.printed += 1;
         self.write(&text)
@@ -84,6 +87,9 @@ impl<W: Write> RunQueueSink<W> {
 impl<W: Write> Sink for RunQueueSink<W> {
     fn event(&mut self, event: &Event) -> Result<(), SinkError> {
         self.fold.event(event);
+        if let Some(cost) = cost_of(event) {
+            self.cost = Some(cost);
+        }
         match &event.body {
             Body::Tick => self.print(event.time_ns, None),
             Body::RunEnd(end) => self.end(event, end.duration_ns),
@@ -97,8 +103,9 @@ impl<W: Write> Sink for RunQueueSink<W> {
     }
 }
 
-fn json(report: &RunQueueReport) -> String {
-    serde_json::to_string(report).expect("a report has string keys only and finite numbers")
+fn json(report: &RunQueueReport, cost: Option<&serde_json::Value>) -> String {
+    serde_json::to_string(&Costed { report, cost })
+        .expect("a report has string keys only and finite numbers")
 }
 
 /// A header, at most `threads` threads, a total for each process, the histogram of all waits and
@@ -118,7 +125,11 @@ pub fn run_queue_text(report: &RunQueueReport, threads: usize) -> String {
     }
     if let Some(go) = report.go_schedules {
         let rate = rate(go.per_second);
-        let _ = writeln!(text, "\nruntime.schedule: {} hits, {rate}", go.hits);
+        let _ = write!(text, "\nruntime.schedule: {} hits, {rate}", go.hits);
+        if let Some(watched) = go.watched_ns {
+            let _ = write!(text, " in the first {}, then detached", ns(watched));
+        }
+        text.push('\n');
     }
     text
 }

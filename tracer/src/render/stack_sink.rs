@@ -3,11 +3,13 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use super::costed::{Costed, cost_of};
 use super::{FlameGraph, StackText, write_flame_graph, write_folded, write_off_cpu, write_on_cpu};
 use crate::analysis::{OffCpu, OnCpu};
 use crate::event::{Body, Event};
 use crate::report::{OffCpuProfile, OnCpuProfile, ProfileRun, StackTree};
 use crate::sink::{Sink, SinkError};
+use crate::term::printable;
 
 /// How a profile is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +36,7 @@ pub struct StackOutput {
 pub struct OnCpuSink<W> {
     analysis: OnCpu,
     output: StackOutput,
+    cost: Option<serde_json::Value>,
     out: W,
     name: String,
 }
@@ -42,6 +45,7 @@ pub struct OnCpuSink<W> {
 pub struct OffCpuSink<W> {
     analysis: OffCpu,
     output: StackOutput,
+    cost: Option<serde_json::Value>,
     out: W,
     name: String,
 }
@@ -52,6 +56,7 @@ impl<W: Write> OnCpuSink<W> {
         Self {
             analysis: OnCpu::new(output.threads),
             output,
+            cost: None,
             out,
             name: name.to_owned(),
         }
@@ -64,7 +69,7 @@ impl<W: Write> OnCpuSink<W> {
             StackFormat::Text => write_on_cpu(&profile, self.output.text, out)?,
             StackFormat::Folded => write_folded(&profile.tree, out)?,
             StackFormat::Svg => write_flame_graph(&profile.tree, &on_cpu_texts(&profile), out)?,
-            StackFormat::Json => write_json(&profile, out)?,
+            StackFormat::Json => write_json(&profile, self.cost.as_ref(), out)?,
         }
         separate(self.output.format, end, out)?;
         out.flush()
@@ -77,6 +82,7 @@ impl<W: Write> OffCpuSink<W> {
         Self {
             analysis: OffCpu::new(output.threads),
             output,
+            cost: None,
             out,
             name: name.to_owned(),
         }
@@ -89,7 +95,7 @@ impl<W: Write> OffCpuSink<W> {
             StackFormat::Text => write_off_cpu(&profile, self.output.text, out)?,
             StackFormat::Folded => write_folded(&profile.tree, out)?,
             StackFormat::Svg => write_flame_graph(&profile.tree, &off_cpu_texts(&profile), out)?,
-            StackFormat::Json => write_json(&profile, out)?,
+            StackFormat::Json => write_json(&profile, self.cost.as_ref(), out)?,
         }
         separate(self.output.format, end, out)?;
         out.flush()
@@ -99,6 +105,9 @@ impl<W: Write> OffCpuSink<W> {
 impl<W: Write> Sink for OnCpuSink<W> {
     fn event(&mut self, event: &Event) -> Result<(), SinkError> {
         self.analysis.observe(event);
+        if let Some(cost) = cost_of(event) {
+            self.cost = Some(cost);
+        }
         if ends_interval(self.output.format, event) {
             self.print(event)
                 .map_err(|e| SinkError::from_io(&self.name, e))?;
@@ -110,6 +119,9 @@ impl<W: Write> Sink for OnCpuSink<W> {
 impl<W: Write> Sink for OffCpuSink<W> {
     fn event(&mut self, event: &Event) -> Result<(), SinkError> {
         self.analysis.observe(event);
+        if let Some(cost) = cost_of(event) {
+            self.cost = Some(cost);
+        }
         if ends_interval(self.output.format, event) {
             self.print(event)
                 .map_err(|e| SinkError::from_io(&self.name, e))?;
@@ -147,8 +159,16 @@ fn separate(format: StackFormat, end: &Event, out: &mut impl Write) -> io::Resul
     }
 }
 
-fn write_json(profile: &impl serde::Serialize, out: &mut impl Write) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, profile)?;
+fn write_json(
+    profile: &impl serde::Serialize,
+    cost: Option<&serde_json::Value>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let costed = Costed {
+        report: profile,
+        cost,
+    };
+    serde_json::to_writer(&mut *out, &costed)?;
     writeln!(out)
 }
 
@@ -172,7 +192,7 @@ fn off_cpu_texts(profile: &OffCpuProfile) -> FlameGraph {
 
 fn texts(title: &str, amount: &str, run: &ProfileRun, tree: &StackTree) -> FlameGraph {
     let target = match &run.pids[..] {
-        [] => run.command.join(" "),
+        [] => printable(&run.command.join(" ")).into_owned(),
         [pid] => format!("pid {pid}"),
         pids => format!("{} processes", pids.len()),
     };

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use crate::report::{
     Frame, FrameKind, FunctionTotal, OffCpuProfile, OnCpuProfile, ProfileRun, StackTimes,
 };
+use crate::term::is_control;
 
 /// Frames shown of each off-CPU stack.
 const STACK_FRAMES: usize = 24;
@@ -102,7 +103,8 @@ fn write_functions(
 }
 
 fn function_row(function: &FunctionTotal, name: &str, samples: u64, width: usize) -> String {
-    let module = function.frame.module.as_deref().map_or("", file_name);
+    let module = function.frame.module.as_deref();
+    let module = module.map_or_else(String::new, |path| clean(file_name(path)));
     let row = format!(
         "{:>7} {:>8} {:>7} {:>8}  {name:width$}  {module}",
         percent(function.own, samples),
@@ -163,6 +165,13 @@ pub fn write_off_cpu(
         duration(profile.runnable_ns),
         percent(run.unresolved_frames, run.frames),
     )?;
+    if profile.one_in > 1 {
+        writeln!(
+            out,
+            "estimated: one switch in {} was measured at the end",
+            profile.one_in
+        )?;
+    }
     if profile.count > 0 {
         write_states(profile, out)?;
         write_stacks(profile, text, out)?;
@@ -248,7 +257,7 @@ fn stack_line(frame: &Frame) -> String {
     let name = clean(&frame.name);
     match (&frame.module, frame.kind) {
         (Some(module), FrameKind::Native | FrameKind::Go | FrameKind::GoRuntime) => {
-            format!("{name} ({})", file_name(module))
+            format!("{name} ({})", clean(file_name(module)))
         }
         (_, FrameKind::Kernel) => format!("{name} (kernel)"),
         (_, FrameKind::Thread) => format!("thread {name}"),
@@ -286,7 +295,7 @@ fn function_name(frame: &Frame) -> String {
 /// Without characters that could drive the terminal.
 fn clean(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
+        .map(|c| if is_control(c) { '?' } else { c })
         .collect()
 }
 

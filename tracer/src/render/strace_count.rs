@@ -8,6 +8,7 @@ use crate::report::histogram::Histogram;
 use crate::report::table::{Align, Cell, Table};
 use crate::sink::{Sink, SinkError};
 use crate::syscall::count::{DEFAULT_COLUMNS, SummaryColumn, SummarySort, SyscallTotals};
+use crate::syscall::machine::Machine;
 
 /// What the summary shows.
 #[derive(Clone, Debug)]
@@ -50,6 +51,7 @@ impl Default for CountOptions {
 pub struct StraceCounts<W> {
     options: CountOptions,
     totals: SyscallTotals,
+    cost: Option<serde_json::Value>,
     ticked: bool,
     out: W,
     name: String,
@@ -61,6 +63,7 @@ impl<W: Write> StraceCounts<W> {
         Self {
             options,
             totals: SyscallTotals::default(),
+            cost: None,
             ticked: false,
             out,
             name: name.to_owned(),
@@ -73,7 +76,7 @@ impl<W: Write> StraceCounts<W> {
     }
 
     fn print(&mut self) -> Result<(), SinkError> {
-        let mut totals = std::mem::take(&mut self.totals);
+        let mut totals = self.totals.take();
         totals.take_off(self.options.overhead_ns);
         let mut table = totals.table(&self.options.columns, self.options.sort);
         let histograms = match self.options.histograms {
@@ -87,7 +90,7 @@ impl<W: Write> StraceCounts<W> {
                 }
                 text(&table, &histograms)
             }
-            CountFormat::Json => json(&table, &histograms),
+            CountFormat::Json => json(&table, &histograms, self.cost.as_ref()),
         };
         self.out
             .write_all(text.as_bytes())
@@ -99,7 +102,11 @@ impl<W: Write> StraceCounts<W> {
 impl<W: Write> Sink for StraceCounts<W> {
     fn event(&mut self, event: &Event) -> Result<(), SinkError> {
         match &event.body {
+            Body::RunStart(start) => {
+                self.totals = SyscallTotals::of(Machine::named(&start.arch));
+            }
             Body::SyscallLatency(latency) => self.totals.add(latency),
+            Body::Cost(cost) => self.cost = Some(cost.json()),
             Body::Tick => {
                 self.ticked = true;
                 return self.print();
@@ -122,10 +129,13 @@ fn text(table: &Table, histograms: &[Histogram]) -> String {
     out
 }
 
-fn json(table: &Table, histograms: &[Histogram]) -> String {
+fn json(table: &Table, histograms: &[Histogram], cost: Option<&serde_json::Value>) -> String {
     let mut document = serde_json::json!({ "table": table });
     if !histograms.is_empty() {
         document["histograms"] = serde_json::json!(histograms);
+    }
+    if let Some(cost) = cost {
+        document["cost"] = cost.clone();
     }
     format!("{document}\n")
 }
@@ -284,6 +294,8 @@ mod tests {
 
     fn output(options: CountOptions, events: &[Event]) -> String {
         let mut sink = StraceCounts::new(options, Vec::new(), "out");
+        // The numbers here are those of x86_64.
+        sink.totals = SyscallTotals::of(Some(Machine::X86_64));
         for event in events {
             sink.event(event).expect("a vector takes everything");
         }

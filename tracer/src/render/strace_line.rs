@@ -22,9 +22,13 @@ use crate::event::{
     SyscallExit,
 };
 use crate::sink::{Sink, SinkError};
+use crate::syscall::machine::Machine;
 use crate::syscall::print::{Decoder, exit_text, siginfo_text};
 use crate::syscall::qualify::{Message, Status};
 use crate::syscall::table;
+
+/// What goes on with an interrupted call.
+const RESTART_SYSCALL: &str = "restart_syscall";
 
 /// Prints events as strace would.
 ///
@@ -132,7 +136,7 @@ impl<W: Write> StraceLines<W> {
 
     /// With `-b execve`, a process that is about to run another program is let go.
     fn leave_on_execve(&mut self, event: &Event, enter: &SyscallEnter) -> Result<(), SinkError> {
-        let is_execve = || table::by_name("execve").is_some_and(|row| row.nr == enter.nr);
+        let is_execve = || table::by_name("execve") == Some(enter.nr);
         if !self.options.detach_on_execve || self.awaits_program || !is_execve() {
             return Ok(());
         }
@@ -221,9 +225,9 @@ impl<W: Write> StraceLines<W> {
     /// The text at entry. `restart_syscall` has no arguments: it names what it goes on with.
     fn begin(&mut self, tid: u32, enter: &SyscallEnter) -> String {
         let mut text = self.decoder.begin(enter);
-        if is_restart(enter.nr) && !enter.compat {
+        if self.is_restart(enter.nr, enter.compat) {
             let name = match self.interrupted.get(&tid) {
-                Some(&nr) => Decoder::name(nr, false),
+                Some(&nr) => self.decoder.name(nr, false),
                 None => "system call".to_owned(),
             };
             text += &format!("<... resuming interrupted {name} ...>");
@@ -235,12 +239,16 @@ impl<W: Write> StraceLines<W> {
     fn note_interruption(&mut self, tid: u32, exit: &SyscallExit) {
         const ERESTART_RESTARTBLOCK: i64 = 516;
         if exit.ret == -ERESTART_RESTARTBLOCK {
-            if !is_restart(exit.nr) {
+            if !self.is_restart(exit.nr, exit.compat) {
                 self.interrupted.insert(tid, exit.nr);
             }
-        } else if !self.options.whole_lines() || !is_restart(exit.nr) {
+        } else if !self.options.whole_lines() || !self.is_restart(exit.nr, exit.compat) {
             self.interrupted.remove(&tid);
         }
+    }
+
+    fn is_restart(&self, nr: u32, compat: bool) -> bool {
+        self.decoder.name(nr, compat) == RESTART_SYSCALL
     }
 
     fn note_number(&mut self, tid: u32, nr: u32) {
@@ -266,7 +274,7 @@ impl<W: Write> StraceLines<W> {
     }
 
     fn resumed(&mut self, tid: u32, nr: u32, compat: bool) -> Result<(), SinkError> {
-        let name = Decoder::name(nr, compat);
+        let name = self.decoder.name(nr, compat);
         self.out.write(tid, &format!("<... {name} resumed>"))
     }
 
@@ -552,6 +560,7 @@ impl<W: Write> StraceLines<W> {
 
     fn run_start(&mut self, start: &RunStart) {
         self.threads.extend(&start.pids);
+        self.decoder.set_machine(Machine::named(&start.arch));
         self.awaits_program = !start.command.is_empty();
         self.start = start.clone();
         if let Some(tables) = self.decoder.descriptors() {
@@ -585,10 +594,6 @@ impl<W: Write> StraceLines<W> {
             _ => Ok(()),
         }
     }
-}
-
-fn is_restart(nr: u32) -> bool {
-    table::lookup(nr).is_some_and(|row| row.name == "restart_syscall")
 }
 
 impl<W: Write> Sink for StraceLines<W> {

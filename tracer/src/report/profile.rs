@@ -137,6 +137,9 @@ pub struct OffCpuProfile {
     pub run: ProfileRun,
     /// Times a thread left the CPU.
     pub count: u64,
+    /// Counts and times are estimates: at the end one in so many of these was measured. 1 when
+    /// all were; 0 when measuring was given up before the end.
+    pub one_in: u32,
     /// Over all threads: may exceed the duration.
     pub blocked_ns: u64,
     pub runnable_ns: u64,

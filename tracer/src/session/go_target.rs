@@ -99,15 +99,17 @@ impl GoTarget {
     /// One line that says why not.
     pub(super) fn offsets(&self) -> Result<GoOffsets, String> {
         let runtime = self.runtime.as_ref().map_err(Clone::clone)?;
-        let CurrentG::FsBase { offset } =
-            CurrentG::locate(&self.binary).map_err(|e| e.to_string())?
-        else {
-            return Err("goroutine ids are read on amd64 only".to_owned());
+        let tls_g = match CurrentG::locate(&self.binary).map_err(|e| e.to_string())? {
+            CurrentG::FsBase { offset } => i64::from(offset),
+            CurrentG::Register28 { tls_offset: None } => GoOffsets::IN_REGISTER,
+            CurrentG::Register28 {
+                tls_offset: Some(offset),
+            } => i64::from(offset),
         };
         let (g, m) = (&runtime.layout.g, &runtime.layout.m);
         let (pid_ns_dev, pid_ns_ino) = pid_namespace(self.pid);
         Ok(GoOffsets {
-            tls_g: i64::from(offset),
+            tls_g,
             g_m: g.m,
             g_goid: g.goid,
             m_g0: m.g0,

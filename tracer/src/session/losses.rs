@@ -2,17 +2,42 @@
 
 use tracer_common::probe::{ProbeCounters, ProbeId};
 
-use crate::bpf::PROBES;
+use crate::bpf::{BpfError, Kernel, PROBES};
 use crate::event::{Losses, ProbeLoss};
 
-/// Losses in `now` beyond `before`; both are in the order of [`ProbeId::ALL`].
-pub(super) fn losses(now: &[ProbeCounters], before: &[ProbeCounters], undecodable: u64) -> Losses {
+/// What the probes and the kernel say of losses; both in the order of [`ProbeId::ALL`].
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) counters: Vec<ProbeCounters>,
+    /// [`Kernel::missed`]
+    missed: Vec<u64>,
+}
+
+impl Counts {
+    /// Those up to now.
+    ///
+    /// # Errors
+    /// When the counters are not readable.
+    pub(super) fn read(kernel: &Kernel) -> Result<Self, BpfError> {
+        Ok(Self {
+            missed: kernel.missed().to_vec(),
+            counters: kernel.counters()?,
+        })
+    }
+}
+
+/// Losses in `now` beyond `before`.
+pub(super) fn losses(now: &Counts, before: &Counts, undecodable: u64) -> Losses {
     let zero = ProbeCounters::default();
+    let missed = |counts: &Counts, i: usize| counts.missed.get(i).copied().unwrap_or(0);
     let probes = ProbeId::ALL
         .iter()
-        .zip(now)
+        .zip(&now.counters)
         .enumerate()
-        .map(|(i, (&id, now))| loss(id, now, before.get(i).unwrap_or(&zero)))
+        .map(|(i, (&id, counters))| ProbeLoss {
+            left_out: missed(now, i).saturating_sub(missed(before, i)),
+            ..loss(id, counters, before.counters.get(i).unwrap_or(&zero))
+        })
         .filter(|loss| {
             *loss
                 != ProbeLoss {
@@ -35,6 +60,7 @@ fn loss(id: ProbeId, now: &ProbeCounters, before: &ProbeCounters) -> ProbeLoss {
         unpaired: now.unpaired.saturating_sub(before.unpaired),
         stacks: now.stacks_lost.saturating_sub(before.stacks_lost),
         faults: now.faults.saturating_sub(before.faults),
+        left_out: 0,
     }
 }
 
@@ -51,7 +77,7 @@ pub(super) fn missing_events(losses: &Losses) -> u64 {
     losses
         .probes
         .iter()
-        .map(|p| p.ring_full + p.map_full + p.stacks)
+        .map(|p| p.ring_full + p.map_full + p.stacks + p.left_out)
         .sum::<u64>()
         + losses.undecodable
 }
@@ -64,6 +90,7 @@ pub(super) fn describe(losses: &Losses) -> String {
             (p.ring_full, "ring buffer full"),
             (p.map_full, "map full"),
             (p.stacks, "stack not stored"),
+            (p.left_out, "left out by the kernel, at most"),
         ] {
             if count != 0 {
                 parts.push(format!("{} {what}: {count}", p.probe));

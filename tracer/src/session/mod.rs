@@ -3,6 +3,7 @@
 
 mod aggregates;
 mod clock;
+mod degrade;
 mod go_target;
 mod launch;
 mod losses;
@@ -11,6 +12,8 @@ mod pump;
 mod refusal;
 mod run;
 mod settings;
+mod signals;
+mod spending;
 mod target;
 mod watch;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::launch::LaunchSetup;
 use crate::bpf::Group;
+use crate::cost::{Budget, Policy};
 use crate::syscall::filter::SyscallSet;
 
 /// Whom to trace.
@@ -75,7 +76,7 @@ impl Capture {
 }
 
 /// A run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     pub target: TargetSpec,
     /// Children too.
@@ -95,12 +96,16 @@ pub struct Plan {
     pub notices: bool,
     /// SIGINT and SIGTERM do not end the run.
     pub uninterruptible: bool,
+    /// Tell on stderr what it costs, in detail.
+    pub verbose: bool,
+    /// What it may cost.
+    pub budget: Budget,
 }
 
 impl Plan {
     /// Captures with nothing to attach them to yet.
     #[must_use]
-    pub const fn new(target: TargetSpec, captures: Vec<Capture>) -> Self {
+    pub fn new(target: TargetSpec, captures: Vec<Capture>) -> Self {
         Self {
             target,
             follow: false,
@@ -112,6 +117,8 @@ impl Plan {
             go_optional: false,
             notices: true,
             uninterruptible: false,
+            verbose: false,
+            budget: Budget::new(None, Policy::Enforce),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::go_target::GoTarget;
+use crate::cost::Captured;
 use crate::decode::{Decoded, GcRanges, decode};
 use crate::event::{Body, Event};
 use crate::sink::{Sink, SinkError};
@@ -22,6 +23,8 @@ pub(super) struct Pump<'a> {
     pub(super) live: HashSet<u32>,
     /// Processes that replaced their program since this was last taken.
     pub(super) replaced: Vec<u32>,
+    /// What was copied from the targets' memory.
+    pub(super) captured: Captured,
     pub(super) undecodable: u64,
     pub(super) delivered: u64,
     /// When all probes were attached. What the first ones saw before is not part of the run.
@@ -37,6 +40,7 @@ impl<'a> Pump<'a> {
             go: HashMap::new(),
             live: HashSet::new(),
             replaced: Vec::new(),
+            captured: Captured::default(),
             undecodable: 0,
             delivered: 0,
             begin_ns: 0,
@@ -53,7 +57,10 @@ impl<'a> Pump<'a> {
     /// Takes one record from the ring buffer.
     pub(super) fn record(&mut self, bytes: &[u8]) {
         match decode(bytes) {
-            Ok(Decoded::Event(event)) => self.pending.push(event),
+            Ok(Decoded::Event(event)) => {
+                self.captured.note(&event);
+                self.pending.push(event);
+            }
             Ok(Decoded::GcRanges(ranges)) => match self.gc_cycle(ranges) {
                 Some(event) => self.pending.push(event),
                 None => self.undecodable += 1,

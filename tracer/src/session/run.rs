@@ -5,23 +5,28 @@ use std::collections::HashSet;
 use std::future::pending;
 use std::time::{Duration, Instant};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracer_common::config::target as flag;
-use tracer_common::probe::ProbeCounters;
+use tracer_common::probe::{ProbeCounters, ProbeId};
 
 use super::aggregates::Aggregates;
 use super::clock::{now_ns, own_cpu_ns, utc_offset_s, wall_offset_ns};
+use super::degrade::Captured;
 use super::go_target::GoTarget;
-use super::losses::{describe, losses, missing_events};
+use super::losses::{Counts, describe, losses, missing_events};
 use super::plan::{Capture, Plan, TargetSpec};
 use super::pump::{ORDER_WINDOW_NS, Pump};
 use super::refusal::{not_go, refused};
 use super::settings::{constants, sizes};
+use super::signals::Signals;
+use super::spending::{Spending, breakdown, over_line, prices_for};
 use super::target::{Target, comm};
 use super::watch::{all_ended, reap};
-use crate::bpf::{Group, Kernel, PROBES};
+use crate::bpf::{Group, Kernel};
+use crate::cost::{Action, Prices};
 use crate::error::ExpectedError;
-use crate::event::{Body, Event, ProcessInfo, RunEnd, RunStart, StopReason};
+use crate::event::{
+    Body, Cost, Curbed, Event, KernelTime, ProcessInfo, RunEnd, RunStart, StopReason,
+};
 use crate::sink::{Sink, SinkError};
 use crate::syscall::capture;
 use crate::term;
@@ -48,8 +53,9 @@ pub struct Outcome {
 /// the run and are part of the [`Outcome`].
 pub async fn run(plan: &Plan, sinks: &mut [Box<dyn Sink>]) -> Result<Outcome, ExpectedError> {
     let mut signals = Signals::new()?;
+    let prices = prices_for(plan);
     let mut target = Target::open(&plan.target)?;
-    let mut session = Session::open(plan, &target, sinks)?;
+    let mut session = Session::open(plan, &target, prices, sinks)?;
     session.attach(&target)?;
     let started = session.begin(&target);
     target.start(&plan.target)?;
@@ -67,42 +73,18 @@ const fn closed(error: &SinkError) -> StopReason {
     }
 }
 
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, ExpectedError> {
-        let failed = |e: std::io::Error| ExpectedError::KernelRefuses {
-            what: "signal handlers".to_owned(),
-            why: e.to_string(),
-        };
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
-            terminate: signal(SignalKind::terminate()).map_err(failed)?,
-        })
-    }
-
-    /// Resolves at the first SIGINT or SIGTERM; the second one then kills the tracer at once.
-    async fn stop(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-        for number in [libc::SIGINT, libc::SIGTERM] {
-            // SAFETY: restoring the default action is always allowed.
-            unsafe { libc::signal(number, libc::SIG_DFL) };
-        }
-    }
-}
-
 struct Session<'a> {
     plan: &'a Plan,
+    captured: Captured,
+    /// That of the last probe in a Go program without which nothing is left to capture.
+    refusal: Option<ExpectedError>,
     kernel: Kernel,
     pump: Pump<'a>,
     aggregates: Aggregates,
-    counters: Vec<ProbeCounters>,
+    counts: Counts,
+    spending: Spending,
+    /// Groups whose probes are still attached.
+    groups: Vec<Group>,
     started: Instant,
     own_cpu_start_ns: u64,
 }
@@ -111,15 +93,23 @@ impl<'a> Session<'a> {
     fn open(
         plan: &'a Plan,
         target: &Target,
+        (prices, unmeasured): (Prices, Option<String>),
         sinks: &'a mut [Box<dyn Sink>],
     ) -> Result<Self, ExpectedError> {
         let kernel = Kernel::load(&constants(plan, target), sizes(plan)).map_err(refused)?;
+        if let Some(why) = unmeasured.filter(|_| plan.verbose) {
+            term::notice(&format!("some prices are assumed: {why}"));
+        }
         Ok(Self {
             plan,
+            captured: Captured::new(plan.captures.iter().map(Capture::group)),
+            refusal: None,
             kernel,
             pump: Pump::new(sinks, plan.has_stacks()),
             aggregates: Aggregates::default(),
-            counters: Vec::new(),
+            counts: Counts::default(),
+            spending: Spending::begin(plan, target, prices),
+            groups: plan.captures.iter().map(Capture::group).collect(),
             started: Instant::now(),
             own_cpu_start_ns: own_cpu_ns(),
         })
@@ -132,7 +122,7 @@ impl<'a> Session<'a> {
     }
 
     fn has(&self, group: Group) -> bool {
-        self.plan.captures.iter().any(|c| c.group() == group)
+        self.captured.has(group)
     }
 
     fn hz(&self) -> u32 {
@@ -165,13 +155,10 @@ impl<'a> Session<'a> {
             self.pump.live.insert(pid);
         }
         self.attach_go(target)?;
-        for probe in PROBES {
-            let wanted = probe.group == Group::Process || self.has(probe.group);
-            if wanted && !matches!(probe.group, Group::GoGc | Group::GoSchedule) {
-                self.kernel
-                    .attach(probe, u64::from(self.hz()))
-                    .map_err(refused)?;
-            }
+        let hz = u64::from(self.hz());
+        self.captured.attach(&mut self.kernel, hz)?;
+        for notice in self.captured.take_notices() {
+            self.notice(&notice);
         }
         if launched.is_none() {
             for pid in target.pids() {
@@ -209,6 +196,9 @@ impl<'a> Session<'a> {
                 _ => GoTarget::open(pid, false),
             };
             if let Err(why) = opened.and_then(|go| self.add_go(go, target.launched().is_some())) {
+                if let Some(refusal) = self.refusal.take() {
+                    return Err(refusal);
+                }
                 if needed && !self.plan.go_optional {
                     return Err(not_go(pid, &self.plan.target, why));
                 }
@@ -256,15 +246,25 @@ impl<'a> Session<'a> {
         for site in go.sites(group) {
             let site = site?;
             if site.single_stepped {
+                self.spending.set_stepped(group);
                 self.notice(&format!(
-                    "{}: this Go release has no cheap place for the probe; each hit costs the \
-                     target several microseconds",
+                    "{}: the kernel must single-step the instruction at the probe; each hit costs \
+                     the target several microseconds",
                     site.probe.program
                 ));
             }
-            self.kernel
-                .attach_uprobe(site.probe, go.file(), site.offset, go.pid)
-                .map_err(|e| e.to_string())?;
+            let attached = self
+                .kernel
+                .attach_uprobe(site.probe, go.file(), site.offset, go.pid);
+            match attached {
+                Ok(()) => {}
+                Err(error) if error.is_of_process() => return Err(error.to_string()),
+                Err(error) => self.captured.refuse(site.probe, error).map_err(|refusal| {
+                    let why = refusal.to_string();
+                    self.refusal = Some(refusal);
+                    why
+                })?,
+            }
         }
         Ok(())
     }
@@ -347,6 +347,12 @@ impl<'a> Session<'a> {
                 .join(", "),
         };
         self.notice(&format!("attached to {whom}: {probes}"));
+        if self.plan.verbose {
+            self.spending
+                .price_list()
+                .iter()
+                .for_each(|p| term::notice(p));
+        }
     }
 
     /// Takes events until the run ends, and says why it ended.
@@ -396,6 +402,7 @@ impl<'a> Session<'a> {
                 _ = poll.tick() => {
                     polls = polls.wrapping_add(1);
                     self.drain_some(polls.is_multiple_of(POLLS_PER_LOSS_CHECK))
+                        .and_then(|()| self.keep_budget(target))
                 }
             };
             if let Err(error) = step {
@@ -403,6 +410,9 @@ impl<'a> Session<'a> {
             }
             if targets_ended && self.nobody_left(target) {
                 return (StopReason::TargetExited, None);
+            }
+            if self.groups.is_empty() {
+                return (StopReason::OverBudget, None);
             }
         }
     }
@@ -433,15 +443,48 @@ impl<'a> Session<'a> {
 
     /// Puts losses into the stream where they happened.
     fn report_losses(&mut self) -> Result<(), SinkError> {
-        let Ok(now) = self.kernel.counters() else {
+        let Ok(now) = Counts::read(&self.kernel) else {
             return Ok(());
         };
-        let new = losses(&now, &self.counters, 0);
-        self.counters = now;
+        let new = losses(&now, &self.counts, 0);
+        self.counts = now;
         if missing_events(&new) == 0 {
             return Ok(());
         }
         self.pump.deliver(&fact(now_ns(), 0, Body::Losses(new)))
+    }
+
+    /// Detaches the dearest probes when all cost too much.
+    fn keep_budget(&mut self, target: &Target) -> Result<(), SinkError> {
+        if !self.spending.is_due() {
+            return Ok(());
+        }
+        let Ok(counters) = self.kernel.counters() else {
+            return Ok(());
+        };
+        let (captured, live) = (self.pump.captured, &self.pump.live);
+        let Some(over) = self.spending.judge(&counters, captured, target, live) else {
+            return Ok(());
+        };
+        let line = over_line(&over, self.spending.elapsed());
+        let one_in = match over.action {
+            Action::Tell => {
+                self.notice(&line);
+                return Ok(());
+            }
+            Action::Sample(n) if self.kernel.set_off_cpu_sampling(n).is_ok() => n,
+            Action::Sample(_) | Action::Detach => {
+                let group = over.dearest.group;
+                self.kernel.detach_group(group);
+                self.groups.retain(|&g| g != group);
+                0
+            }
+        };
+        // Told in any case: the result is not what was asked for.
+        term::notice(&line);
+        let probes = over.dearest.charge.probes;
+        let curbed = Body::Curbed(Box::new(Curbed { probes, one_in }));
+        self.pump.deliver(&fact(now_ns(), 0, curbed))
     }
 
     fn interval(&mut self, target: &Target) -> Result<(), SinkError> {
@@ -456,10 +499,9 @@ impl<'a> Session<'a> {
     fn read_aggregates(&mut self, target: &Target) -> Result<(), SinkError> {
         let pid = target.pids().first().copied().unwrap_or(0);
         let now = now_ns();
-        for capture in &self.plan.captures {
-            let read = self
-                .aggregates
-                .read(&self.kernel, capture.group(), pid, now);
+        let groups = self.plan.captures.iter().map(Capture::group);
+        for group in groups.filter(|&group| self.captured.has(group)) {
+            let read = self.aggregates.read(&self.kernel, group, pid, now);
             match read {
                 Ok(events) => events.iter().try_for_each(|e| self.pump.deliver(e))?,
                 Err(error) => self.notice(&format!("part of the result is missing: {error}")),
@@ -475,30 +517,40 @@ impl<'a> Session<'a> {
         reason: StopReason,
         mut output_error: Option<SinkError>,
     ) -> Outcome {
+        // A command that was launched can be asked until its status is taken.
+        let cpu_ns = self.spending.cpu_ns(target, &self.pump.live);
         let command_status = self.end_command(target, reason);
         let duration_ns = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         // Detaching takes time, in which some probes still run and others no more: what they see
         // is not part of the run.
         let end_ns = now_ns();
+        let kernel_time = self.kernel_time();
         self.kernel.detach();
         while self.take_records() != 0 {}
         if output_error.is_none() {
             output_error = self.last_events(target, end_ns).err();
         }
-        let counters = self.kernel.counters().unwrap_or_default();
+        let counts = Counts::read(&self.kernel).unwrap_or_default();
+        let counters = &counts.counters;
         let end = RunEnd {
             reason: output_error.as_ref().map_or(reason, closed),
             duration_ns,
-            hits: counters.iter().map(|c| c.hits).sum::<u64>() + self.aggregates.syscall_calls(),
-            losses: losses(&counters, &[], self.pump.undecodable),
+            hits: events(counters) + self.aggregates.syscall_calls(),
+            losses: losses(&counts, &Counts::default(), self.pump.undecodable),
             own_cpu_ns: own_cpu_ns().saturating_sub(self.own_cpu_start_ns),
             command_status,
         };
+        let cost = self
+            .spending
+            .cost(counters, self.pump.captured, cpu_ns, kernel_time);
+        let costs = fact(now_ns(), 0, Body::Cost(Box::new(cost.clone())));
         let event = fact(now_ns(), 0, Body::RunEnd(Box::new(end.clone())));
-        if let Err(error) = self.pump.deliver(&event).and_then(|()| self.pump.flush()) {
+        let delivered = self.pump.deliver(&costs);
+        let delivered = delivered.and_then(|()| self.pump.deliver(&event));
+        if let Err(error) = delivered.and_then(|()| self.pump.flush()) {
             output_error.get_or_insert(error);
         }
-        self.sum_up(&end);
+        self.sum_up(&end, &cost);
         Outcome { end, output_error }
     }
 
@@ -521,7 +573,14 @@ impl<'a> Session<'a> {
         reap(pid)
     }
 
-    fn sum_up(&self, end: &RunEnd) {
+    /// The kernel's own figures, when somebody has switched them on: they cost some tens of ns a
+    /// run themselves.
+    fn kernel_time(&self) -> Option<KernelTime> {
+        let (runs, ns) = self.kernel.run_time();
+        (runs != 0).then_some(KernelTime { runs, ns })
+    }
+
+    fn sum_up(&self, end: &RunEnd, cost: &Cost) {
         for notice in self.pump.symbol_notices() {
             self.notice(&notice);
         }
@@ -534,8 +593,27 @@ impl<'a> Session<'a> {
         if lost != 0 {
             text = format!("{text} ({})", describe(&end.losses));
         }
-        self.notice(&text);
+        if self.plan.verbose {
+            for line in breakdown(cost, end.own_cpu_ns) {
+                term::notice(&line);
+            }
+        }
+        let assumed = if cost.measured {
+            ""
+        } else {
+            " (prices assumed)"
+        };
+        let percent = cost.percent_of_cpu();
+        self.notice(&format!("{text}, target cost {percent:.1} %{assumed}"));
     }
+}
+
+/// What probes saw of the targets; calls that are counted are in the statistics.
+fn events(counters: &[ProbeCounters]) -> u64 {
+    let seen = ProbeId::ALL.iter().zip(counters);
+    seen.filter(|(id, _)| **id != ProbeId::SyscallCountEnter)
+        .map(|(_, c)| c.hits)
+        .sum()
 }
 
 /// Waits for our own child, for a second at most.

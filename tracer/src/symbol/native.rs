@@ -14,8 +14,11 @@ use crate::event::{FrameSymbol, SymbolOrigin};
 /// debug sections.
 const MAX_DWARF_FILE: u64 = 2 << 30;
 
-/// Longest function name kept, in bytes. Names of C++ templates can take megabytes.
+/// Longest name of a function or file kept, in bytes. Names of C++ templates can take megabytes.
 const MAX_NAME: usize = 4096;
+
+/// Text of one address after which no more inlined calls are listed, in bytes.
+const MAX_TEXT: usize = 64 << 10;
 
 /// Symbolizes offsets in ELF files. Parsed files are kept.
 #[derive(Debug, Default)]
@@ -86,9 +89,16 @@ fn frames(found: &Symbolized<'_>) -> Vec<FrameSymbol> {
 
 /// Inlined calls are listed outermost first; each has the position reached in it.
 fn frames_of(sym: &Sym<'_>) -> Vec<FrameSymbol> {
-    let inlined = sym.inlined.iter().rev().map(|call| FrameSymbol {
-        inlined: true,
-        ..frame(&call.name, call.code_info.as_ref())
+    let mut text = 0;
+    let inlined = sym.inlined.iter().rev().map_while(|call| {
+        let frame = frame(&call.name, call.code_info.as_ref());
+        // A frame without any text takes memory too.
+        text += size_of_val(&frame) + frame.function.len();
+        text += frame.file.as_ref().map_or(0, String::len);
+        (text < MAX_TEXT).then_some(FrameSymbol {
+            inlined: true,
+            ..frame
+        })
     });
     let function = FrameSymbol {
         offset: sym.offset as u64,
@@ -107,7 +117,7 @@ fn frame(name: &str, code: Option<&CodeInfo<'_>>) -> FrameSymbol {
     FrameSymbol {
         function: bounded(name),
         offset: 0,
-        file: code.map(|c| c.to_path().to_string_lossy().into_owned()),
+        file: code.map(|c| bounded(&c.to_path().to_string_lossy())),
         line: code.and_then(|c| c.line),
         inlined: false,
         origin: SymbolOrigin::Native,

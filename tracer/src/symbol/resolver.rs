@@ -150,7 +150,8 @@ fn set_frames(symbol: &mut SymbolizedAddress, frames: Vec<FrameSymbol>) {
     if let Some(function) = symbol.frames.last_mut()
         && symbol.caller
     {
-        function.offset += 1;
+        // The answer of the process that reads hostile files is not to be trusted.
+        function.offset = function.offset.saturating_add(1);
     }
 }
 

@@ -163,8 +163,9 @@ impl Child {
     fn start() -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
         // SAFETY: the child only runs `serve`, which does not return. Other threads do not exist
-        // in it; it takes no lock that one of them could have held: the C library makes its
-        // allocator usable after a fork, and `serve` touches no other shared state of ours.
+        // in it, and the tracer has none that work beside this one. The C library makes its
+        // allocator usable after a fork; a lock of the standard library that another thread held
+        // all the same would stop the child, which then misses its deadline.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()),
             0 => serve(&theirs),

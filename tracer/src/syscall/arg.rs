@@ -2,18 +2,28 @@
 
 use super::class::Class;
 use super::flags::Names;
+use super::machine::Machine;
 use super::print::Printer;
 use tracer_common::capture::CaptureRule;
 
 /// One syscall.
 #[derive(Debug)]
 pub struct Syscall {
-    pub nr: u32,
+    /// By [`Machine`]; `None` where it has no such call, or another row for it.
+    pub(super) numbers: [Option<u16>; 2],
     pub name: &'static str,
     pub classes: Class,
     /// At most six.
     pub args: &'static [Arg],
     pub ret: Ret,
+}
+
+impl Syscall {
+    /// The number on a machine, if this is the row of that machine's call.
+    #[must_use]
+    pub fn number(&self, machine: Machine) -> Option<u32> {
+        self.numbers[machine as usize].map(u32::from)
+    }
 }
 
 /// Name and kind of an argument.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use tracer_common::histogram::lower_bound;
 
+use super::machine::Machine;
 use super::table;
 use crate::event::{Latency, SyscallLatency};
 use crate::report::histogram::Histogram;
@@ -237,12 +238,35 @@ impl SummaryColumn {
 }
 
 /// Sums of latencies by syscall.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct SyscallTotals {
+    machine: Option<Machine>,
     by_nr: BTreeMap<u32, Latency>,
 }
 
+impl Default for SyscallTotals {
+    fn default() -> Self {
+        Self::of(Some(Machine::HOST))
+    }
+}
+
 impl SyscallTotals {
+    /// No calls yet of a machine; without one all have numbers for names.
+    #[must_use]
+    pub fn of(machine: Option<Machine>) -> Self {
+        Self {
+            machine,
+            by_nr: BTreeMap::new(),
+        }
+    }
+
+    /// Takes the sums and begins anew.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let anew = Self::of(self.machine);
+        std::mem::replace(self, anew)
+    }
+
     /// Adds measurements to the syscall's.
     pub fn add(&mut self, more: &SyscallLatency) {
         self.by_nr.entry(more.nr).or_default().merge(&more.latency);
@@ -283,7 +307,7 @@ impl SyscallTotals {
             rows: self
                 .sorted(sort)
                 .into_iter()
-                .map(|(nr, latency)| row(&table::name(nr), latency))
+                .map(|(nr, latency)| row(&self.name(nr), latency))
                 .collect(),
             total: Some(total_row(columns, row("total", &sum))),
             notes: unmeasured_note(&sum).into_iter().collect(),
@@ -301,9 +325,13 @@ impl SyscallTotals {
                     .buckets
                     .iter()
                     .map(|&(index, count)| (bucket_start(index), count));
-                Histogram::powers_of_two(table::name(nr), "nsecs", values)
+                Histogram::powers_of_two(self.name(nr), "nsecs", values)
             })
             .collect()
+    }
+
+    fn name(&self, nr: u32) -> String {
+        table::name_on(self.machine, nr)
     }
 
     fn sorted(&self, sort: SummarySort) -> Vec<(u32, &Latency)> {
@@ -314,7 +342,7 @@ impl SyscallTotals {
             .collect();
         match sort {
             SummarySort::Nothing => {}
-            SummarySort::By(Name) => rows.sort_by_key(|(nr, _)| table::name(*nr)),
+            SummarySort::By(Name) => rows.sort_by_key(|(nr, _)| self.name(*nr)),
             // Stable: equal rows stay in order of their number.
             SummarySort::By(column) => rows.sort_by_key(|(_, l)| Reverse(column.weight(l))),
         }
@@ -368,7 +396,7 @@ mod tests {
     }
 
     fn totals() -> SyscallTotals {
-        let mut totals = SyscallTotals::default();
+        let mut totals = SyscallTotals::of(Some(Machine::X86_64));
         totals.add(&latency(0, &[1000, 3000], 0));
         totals.add(&latency(257, &[5000], 1));
         totals.add(&latency(0, &[2000], 1));

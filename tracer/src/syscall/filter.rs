@@ -4,7 +4,7 @@ use regex_lite::Regex;
 use tracer_common::capture::MAX_SYSCALLS;
 
 use super::class::{CLASS_NAMES, Class, LEGACY_CLASSES};
-use super::table::{self, SYSCALLS};
+use super::table;
 
 const WORDS: usize = MAX_SYSCALLS as usize / 64;
 
@@ -174,8 +174,8 @@ fn one(term: &str) -> Result<Option<SyscallSet>, FilterError> {
     if name.starts_with(|c: char| c.is_ascii_digit()) {
         return Ok(of_number(name));
     }
-    if let Some(row) = table::by_name(name) {
-        return Ok(Some(of_numbers([row.nr])));
+    if let Some(nr) = table::by_name(name) {
+        return Ok(Some(of_numbers([nr])));
     }
     let legacy = LEGACY_CLASSES.contains(&name);
     Ok(class_named(name).filter(|_| legacy).map(of_class))
@@ -183,7 +183,7 @@ fn one(term: &str) -> Result<Option<SyscallSet>, FilterError> {
 
 fn of_number(text: &str) -> Option<SyscallSet> {
     let number = text.parse().ok()?;
-    table::lookup(number).map(|row| of_numbers([row.nr]))
+    table::lookup(number).map(|_| of_numbers([number]))
 }
 
 fn matching(pattern: &str) -> Result<SyscallSet, FilterError> {
@@ -192,10 +192,9 @@ fn matching(pattern: &str) -> Result<SyscallSet, FilterError> {
         source,
     })?;
     Ok(of_numbers(
-        SYSCALLS
-            .iter()
-            .filter(|row| regex.is_match(row.name))
-            .map(|row| row.nr),
+        table::all()
+            .filter(|(_, row)| regex.is_match(row.name))
+            .map(|(nr, _)| nr),
     ))
 }
 
@@ -205,10 +204,9 @@ fn class_named(name: &str) -> Option<Class> {
 
 fn of_class(class: Class) -> SyscallSet {
     of_numbers(
-        SYSCALLS
-            .iter()
-            .filter(|row| row.classes.meets(class))
-            .map(|row| row.nr),
+        table::all()
+            .filter(|(_, row)| row.classes.meets(class))
+            .map(|(nr, _)| nr),
     )
 }
 
@@ -226,9 +224,8 @@ fn closest(name: &str) -> Option<&'static str> {
         return None;
     }
     let limit = name.len() / 3 + 1;
-    SYSCALLS
-        .iter()
-        .map(|row| (edits(name.as_bytes(), row.name.as_bytes()), row.name))
+    table::all()
+        .map(|(_, row)| (edits(name.as_bytes(), row.name.as_bytes()), row.name))
         .min()
         .filter(|(distance, _)| *distance <= limit)
         .map(|(_, name)| name)

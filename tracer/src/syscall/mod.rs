@@ -10,11 +10,12 @@ pub mod count;
 pub mod errno;
 pub mod filter;
 pub mod flags;
+pub mod machine;
 pub mod print;
 pub mod qualify;
+mod rows;
 pub mod signal;
 pub mod table;
-mod table_x86_64;
 
 #[cfg(test)]
 mod golden;

@@ -1,4 +1,4 @@
-//! Signal names of x86_64 (`asm/signal.h`).
+//! Signal names of x86_64 and arm64 (`asm/signal.h`).
 
 use std::fmt::Write;
 

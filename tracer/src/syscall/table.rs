@@ -1,52 +1,110 @@
-//! Looking syscalls up.
+//! Looking syscalls up. Numbers are those of [`Machine::HOST`] where no machine is named.
+
+use tracer_common::capture::MAX_SYSCALLS;
 
 use super::arg::Syscall;
-pub use super::table_x86_64::SYSCALLS;
+use super::machine::Machine;
+use super::rows::ROWS;
+
+/// Position in `ROWS` by number, for each machine.
+static INDEX: [[Option<u16>; MAX_SYSCALLS as usize]; 2] =
+    [index(Machine::X86_64), index(Machine::Aarch64)];
+
+const fn index(machine: Machine) -> [Option<u16>; MAX_SYSCALLS as usize] {
+    let mut index = [None; MAX_SYSCALLS as usize];
+    let mut at = 0;
+    while at < ROWS.len() {
+        if let Some(nr) = ROWS[at].numbers[machine as usize] {
+            index[nr as usize] = Some(at as u16);
+        }
+        at += 1;
+    }
+    index
+}
+
+/// Every row, of any machine.
+#[cfg(test)]
+pub(super) fn rows() -> &'static [Syscall] {
+    ROWS
+}
+
+/// Every number that has a row, with it, ascending.
+pub fn all() -> impl Iterator<Item = (u32, &'static Syscall)> {
+    (0..MAX_SYSCALLS).filter_map(|nr| Some((nr, lookup(nr)?)))
+}
 
 /// The row of a number.
 #[must_use]
 pub fn lookup(nr: u32) -> Option<&'static Syscall> {
-    let at = SYSCALLS.binary_search_by_key(&nr, |s| s.nr).ok()?;
-    Some(&SYSCALLS[at])
+    lookup_on(Machine::HOST, nr)
 }
 
-/// The row of a name.
+/// The row of a machine's number.
 #[must_use]
-pub fn by_name(name: &str) -> Option<&'static Syscall> {
-    SYSCALLS.iter().find(|s| s.name == name)
+pub fn lookup_on(machine: Machine, nr: u32) -> Option<&'static Syscall> {
+    let at = (*INDEX[machine as usize].get(nr as usize)?)?;
+    Some(&ROWS[usize::from(at)])
+}
+
+/// The number of a name.
+#[must_use]
+pub fn by_name(name: &str) -> Option<u32> {
+    let mut rows = ROWS.iter().filter(|row| row.name == name);
+    rows.find_map(|row| row.number(Machine::HOST))
 }
 
 /// The name of a number, or `syscall_0x1c3`.
 #[must_use]
 pub fn name(nr: u32) -> String {
-    lookup(nr).map_or_else(|| format!("syscall_{nr:#x}"), |row| row.name.to_owned())
+    name_on(Some(Machine::HOST), nr)
+}
+
+/// The name of a machine's number, or `syscall_0x1c3`, as for any number of an unknown machine.
+#[must_use]
+pub fn name_on(machine: Option<Machine>, nr: u32) -> String {
+    let row = machine.and_then(|machine| lookup_on(machine, nr));
+    row.map_or_else(|| format!("syscall_{nr:#x}"), |row| row.name.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
-    use tracer_common::capture::MAX_SYSCALLS;
+    use std::collections::BTreeMap;
+
+    const MACHINES: [Machine; 2] = [Machine::X86_64, Machine::Aarch64];
+
+    fn numbers(machine: Machine) -> BTreeMap<u32, &'static str> {
+        let known = |nr| lookup_on(machine, nr).map(|row| (nr, row.name));
+        (0..MAX_SYSCALLS).filter_map(known).collect()
+    }
 
     #[test]
-    fn rows_are_sorted_and_unique() {
-        assert!(SYSCALLS.windows(2).all(|w| w[0].nr < w[1].nr));
-        let names: BTreeSet<_> = SYSCALLS.iter().map(|s| s.name).collect();
-        assert_eq!(names.len(), SYSCALLS.len());
-        assert!(
-            SYSCALLS
-                .iter()
-                .all(|s| s.nr < MAX_SYSCALLS && s.args.len() <= 6)
-        );
-        assert_eq!(lookup(257).map(|s| s.name), Some("openat"));
-        assert_eq!(by_name("read").map(|s| s.nr), Some(0));
+    fn every_number_stands_in_one_row() {
+        for machine in MACHINES {
+            let rows = ROWS.iter().filter(|row| row.number(machine).is_some());
+            assert_eq!(rows.count(), numbers(machine).len(), "{machine:?}");
+        }
+        assert!(ROWS.iter().all(|row| row.args.len() <= 6));
+        assert!(ROWS.iter().all(|row| row.numbers != [None, None]));
+    }
+
+    #[test]
+    fn rows_are_found_by_number_and_name() {
+        let name_of = |machine, nr| lookup_on(machine, nr).map(|row| row.name);
+        assert_eq!(name_of(Machine::X86_64, 257), Some("openat"));
+        assert_eq!(name_of(Machine::Aarch64, 56), Some("openat"));
+        assert_eq!(name_of(Machine::Aarch64, 244), None);
+        assert_eq!(lookup_on(Machine::X86_64, 512).map(|row| row.name), None);
+        assert_eq!(by_name("openat"), Some(libc::SYS_openat as u32));
+        assert_eq!(by_name("clone"), Some(libc::SYS_clone as u32));
+        assert_eq!(by_name("no_such_call"), None);
         assert_eq!(name(1000), "syscall_0x3e8");
     }
 
     #[test]
     fn arguments_refer_to_arguments() {
         use crate::syscall::arg::Kind;
-        for row in SYSCALLS {
+        for row in ROWS {
             for (_, kind) in row.args {
                 let other = match *kind {
                     Kind::BytesIn(n)
@@ -62,9 +120,29 @@ mod tests {
         }
     }
 
-    /// The kernel's header, where it is installed, is the authority for numbers.
+    /// Numbers and names in the kernel's headers, up to the version named there.
     #[test]
-    fn names_and_numbers_are_those_of_the_kernel_header() {
+    fn names_and_numbers_of_both_machines_are_those_of_the_kernel_headers() {
+        let mut expected = [BTreeMap::new(), BTreeMap::new()];
+        for line in include_str!("numbers-7.2.txt").lines() {
+            let words: Vec<_> = line.split(' ').collect();
+            if line.starts_with('#') {
+                continue;
+            }
+            for (numbers, word) in expected.iter_mut().zip(&words[1..]) {
+                if let Ok(nr) = word.parse() {
+                    numbers.insert(nr, words[0]);
+                }
+            }
+        }
+        assert_eq!(numbers(Machine::X86_64), expected[0]);
+        assert_eq!(numbers(Machine::Aarch64), expected[1]);
+        assert_eq!((expected[0].len(), expected[1].len()), (385, 327));
+    }
+
+    /// The header of the machine that builds, where it is installed, may be newer.
+    #[test]
+    fn names_and_numbers_are_those_of_the_installed_header() {
         let path = "/usr/include/x86_64-linux-gnu/asm/unistd_64.h";
         let Ok(header) = std::fs::read_to_string(path) else {
             eprintln!("skipped: {path} is not installed");
@@ -81,7 +159,8 @@ mod tests {
             let (Some(name), Ok(nr)) = (macro_name.strip_prefix("__NR_"), number.parse()) else {
                 continue;
             };
-            assert_eq!(lookup(nr).map(|s| s.name), Some(name), "{nr}");
+            let row = lookup_on(Machine::X86_64, nr);
+            assert_eq!(row.map(|row| row.name), Some(name), "{nr}");
             seen += 1;
         }
         assert!(seen > 300, "{path} has {seen} syscalls");

@@ -13,5 +13,5 @@ pub use columns::{Align, Columns};
 pub use duration::{DurationError, parse_duration};
 pub use human::{bytes, ns, percent, plural, rate};
 pub use notice::notice;
-pub use printable::printable;
+pub use printable::{is_control, printable};
 pub use terminal::{Color, Terminal, clip};

@@ -20,8 +20,10 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Control characters and Unicode's invisible direction marks (Bidi_Control).
-fn is_control(c: char) -> bool {
+/// Control characters and Unicode's invisible direction marks (Bidi_Control): what a name could
+/// drive a terminal with.
+#[must_use]
+pub fn is_control(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2066}'..='\u{2069}')

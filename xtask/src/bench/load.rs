@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::closing_line::Events;
 use super::empty_probe::EmptyPair;
+use super::peers::Peer;
 use super::setting::Setting;
 use super::spawned::Spawned;
 use super::tools::Tool;
@@ -24,6 +25,16 @@ pub(super) struct Program {
     pub(super) kinds: Vec<&'static str>,
     /// Put before the kinds in tables.
     pub(super) prefix: &'static str,
+    pub(super) place: Place,
+}
+
+/// Where a program and the tool that traces it run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Each on its CPU, at real-time priority where permitted.
+    Pinned,
+    /// As the scheduler likes: for programs that are to use all CPUs.
+    Free,
 }
 
 impl Program {
@@ -47,6 +58,8 @@ pub(super) enum Load {
     Bystander(Tool),
     /// The tool has launched the workload.
     Launched(Tool),
+    /// Nothing: the tool does not work here.
+    Unavailable { peer: &'static Peer, why: String },
 }
 
 impl Load {
@@ -56,8 +69,17 @@ impl Load {
             Self::Baseline => "baseline".to_owned(),
             Self::EmptyPair => "empty BPF pair".to_owned(),
             Self::Attached(tool) => tool.label.clone(),
-            Self::Bystander(tool) => format!("{} on another process", tool.label),
-            Self::Launched(tool) => format!("{} PROGRAM", tool.label),
+            Self::Bystander(tool) => tool.label.clone(),
+            Self::Launched(tool) => tool.label.clone(),
+            Self::Unavailable { peer, .. } => peer.label.to_owned(),
+        }
+    }
+
+    /// The load in which `self`'s tool is attached to another process.
+    pub(super) fn on_another_process(self) -> Self {
+        match self {
+            Self::Attached(tool) => Self::Bystander(tool),
+            other => other,
         }
     }
 }
@@ -94,35 +116,58 @@ pub(super) fn run(
     let mut plain = Command::new(&program.path);
     plain.args(&args);
     match load {
+        Load::Unavailable { why, .. } => bail!("{why}"),
         Load::Launched(tool) => {
-            launched(setting, &mut tool.launching(&program.path, &args), window)
+            let command = &mut tool.launching(&program.path, &args);
+            launched(setting, program, command, window)
         }
-        Load::Baseline => alone(setting, &mut plain, window),
+        Load::Baseline => alone(placed(setting, program, &mut plain)?, window),
         Load::EmptyPair => {
             let _probes = EmptyPair::attach()?;
-            alone(setting, &mut plain, window)
+            alone(placed(setting, program, &mut plain)?, window)
         }
         Load::Attached(tool) => {
-            let workload = placed(setting, &mut plain)?;
+            let workload = placed(setting, program, &mut plain)?;
             let target = workload.pid();
-            traced(setting, workload, tool, target, window)
+            let tool = attached(setting, program.place, tool, target)?;
+            traced(setting, workload, tool, window)
         }
         Load::Bystander(tool) => {
-            let workload = placed(setting, &mut plain)?;
+            let workload = placed(setting, program, &mut plain)?;
             let other = Spawned::start(Command::new("sleep").arg("60"), "sleep")?;
-            traced(setting, workload, tool, other.pid(), window)
+            let tool = attached(setting, program.place, tool, other.pid())?;
+            traced(setting, workload, tool, window)
         }
     }
 }
 
-fn placed(setting: &Setting, command: &mut Command) -> Result<Workload> {
+fn placed(setting: &Setting, program: &Program, command: &mut Command) -> Result<Workload> {
     let workload = Workload::start(command)?;
-    setting.placement.place_workload(workload.pid())?;
+    if program.place == Place::Pinned {
+        setting.placement.place_workload(workload.pid())?;
+    }
     Ok(workload)
 }
 
-fn alone(setting: &Setting, command: &mut Command, window: Duration) -> Result<Outcome> {
-    let mut workload = placed(setting, command)?;
+/// `tool`, attached to `target` and in its place.
+///
+/// # Errors
+/// It does not attach.
+pub(super) fn attached(
+    setting: &Setting,
+    place: Place,
+    tool: &Tool,
+    target: u32,
+) -> Result<Spawned> {
+    let process = tool.attach(target, &setting.scratch_file())?;
+    if place == Place::Pinned {
+        let placement = setting.placement;
+        placement.place_tool(process.pid(), tool.on_workload_cpu)?;
+    }
+    Ok(process)
+}
+
+fn alone(mut workload: Workload, window: Duration) -> Result<Outcome> {
     workload.go()?;
     let measured = workload.measurements(window)?;
     workload.finish()?;
@@ -132,11 +177,17 @@ fn alone(setting: &Setting, command: &mut Command, window: Duration) -> Result<O
     })
 }
 
-fn launched(setting: &Setting, command: &mut Command, window: Duration) -> Result<Outcome> {
-    let mut workload = placed(setting, command)?;
-    setting
-        .placement
-        .place_tool(workload.process().pid(), false)?;
+fn launched(
+    setting: &Setting,
+    program: &Program,
+    command: &mut Command,
+    window: Duration,
+) -> Result<Outcome> {
+    let mut workload = placed(setting, program, command)?;
+    if program.place == Place::Pinned {
+        let tool = workload.process().pid();
+        setting.placement.place_tool(tool, false)?;
+    }
     let meter = Meter::start(workload.process());
     workload.go()?;
     let measured = workload.measurements(window)?;
@@ -155,27 +206,32 @@ fn launched(setting: &Setting, command: &mut Command, window: Duration) -> Resul
 fn traced(
     setting: &Setting,
     mut workload: Workload,
-    tool: &Tool,
-    target: u32,
+    mut tool: Spawned,
     window: Duration,
 ) -> Result<Outcome> {
-    let mut process = tool.attach(target, &setting.scratch_file())?;
-    let placement = setting.placement;
-    placement.place_tool(process.pid(), tool.on_workload_cpu)?;
-    let meter = Meter::start(&process);
+    let meter = Meter::start(&tool);
     workload.go()?;
     let measured = workload.measurements(window)?;
-    let cpu = meter.share(&process);
+    let cpu = meter.share(&tool);
     workload.finish()?;
-    let max_rss = process.interrupt(RESULT_LIMIT)?.max_rss;
-    setting.clean();
+    let usage = ended(setting, &mut tool, cpu)?;
     Ok(Outcome {
         measured,
-        usage: Some(Usage {
-            cpu,
-            max_rss,
-            lost: Events::of(&process).map(Events::share_lost),
-        }),
+        usage: Some(usage),
+    })
+}
+
+/// Ends `tool`, which has used `cpu`; what it has used in all.
+///
+/// # Errors
+/// Ctrl-C while waiting.
+pub(super) fn ended(setting: &Setting, tool: &mut Spawned, cpu: f64) -> Result<Usage> {
+    let max_rss = tool.interrupt(RESULT_LIMIT)?.max_rss;
+    setting.clean();
+    Ok(Usage {
+        cpu,
+        max_rss,
+        lost: Events::of(tool).map(Events::share_lost),
     })
 }
 

@@ -13,7 +13,7 @@ pub(super) fn describe(setting: &Setting, quick: bool) -> Vec<(&'static str, Str
         ("date", date()),
         ("kernel", first_line("/proc/sys/kernel/osrelease")),
         ("cpu", cpu()),
-        ("load average at start", first_line("/proc/loadavg")),
+        ("load average", first_line("/proc/loadavg")),
         (
             "placement",
             format!(
@@ -29,10 +29,7 @@ pub(super) fn describe(setting: &Setting, quick: bool) -> Vec<(&'static str, Str
         ),
         ("commit", commit()),
     ];
-    lines.extend(setting.tools.versions());
-    if quick {
-        lines.push(("pace", "quick: few rounds, rough figures".to_owned()));
-    }
+    lines.push(("pace", if quick { "quick" } else { "full" }.to_owned()));
     lines
 }
 

@@ -38,7 +38,7 @@ impl Placement {
 
     /// Puts all threads of the workload `pid` on its CPU.
     pub(super) fn place_workload(self, pid: u32) -> Result<()> {
-        self.place(pid, self.workload_cpu, libc::SCHED_FIFO)
+        self.place(pid, self.workload_cpu, libc::SCHED_FIFO, PRIORITY)
     }
 
     /// Puts all threads of the tool `pid` on its CPU, or on the workload's.
@@ -47,9 +47,15 @@ impl Placement {
     /// which never ends under SCHED_FIFO on one CPU: tools get SCHED_RR, of the same priority.
     pub(super) fn place_tool(self, pid: u32, on_workload_cpu: bool) -> Result<()> {
         if on_workload_cpu {
-            return self.place(pid, self.workload_cpu, libc::SCHED_RR);
+            return self.place(pid, self.workload_cpu, libc::SCHED_RR, PRIORITY);
         }
-        self.place(pid, self.tool_cpu, libc::SCHED_RR)
+        self.place(pid, self.tool_cpu, libc::SCHED_RR, PRIORITY)
+    }
+
+    /// Puts all threads of the client `pid` on the CPU that the service does not have, above the
+    /// tools: what it measures is the service, not how busy a tool is.
+    pub(super) fn place_client(self, pid: u32) -> Result<()> {
+        self.place(pid, self.tool_cpu, libc::SCHED_FIFO, PRIORITY + 1)
     }
 
     /// Puts all present threads of `pid` on `cpu`, at the real-time priority where permitted.
@@ -57,7 +63,7 @@ impl Placement {
     ///
     /// # Errors
     /// There is no such process, or the kernel refuses.
-    fn place(self, pid: u32, cpu: usize, policy: libc::c_int) -> Result<()> {
+    fn place(self, pid: u32, cpu: usize, policy: libc::c_int, priority: libc::c_int) -> Result<()> {
         let tasks = format!("/proc/{pid}/task");
         let list = fs::read_dir(&tasks).with_context(|| format!("cannot list {tasks}"))?;
         for entry in list.flatten() {
@@ -66,7 +72,7 @@ impl Placement {
             };
             set_affinity(tid, cpu)?;
             if self.real_time {
-                set_policy(tid, policy, PRIORITY)?;
+                set_policy(tid, policy, priority)?;
             }
         }
         Ok(())

@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 
 use super::figures::{Figure, Target, max, median, min};
 use super::load::{self, Load, Program, Usage};
-use super::options::Pace;
+use super::peers;
+use super::sections::Pace;
 use super::setting::Setting;
 use super::table::{Cell, Table, mib};
 use super::workload::Measurement;
@@ -23,7 +24,7 @@ pub(super) enum Statistic {
 }
 
 impl Statistic {
-    fn of(self, measurement: &Measurement) -> f64 {
+    pub(super) fn of(self, measurement: &Measurement) -> f64 {
         match self {
             Self::P10 => measurement.p10,
             Self::Mean => measurement.mean,
@@ -37,11 +38,21 @@ pub(super) struct Rounds {
     /// By kind of operation, then by configuration.
     samples: BTreeMap<String, BTreeMap<String, Vec<f64>>>,
     usage: BTreeMap<String, Vec<Usage>>,
-    failures: BTreeMap<String, String>,
+    /// How often a configuration failed, and why the last time.
+    failures: BTreeMap<String, (usize, String)>,
     /// Labels of the configurations in their order.
     order: Vec<String>,
     made: usize,
 }
+
+/// What a table says of each kind, appended to its name.
+const FIELDS: [&str; 5] = [
+    " ns",
+    " median ns",
+    " added median ns",
+    " added ns",
+    " slowdown",
+];
 
 /// The difference to the baseline, by minima and by medians, in ns.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +113,7 @@ impl Rounds {
         statistic: Statistic,
     ) -> Result<()> {
         let label = load.label();
-        if self.failures.contains_key(&label) {
+        if self.has_failed(&label) {
             return Ok(());
         }
         match load::run(setting, program, load, pace.window) {
@@ -120,11 +131,21 @@ impl Rounds {
                 if matches!(load, Load::Baseline) {
                     bail!("{}: {error:#}", program.path.display());
                 }
-                step::note(&format!("{label}: left out from here on: {error:#}"));
-                self.failures.insert(label, format!("{error:#}"));
+                if !matches!(load, Load::Unavailable { .. }) {
+                    step::note(&format!("{label}: {error:#}"));
+                }
+                let failure = self.failures.entry(label).or_default();
+                *failure = (failure.0 + 1, format!("{error:#}"));
             }
         }
         Ok(())
+    }
+
+    /// It never worked, or failed twice: what else happens on the machine may do that once.
+    fn has_failed(&self, label: &str) -> bool {
+        let worked = self.usage.contains_key(label);
+        let failed = self.failures.get(label).map_or(0, |failure| failure.0);
+        failed > usize::from(worked)
     }
 
     fn of(&self, kind: &str, label: &str) -> &[f64] {
@@ -152,43 +173,56 @@ impl Rounds {
         median(baseline).unwrap_or(0.0) - min(baseline).unwrap_or(0.0)
     }
 
-    /// One table of `kind`: a row for each configuration.
-    pub(super) fn table(&self, kind: &str) -> Table {
-        let mut table = Table::new(
-            &format!("{kind}, ns per operation"),
-            &[
-                "configuration",
-                "min",
-                "median",
-                "added",
-                "added (medians)",
-                "slowdown",
-                "tool CPU %",
-                "tool RSS MiB",
-                "lost %",
-                "runs",
-            ],
-        );
-        for label in &self.order {
-            let samples = self.of(kind, label);
-            let Some(added) = self.added(kind, label) else {
-                continue;
+    /// One table of all `kinds`: a row for each configuration, also for those that failed. For
+    /// each kind: minimum and median, both differences to the baseline, and the ratio of minima;
+    /// of more than three kinds people see the ratios alone.
+    pub(super) fn table(&self, title: &str, kinds: &[&str]) -> Table {
+        let mut heads = vec!["configuration".to_owned()];
+        let mut for_programs = Vec::new();
+        for kind in kinds {
+            let of_kind = FIELDS.map(|field| format!("{kind}{field}"));
+            let shown = if kinds.len() > 3 {
+                &of_kind[4..]
+            } else {
+                &of_kind[3..]
             };
-            let slowdown = min(samples).unwrap_or(0.0) / min(self.baseline(kind)).unwrap_or(1.0);
-            table.push(vec![
-                Cell::text(label),
-                Cell::maybe(min(samples), 1, ""),
-                Cell::maybe(median(samples), 1, ""),
-                Cell::number(added.min, 1, ""),
-                Cell::number(added.median, 1, ""),
-                Cell::number(slowdown, 3, "x"),
-                Cell::maybe(self.cpu_percent(label), 1, ""),
-                Cell::maybe(self.peak_mib(label), 1, ""),
-                Cell::maybe(self.lost_percent(label), 2, ""),
-                Cell::count(samples.len()),
-            ]);
+            let hidden = of_kind.iter().filter(|head| !shown.contains(head));
+            for_programs.extend(hidden.cloned());
+            heads.extend(of_kind);
+        }
+        heads.extend(["tool CPU %", "tool RSS MiB", "lost %", "runs", "remark"].map(str::to_owned));
+        let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
+        let mut table = Table::new(title, &heads).for_programs(&for_programs);
+        for label in &self.order {
+            table.push_as(&peers::id_of(label), self.row(label, kinds));
         }
         table
+    }
+
+    fn row(&self, label: &str, kinds: &[&str]) -> Vec<Cell> {
+        let mut row = vec![Cell::text(label)];
+        for kind in kinds {
+            let samples = self.of(kind, label);
+            let added = self.added(kind, label);
+            let slowdown = min(samples).zip(min(self.baseline(kind)));
+            row.extend([
+                Cell::maybe(min(samples), 1, ""),
+                Cell::maybe(median(samples), 1, ""),
+                Cell::maybe(added.map(|added| added.median), 1, ""),
+                Cell::maybe(added.map(|added| added.min), 1, ""),
+                Cell::maybe(slowdown.map(|(traced, alone)| traced / alone), 3, "x"),
+            ]);
+        }
+        let runs = kinds.first().map_or(0, |kind| self.of(kind, label).len());
+        let failure = self.failures.get(label);
+        row.extend([
+            Cell::maybe(self.cpu_percent(label), 1, ""),
+            Cell::maybe(self.peak_mib(label), 1, ""),
+            Cell::maybe(self.lost_percent(label), 2, ""),
+            Cell::count(runs),
+            failure.map_or(Cell::Absent, |(_, why)| Cell::text(why)),
+        ]);
+        row
     }
 
     fn cpu_percent(&self, label: &str) -> Option<f64> {
@@ -220,22 +254,19 @@ impl Rounds {
                 (high / low - 1.0) * 100.0
             ));
         }
-        let failed = self.failures.iter();
-        notes.extend(failed.map(|(label, why)| format!("left out: {label}: {why}")));
         notes
     }
 
-    /// Added time of `over` divided by that of `under`. `None` when one was not measured or
+    /// Added time in configuration `over` divided by that in `under`. `None` when one was not measured or
     /// `under` added nothing.
     pub(super) fn ratio_of_added(
         &self,
         kind: &str,
-        over: &Load,
-        under: &Load,
+        over: &str,
+        under: &str,
         target: Option<Target>,
     ) -> Option<Figure> {
-        let (over, under) = (over.label(), under.label());
-        let (high, low) = (self.added(kind, &over)?, self.added(kind, &under)?);
+        let (high, low) = (self.added(kind, over)?, self.added(kind, under)?);
         if low.min <= 0.0 {
             return None;
         }
@@ -249,10 +280,9 @@ impl Rounds {
         })
     }
 
-    /// Time under `load` divided by time under `other`.
-    pub(super) fn slowdown(&self, kind: &str, load: &Load, other: &Load) -> Option<Figure> {
-        let (over, under) = (load.label(), other.label());
-        let (high, low) = (self.of(kind, &over), self.of(kind, &under));
+    /// Time in configuration `over` divided by time in `under`.
+    pub(super) fn slowdown(&self, kind: &str, over: &str, under: &str) -> Option<Figure> {
+        let (high, low) = (self.of(kind, over), self.of(kind, under));
         let (value, lowest) = (min(high)? / min(low)?, min(low)?);
         Some(Figure {
             name: format!("{kind}: time under `{over}` / under `{under}`"),

@@ -23,6 +23,7 @@ pub(super) struct Measurement {
     pub(super) p10: f64,
     /// Over the whole window.
     pub(super) mean: f64,
+    pub(super) operations: u64,
 }
 
 /// A started program that waits to be let go. It is killed when this is dropped.
@@ -92,16 +93,6 @@ impl Workload {
         Ok(measured)
     }
 
-    /// Waits for the one number that a line of its output consists of.
-    ///
-    /// # Errors
-    /// As [`Self::measurements`].
-    pub(super) fn count(&mut self, limit: Duration) -> Result<u64> {
-        let line = self.process.line_with("", limit)?;
-        let number = line.text.parse();
-        number.with_context(|| format!("the program says {:?}, not a number", line.text))
-    }
-
     /// Lets it end and waits for that; returns what was started, for its cost.
     ///
     /// # Errors
@@ -124,13 +115,14 @@ impl Drop for Workload {
 /// Reads `KIND p10 NS min NS mean NS n OPERATIONS`.
 fn parse(line: &str) -> Option<Measurement> {
     let words: Vec<&str> = line.split_whitespace().collect();
-    let [kind, "p10", p10, "min", _, "mean", mean, "n", _] = words[..] else {
+    let [kind, "p10", p10, "min", _, "mean", mean, "n", operations] = words[..] else {
         return None;
     };
     Some(Measurement {
         kind: kind.to_owned(),
         p10: p10.parse().ok()?,
         mean: mean.parse().ok()?,
+        operations: operations.parse().ok()?,
     })
 }
 
@@ -145,6 +137,7 @@ mod tests {
             kind: "getppid".to_owned(),
             p10: 184.25,
             mean: 201.5,
+            operations: 120_000,
         };
         assert_eq!(parse(line), Some(expected));
         assert_eq!(parse("strace: Process 12 attached"), None);

@@ -1,14 +1,13 @@
-//! Debian's `rust-src` package as a source of the standard library, through apt with a state
-//! directory of its own: no list, cache or configuration of the system is written, and no
-//! package is installed. Root is not needed.
+//! Debian's `rust-src` package as a source of the standard library.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 
 use super::nightly::Nightly;
+use crate::apt::{self, PrivateApt};
 use crate::{pins, step};
 
 /// Library sources below `root/library`.
@@ -35,7 +34,7 @@ pub(super) fn cached(cache: &Path, nightly: &Nightly) -> Option<Sources> {
 /// # Errors
 /// No apt here, no suite with that version, or a failed download; one line each.
 pub(super) fn fetch(cache: &Path, nightly: &Nightly) -> Result<Sources> {
-    let mirror = mirror()?;
+    let mirror = apt::mirror()?;
     let mut refusals = Vec::new();
     for suite in suites_for(nightly.minor) {
         match fetch_from(cache, &mirror, suite, nightly) {
@@ -53,30 +52,21 @@ fn suites_for(minor: u32) -> Vec<&'static str> {
     suites.into_iter().map(|suite| suite.name).collect()
 }
 
-/// The archive this machine's own apt configuration names, so that local mirrors are used.
-fn mirror() -> Result<String> {
-    let mut apt = Command::new("apt-get");
-    apt.args(["indextargets", "--format", "$(CREATED_BY) $(REPO_URI)"]);
-    let text = step::output_of(&mut apt).context("no apt to ask")?;
-    text.lines()
-        .filter_map(|line| line.strip_prefix("Packages "))
-        .map(|uri| uri.trim_end_matches('/'))
-        .find(|uri| uri.ends_with("/debian"))
-        .map(str::to_owned)
-        .ok_or_else(|| anyhow!("apt is configured for no Debian archive"))
-}
-
 fn fetch_from(cache: &Path, mirror: &str, suite: &str, nightly: &Nightly) -> Result<Sources> {
-    let apt = PrivateApt::new(&cache.join("apt").join(suite), mirror, suite)?;
-    apt.update(&cache.join("logs").join(format!("apt-{suite}.log")))?;
+    let apt = PrivateApt::new(
+        &cache.join("apt").join(suite),
+        &format!("deb {mirror} {suite} main\n"),
+        &cache.join("logs").join(format!("apt-{suite}.log")),
+    )?;
+    apt.update()?;
     let madison = step::output_of(apt.command("apt-cache").args(["madison", "rust-src"]))?;
     let version = matching_version(&madison, nightly.minor)
         .ok_or_else(|| anyhow!("has no rust-src 1.{}", nightly.minor))?;
-    let log = cache.join("logs/apt-download.log");
-    let deb = apt.download(&version, &log)?;
+    let what = format!("fetching rust-src {version}, the sources of core (46 MB)");
+    let deb = apt.download(&format!("rust-src={version}"), &what)?;
     check_sum(&deb, &version)?;
     let sources = unpack(cache, &deb, &version)?;
-    fs::remove_dir_all(&apt.dir)?;
+    fs::remove_dir_all(apt.dir())?;
     Ok(sources)
 }
 
@@ -95,66 +85,6 @@ fn minor_of(version: &str) -> Option<u32> {
     version.strip_prefix("1.")?.split('.').next()?.parse().ok()
 }
 
-/// An apt whose lists, caches and sources are all below one directory.
-struct PrivateApt {
-    dir: PathBuf,
-}
-
-impl PrivateApt {
-    fn new(dir: &Path, mirror: &str, suite: &str) -> Result<Self> {
-        fs::create_dir_all(dir.join("lists/partial"))?;
-        fs::create_dir_all(dir.join("archives/partial"))?;
-        fs::write(
-            dir.join("sources.list"),
-            format!("deb {mirror} {suite} main\n"),
-        )?;
-        // The system's hooks clean the system's caches: not ours to run.
-        let conf = format!(
-            "#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n\
-             Dir::Etc::sourcelist \"{0}/sources.list\";\nDir::Etc::sourceparts \"/dev/null\";\n\
-             Dir::Etc::preferences \"/dev/null\";\nDir::Etc::preferencesparts \"/dev/null\";\n\
-             Dir::State::lists \"{0}/lists\";\nDir::Cache \"{0}\";\n\
-             Dir::Cache::archives \"{0}/archives\";\n\
-             Acquire::Languages \"none\";\nAPT::Sandbox::User \"\";\n",
-            dir.display()
-        );
-        fs::write(dir.join("apt.conf"), conf)?;
-        Ok(Self {
-            dir: dir.to_owned(),
-        })
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
-        command
-            .arg("-c")
-            .arg(self.dir.join("apt.conf"))
-            .current_dir(&self.dir);
-        command
-    }
-
-    fn update(&self, log: &Path) -> Result<()> {
-        let what = "reading the distribution's package list (about 10 s)";
-        let mut update = self.command("apt-get");
-        // Without this apt-get ends with 0 when an archive cannot be reached.
-        update.args(["update", "-o", "APT::Update::Error-Mode=any"]);
-        step::run_logged(what, &mut update, log)
-    }
-
-    /// The package file, in the private directory.
-    fn download(&self, version: &str, log: &Path) -> Result<PathBuf> {
-        let what = format!("fetching rust-src {version}, the sources of core (46 MB)");
-        let mut get = self.command("apt-get");
-        get.arg("download").arg(format!("rust-src={version}"));
-        step::run_logged(&what, &mut get, log)?;
-        let found = fs::read_dir(&self.dir)?
-            .flatten()
-            .map(|entry| entry.path())
-            .find(|path| path.extension().is_some_and(|ext| ext == "deb"));
-        found.ok_or_else(|| anyhow!("apt-get download left no package"))
-    }
-}
-
 /// Compares a package with its pinned checksum. Apt has verified the archive's signature and the
 /// checksum in the signed list in any case.
 fn check_sum(deb: &Path, version: &str) -> Result<()> {
@@ -167,15 +97,7 @@ fn check_sum(deb: &Path, version: &str) -> Result<()> {
         ));
         return Ok(());
     };
-    let sum = step::output_of(Command::new("sha256sum").arg("--").arg(deb))?;
-    if !sum.starts_with(pinned) {
-        fs::remove_file(deb)?;
-        bail!(
-            "rust-src {version} has sha256 {}, not the pinned {pinned}",
-            &sum[..sum.len().min(64)]
-        );
-    }
-    Ok(())
+    apt::check_sum(deb, pinned)
 }
 
 /// Moves the package's `library` tree to `cache/rust-src/VERSION/library`, whole or not at all.

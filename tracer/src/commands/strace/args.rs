@@ -24,10 +24,11 @@ Examples:
 
 const OVERHEAD: &str = "\
 Overhead: -c about 0.25 microseconds a call, lines about 1; no stop of the target, where strace
-stops it twice a call. While it runs, every process on the host pays about 0.15 a call.
+stops it twice a call. While it runs, every process on the host pays about 0.15 a call. A trace is
+to be complete: more than 2 % is only told, and nothing detached, unless you give --max-overhead.
 
 Options are those of strace, with these differences: -d is --duration and -i is --interval; -a
-without a number is --all. Lines go to stdout, or to the file of -o; notices go to stderr. Times
+without a number is --all. What probes cost is --probe-costs here, -v is strace's. Lines go to stdout, or to the file of -o; notices go to stderr. Times
 are wall clock in the call (strace -c shows system CPU time without -w). Strings that were not in
 memory at entry are shown as addresses.";
 
@@ -40,6 +41,7 @@ memory at entry are shown as addresses.";
     args_override_self = true,
     mut_arg("all", |a| a.short(Resettable::Reset)),
     mut_arg("quiet", |a| a.long(Resettable::Reset)),
+    mut_arg("verbose", |a| a.short(Resettable::Reset).long("probe-costs")),
     mut_arg("pid", |a| a.alias("attach")),
     mut_arg("command", |a| a.last(false).trailing_var_arg(true))
 )]
@@ -117,7 +119,7 @@ pub struct DecodeArgs {
     #[arg(long, value_name = "SET")]
     pub abbrev: Option<String>,
     /// Calls whose structures are followed
-    #[arg(long, value_name = "SET")]
+    #[arg(id = "verbose_set", long = "verbose", value_name = "SET")]
     pub verbose: Option<String>,
     /// Calls whose arguments are shown as numbers
     #[arg(long, value_name = "SET")]

@@ -5,6 +5,7 @@ use super::destination::Destination;
 use super::expression::Expressions;
 use super::view::{MAX_STRING_LIMIT, count_format, live_sink};
 use crate::commands::execute::{Exit, capture};
+use crate::cost::Policy;
 use crate::error::ExpectedError;
 use crate::process::tracked_calls;
 use crate::render::call_times::CallTimes;
@@ -102,7 +103,7 @@ impl StraceArgs {
     }
 
     fn plan(&self, captures: Vec<Capture>, kind: &str) -> Result<Plan, ExpectedError> {
-        let mut plan = self.target.plan(captures, &[kind])?;
+        let mut plan = self.target.plan(captures, &[kind], Policy::Warn)?;
         plan.uninterruptible = self.tracing.interruptible == Some(Interruptible::Never);
         let startup = self.launch_setup()?;
         match &mut plan.target {
@@ -193,8 +194,8 @@ impl StraceArgs {
         if options.decode.track_descriptors || !options.decode.descriptors.is_empty() {
             tracked_calls().for_each(|nr| syscalls.insert(nr));
         }
-        if let (true, Some(row)) = (options.detach_on_execve, table::by_name("execve")) {
-            syscalls.insert(row.nr);
+        if let (true, Some(nr)) = (options.detach_on_execve, table::by_name("execve")) {
+            syscalls.insert(nr);
         }
         let dumps = !options.dump_input.is_empty() || !options.dump_output.is_empty();
         Capture::SyscallStream {

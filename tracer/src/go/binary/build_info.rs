@@ -14,7 +14,10 @@ use crate::go::version::Release;
 
 const MAGIC: &[u8; 14] = b"\xff Go buildinf:";
 const ALIGN: usize = 16;
+/// Longest text of modules and settings, in bytes.
 const MAX_TEXT: u64 = 1 << 20;
+/// Longest version, in bytes. It is read at every mark, and a file can be full of marks.
+const MAX_VERSION: u64 = 1 << 10;
 const SENTINEL: usize = 16;
 
 /// What the linker recorded about the build.
@@ -93,12 +96,12 @@ fn parse_at(source: &Source, at: u64) -> Result<Option<BuildInfo>, BinaryError> 
             what: "built by a Go release before 1.18; rebuild with a newer toolchain".to_owned(),
         });
     }
-    let (version, next) = read_text(source, at + 32)?;
+    let (version, next) = read_text(source, at + 32, MAX_VERSION)?;
     if !version.starts_with(b"go") && !version.starts_with(b"devel") {
         return Ok(None);
     }
     // A record cut after the version still names the release.
-    let module = read_text(source, next).map_or_else(|_| Vec::new(), |(text, _)| text);
+    let module = read_text(source, next, MAX_TEXT).map_or_else(|_| Vec::new(), |(text, _)| text);
     Ok(Some(build(&version, &module)))
 }
 
@@ -127,7 +130,7 @@ fn build(version: &[u8], module: &[u8]) -> BuildInfo {
     }
 }
 
-fn read_text(source: &Source, at: u64) -> Result<(Vec<u8>, u64), BinaryError> {
+fn read_text(source: &Source, at: u64, most: u64) -> Result<(Vec<u8>, u64), BinaryError> {
     let (mut len, mut next) = (0_u64, at);
     for shift in (0..35).step_by(7) {
         let mut byte = [0];
@@ -138,7 +141,7 @@ fn read_text(source: &Source, at: u64) -> Result<(Vec<u8>, u64), BinaryError> {
             break;
         }
     }
-    if len > MAX_TEXT {
+    if len > most {
         return Err(BinaryError::Malformed {
             what: "build record length",
             at,

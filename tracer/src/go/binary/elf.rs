@@ -10,6 +10,10 @@ use object::elf;
 use super::error::BinaryError;
 use super::source::Source;
 
+/// Loadable segments looked at. Linkers make fewer than ten; each may be searched from its
+/// beginning to its end, and a file made to harm can have thousands that cover all of it.
+const MAX_LOADS: usize = 32;
+
 /// Instruction set of an executable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Arch {
@@ -113,11 +117,12 @@ impl Elf {
         self.sections.iter().find(|section| section.name == name)
     }
 
-    /// `PT_LOAD` segments in file order.
+    /// `PT_LOAD` segments in file order, at most 32.
     pub fn loads(&self) -> impl Iterator<Item = &Segment> {
         self.segments
             .iter()
             .filter(|segment| segment.kind == elf::PT_LOAD)
+            .take(MAX_LOADS)
     }
 
     /// File offset of a link-time address; `None` outside the file-backed part of every segment.

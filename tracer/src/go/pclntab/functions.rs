@@ -58,25 +58,30 @@ impl Pclntab {
         let longest = names.iter().map(|name| name.len()).max().unwrap_or(0);
         let mut found = HashMap::new();
         let (start, end) = (self.header.names, self.header.units);
-        let mut carry: Vec<u8> = Vec::new();
+        // The beginning of a name that the piece before ended in: its bytes, if it may be wanted,
+        // and its length.
+        let (mut carry, mut carried): (Vec<u8>, usize) = (Vec::new(), 0);
         let mut offset = 0_u32;
         let size = end - start;
         self.source
             .scan(self.header.offset + start, size, |_, bytes| {
                 for piece in bytes.split_inclusive(|&byte| byte == 0) {
-                    let Some(tail) = piece.strip_suffix(&[0]) else {
-                        carry.extend_from_slice(piece);
-                        continue;
-                    };
-                    let len = carry.len() + tail.len();
-                    if len <= longest {
+                    let tail = piece.strip_suffix(&[0]).unwrap_or(piece);
+                    carried += tail.len();
+                    if carried <= longest {
                         carry.extend_from_slice(tail);
-                        if let Some(name) = wanted.get(carry.as_slice()) {
-                            found.insert(offset, *name);
-                        }
                     }
+                    if tail.len() == piece.len() {
+                        continue;
+                    }
+                    if carried <= longest
+                        && let Some(name) = wanted.get(carry.as_slice())
+                    {
+                        found.insert(offset, *name);
+                    }
+                    offset = offset.wrapping_add(carried as u32).wrapping_add(1);
                     carry.clear();
-                    offset = offset.wrapping_add(len as u32 + 1);
+                    carried = 0;
                 }
                 None::<()>
             })?;

@@ -3,6 +3,7 @@
 use crate::go::binary::BinaryError;
 use crate::go::binary::elf::u32_at;
 
+use super::lines::Steps;
 use super::table::{Pclntab, Record};
 
 /// `abi.PCDATA_InlTreeIndex` and `abi.FUNCDATA_InlTree`, equal in Go 1.18 to 1.27.
@@ -10,6 +11,11 @@ const INLINE_INDEX: u32 = 2;
 const INLINE_TREE: u8 = 3;
 /// Deepest nesting followed; the compiler's inlining budget keeps real ones to some tens.
 const MAX_DEPTH: usize = 256;
+/// Text of one address after which no more inlined calls are followed, in bytes: a file made to
+/// harm could otherwise give millions to each address.
+const MAX_TEXT: usize = 64 << 10;
+/// Longest name kept of a function or file, in bytes.
+const MAX_SHOWN: usize = 4096;
 
 /// One source-level frame.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -34,16 +40,22 @@ impl Pclntab {
         };
         let record = self.record(&function)?;
         let tree = self.inline_tree(&record)?;
-        let mut frames = Vec::new();
-        let mut pc = pc;
+        let mut frames: Vec<Frame> = Vec::new();
+        let (mut pc, mut text, mut steps) = (pc, 0, Steps::default());
         while let Some((values, tree)) = tree
             && frames.len() < MAX_DEPTH
-            && let Some(call) = self.inlined_call(&record, values, tree, pc)?
+            && text < MAX_TEXT
+            && let Some(call) = self.inlined_call(&record, values, tree, pc, &mut steps)?
         {
-            frames.push(self.frame(&record, call.name, pc, true)?);
+            let frame = self.frame(&record, call.name, pc, &mut steps)?;
+            text += frame.function.len() + frame.file.as_ref().map_or(0, String::len);
+            frames.push(Frame {
+                inlined: true,
+                ..frame
+            });
             pc = record.entry.wrapping_add(u64::from(call.parent));
         }
-        frames.push(self.frame(&record, record.name, pc, false)?);
+        frames.push(self.frame(&record, record.name, pc, &mut steps)?);
         Ok(frames)
     }
 
@@ -52,14 +64,14 @@ impl Pclntab {
         record: &Record,
         name: u32,
         pc: u64,
-        inlined: bool,
+        steps: &mut Steps,
     ) -> Result<Frame, BinaryError> {
-        let (file, line) = self.file_line(record, pc)?;
+        let (file, line) = self.file_line(record, pc, steps)?;
         Ok(Frame {
-            function: self.name_at(name)?,
-            file,
+            function: shown(self.name_at(name)?),
+            file: file.map(shown),
             line,
-            inlined,
+            inlined: false,
         })
     }
 
@@ -77,7 +89,8 @@ impl Pclntab {
             .read_u32(record.tail + u64::from(INLINE_INDEX) * 4)?;
         let slot = u64::from(record.pcdata_count) + u64::from(INLINE_TREE);
         let tree = self.source.read_u32(record.tail + slot * 4)?;
-        Ok((values != 0 && tree != u32::MAX).then(|| (values, base + u64::from(tree))))
+        let at = base.saturating_add(u64::from(tree));
+        Ok((values != 0 && tree != u32::MAX).then_some((values, at)))
     }
 
     /// The call inlined at `pc`. Entries are `runtime.inlinedCall`: 20 bytes with the name at 12
@@ -88,8 +101,9 @@ impl Pclntab {
         values: u32,
         tree: u64,
         pc: u64,
+        steps: &mut Steps,
     ) -> Result<Option<InlinedCall>, BinaryError> {
-        let index = self.value_at(values, record, pc)?;
+        let index = self.value_at(values, record, pc, steps)?;
         let Some(index) = index.and_then(|index| u64::try_from(index).ok()) else {
             return Ok(None);
         };
@@ -99,13 +113,21 @@ impl Pclntab {
             (20, 12, 16)
         };
         let mut entry = [0; 20];
-        self.source
-            .read(tree + index * size, &mut entry[..size as usize])?;
+        self.source.read(
+            tree.saturating_add(index * size),
+            &mut entry[..size as usize],
+        )?;
         Ok(Some(InlinedCall {
             name: u32_at(&entry, name),
             parent: u32_at(&entry, parent),
         }))
     }
+}
+
+/// `text`, cut to what can be shown.
+fn shown(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_SHOWN));
+    text
 }
 
 struct InlinedCall {

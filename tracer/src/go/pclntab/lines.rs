@@ -5,8 +5,19 @@ use crate::go::binary::BinaryError;
 use super::stream::Stream;
 use super::table::{MAX_NAME, Pclntab, Record};
 
-/// Steps read of one table. The runtime's largest generated functions have some ten thousand.
+/// Steps read for one address, in all tables together. The runtime's largest generated functions
+/// have some ten thousand in a table.
 const MAX_STEPS: u32 = 1 << 20;
+
+/// Steps that may still be read for an address.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Steps(u32);
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self(MAX_STEPS)
+    }
+}
 
 impl Pclntab {
     /// The value at `pc` of the table at `offset` of the function `record`; `None` where the table
@@ -19,6 +30,7 @@ impl Pclntab {
         offset: u32,
         record: &Record,
         pc: u64,
+        steps: &mut Steps,
     ) -> Result<Option<i32>, BinaryError> {
         if offset == 0 {
             return Ok(None);
@@ -26,7 +38,11 @@ impl Pclntab {
         let at = self.header.offset + self.header.values + u64::from(offset);
         let mut stream = Stream::new(&self.source, at);
         let (mut value, mut until) = (-1_i32, record.entry);
-        for step in 0..MAX_STEPS {
+        for step in 0.. {
+            let Some(left) = steps.0.checked_sub(1) else {
+                break;
+            };
+            steps.0 = left;
             let delta = stream.varint()?;
             if delta == 0 && step > 0 {
                 return Ok(None);
@@ -49,9 +65,10 @@ impl Pclntab {
         &self,
         record: &Record,
         pc: u64,
+        steps: &mut Steps,
     ) -> Result<(Option<String>, u32), BinaryError> {
-        let line = self.value_at(record.line_values, record, pc)?;
-        let file = match self.value_at(record.file_values, record, pc)? {
+        let line = self.value_at(record.line_values, record, pc, steps)?;
+        let file = match self.value_at(record.file_values, record, pc, steps)? {
             Some(index) => self.file_name(record, index)?,
             None => None,
         };

@@ -311,14 +311,15 @@ fn frame() -> impl Strategy<Value = FrameSymbol> {
 }
 
 fn losses() -> impl Strategy<Value = Losses> {
-    let probe = (text(), any::<[u64; 5]>()).prop_map(
-        |(probe, [ring_full, map_full, unpaired, stacks, faults])| ProbeLoss {
+    let probe = (text(), any::<[u64; 6]>()).prop_map(
+        |(probe, [ring_full, map_full, unpaired, stacks, faults, left_out])| ProbeLoss {
             probe,
             ring_full,
             map_full,
             unpaired,
             stacks,
             faults,
+            left_out,
         },
     );
     (vec(probe, 0..4), any::<u64>()).prop_map(|(probes, undecodable)| Losses {

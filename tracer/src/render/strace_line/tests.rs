@@ -51,8 +51,15 @@ fn end(reason: StopReason) -> Event {
     at(9_000_000, 0, Body::RunEnd(Box::new(end)))
 }
 
-fn lines(options: LineOptions, events: &[Event]) -> String {
+/// The numbers here are those of x86_64.
+fn sink(options: LineOptions) -> StraceLines<Vec<u8>> {
     let mut sink = StraceLines::new(options, Vec::new(), "out");
+    sink.decoder.set_machine(Some(Machine::X86_64));
+    sink
+}
+
+fn lines(options: LineOptions, events: &[Event]) -> String {
+    let mut sink = sink(options);
     for event in events {
         sink.event(event).expect("a vector takes everything");
     }
@@ -75,8 +82,8 @@ fn a_call_alone_is_one_line() {
         exit(3, 100, 3, -9),
         enter(4, 100, 451, [1, 0x2000, 0, 0, 0, 0]),
         exit(5, 100, 451, 0),
-        enter(6, 100, 471, [1, 0x2000, 0, 0, 0, 0]),
-        exit(7, 100, 471, -38),
+        enter(6, 100, 500, [1, 0x2000, 0, 0, 0, 0]),
+        exit(7, 100, 500, -38),
     ];
     assert_eq!(
         lines(LineOptions::default(), &events),
@@ -84,7 +91,7 @@ fn a_call_alone_is_one_line() {
 close(5)                                = 0
 close(99)                               = -1 EBADF (Bad file descriptor)
 cachestat(1, 0x2000, NULL, 0)           = 0
-syscall_0x1d7(0x1, 0x2000, 0, 0, 0, 0)  = -1 ENOSYS (Function not implemented)
+syscall_0x1f4(0x1, 0x2000, 0, 0, 0, 0)  = -1 ENOSYS (Function not implemented)
 "
     );
 }
@@ -170,6 +177,7 @@ fn times_are_those_of_the_options() {
     let start = RunStart {
         wall_offset_ns: 1_700_000_000_000_000_000,
         utc_offset_s: 3600,
+        arch: "x86_64".to_owned(),
         ..RunStart::default()
     };
     let events = [
@@ -360,7 +368,7 @@ fn a_restarted_call_is_named() {
 
 #[test]
 fn missed_memory_is_counted() {
-    let mut sink = StraceLines::new(LineOptions::default(), Vec::new(), "out");
+    let mut sink = sink(LineOptions::default());
     let mut open = SyscallEnter {
         nr: 2,
         args: [0x7000, 0, 0, 0, 0, 0],
@@ -543,7 +551,7 @@ fn calls_are_chosen_by_path_and_shown_with_it() {
     options.decode.track_descriptors = true;
     assert_eq!(
         lines(options.clone(), &events),
-        "openat(AT_FDCWD, \"/no/b\", O_RDONLY)   = 4\n\
+        "openat(AT_FDCWD, \"/no/b\", O_RDONLY)     = 4\n\
          close(4)                                = 0\n"
     );
     options.paths.clear();
@@ -588,4 +596,25 @@ fn numbers_stand_before_calls() {
         lines(options, &events),
         "[????] +++ exited with 0 +++\n[  39] getpid()                         = 100\n"
     );
+}
+
+#[test]
+fn a_recording_of_another_machine_has_that_machines_calls() {
+    let text = |arch: &str| {
+        let start = RunStart {
+            arch: arch.to_owned(),
+            ..RunStart::default()
+        };
+        let flags = 0x8000 | 0x4000;
+        let events = [
+            at(0, 0, Body::RunStart(Box::new(start))),
+            enter(1, 100, 56, [u64::MAX - 99, 0, flags, 0, 0, 0]),
+            exit(2, 100, 56, 3),
+        ];
+        lines(LineOptions::default(), &events)
+    };
+    let aarch64 = "openat(AT_FDCWD, NULL, O_RDONLY|O_NOFOLLOW|O_DIRECTORY) = 3\n";
+    assert_eq!(text("aarch64"), aarch64);
+    assert!(text("x86_64").starts_with("clone(child_stack=NULL, "));
+    assert!(text("riscv64").starts_with("syscall_0x38(0xffffffffffffff9c, 0, 0xc000, "));
 }

@@ -65,6 +65,42 @@ pub static O_FLAGS: Names = Names {
     ],
 };
 
+/// [`OPEN`] of arm64 (`asm/fcntl.h`).
+pub static OPEN_A64: Names = Names {
+    zero: None,
+    unknown: "",
+    names: OPEN_NAMES_A64,
+};
+
+/// [`O_FLAGS`] of arm64.
+pub static O_FLAGS_A64: Names = Names {
+    zero: None,
+    unknown: "O_???",
+    names: OPEN_NAMES_A64,
+};
+
+const OPEN_NAMES_A64: &[(u64, &str)] = &[
+    (0x40, "O_CREAT"),
+    (0x80, "O_EXCL"),
+    (0x100, "O_NOCTTY"),
+    (0x200, "O_TRUNC"),
+    (0x400, "O_APPEND"),
+    (0x800, "O_NONBLOCK"),
+    (0x101000, "O_SYNC"),
+    (0x100000, "__O_SYNC"),
+    (0x1000, "O_DSYNC"),
+    (0x10000, "O_DIRECT"),
+    (0x20000, "O_LARGEFILE"),
+    (0x8000, "O_NOFOLLOW"),
+    (0x40000, "O_NOATIME"),
+    (0x80000, "O_CLOEXEC"),
+    (0x200000, "O_PATH"),
+    (0x404000, "O_TMPFILE"),
+    (0x400000, "__O_TMPFILE"),
+    (0x4000, "O_DIRECTORY"),
+    (0x2000, "FASYNC"),
+];
+
 pub static RESOLVE: Names = Names {
     zero: None,
     unknown: "RESOLVE_???",

@@ -15,6 +15,22 @@ pub static PROT: Names = Names {
     ],
 };
 
+/// [`PROT`] of arm64 (`asm/mman.h`).
+pub static PROT_A64: Names = Names {
+    zero: Some("PROT_NONE"),
+    unknown: "PROT_???",
+    names: &[
+        (1, "PROT_READ"),
+        (2, "PROT_WRITE"),
+        (4, "PROT_EXEC"),
+        (8, "PROT_SEM"),
+        (0x10, "PROT_BTI"),
+        (0x20, "PROT_MTE"),
+        (0x1000000, "PROT_GROWSDOWN"),
+        (0x2000000, "PROT_GROWSUP"),
+    ],
+};
+
 pub static MMAP: Names = Names {
     zero: None,
     unknown: "MAP_???",
@@ -22,6 +38,27 @@ pub static MMAP: Names = Names {
         (0x10, "MAP_FIXED"),
         (0x20, "MAP_ANONYMOUS"),
         (0x40, "MAP_32BIT"),
+        (0x4000, "MAP_NORESERVE"),
+        (0x8000, "MAP_POPULATE"),
+        (0x10000, "MAP_NONBLOCK"),
+        (0x100, "MAP_GROWSDOWN"),
+        (0x800, "MAP_DENYWRITE"),
+        (0x1000, "MAP_EXECUTABLE"),
+        (0x2000, "MAP_LOCKED"),
+        (0x20000, "MAP_STACK"),
+        (0x40000, "MAP_HUGETLB"),
+        (0x80000, "MAP_SYNC"),
+        (0x100000, "MAP_FIXED_NOREPLACE"),
+    ],
+};
+
+/// [`MMAP`] of arm64, which lacks `MAP_32BIT`.
+pub static MMAP_A64: Names = Names {
+    zero: None,
+    unknown: "MAP_???",
+    names: &[
+        (0x10, "MAP_FIXED"),
+        (0x20, "MAP_ANONYMOUS"),
         (0x4000, "MAP_NORESERVE"),
         (0x8000, "MAP_POPULATE"),
         (0x10000, "MAP_NONBLOCK"),

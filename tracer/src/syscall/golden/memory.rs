@@ -5,6 +5,7 @@ use tracer_common::capture::{
 };
 
 use crate::event::{Capture, CaptureStatus};
+use crate::syscall::machine::Machine;
 use crate::syscall::{capture, table};
 
 const BASE: u64 = 0x1000_0000;
@@ -48,7 +49,7 @@ impl Memory {
         ret: i64,
         limit: usize,
     ) -> (Vec<Capture>, Vec<Capture>) {
-        let Some(row) = table::lookup(nr) else {
+        let Some(row) = table::lookup_on(Machine::X86_64, nr) else {
             return (Vec::new(), Vec::new());
         };
         let rules = capture::rules(row).rules;

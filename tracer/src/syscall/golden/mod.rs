@@ -8,6 +8,7 @@ mod memory;
 use std::fmt::Write;
 
 use super::errno;
+use super::machine::Machine;
 use super::print::Decoder;
 use crate::event::{SyscallEnter, SyscallExit};
 use memory::Memory;
@@ -81,6 +82,13 @@ fn enter(memory: &Memory, case: &Case) -> SyscallEnter {
     }
 }
 
+/// The lines were made on x86_64.
+fn decoder() -> Decoder {
+    let mut decoder = Decoder::new(STRING_LIMIT);
+    decoder.set_machine(Some(Machine::X86_64));
+    decoder
+}
+
 /// The whole line, padded as strace does.
 fn line(memory: &Memory, case: &Case) -> String {
     let captures = memory.captures(case.nr, &case.args, case.ret, STRING_LIMIT);
@@ -91,7 +99,7 @@ fn line(memory: &Memory, case: &Case) -> String {
         captures: captures.1,
         ..SyscallExit::default()
     };
-    let mut decoder = Decoder::new(STRING_LIMIT);
+    let mut decoder = decoder();
     let mut line = decoder.begin(&enter);
     line += &decoder.rest(Some(&enter), &exit);
     line.push_str(") ");
@@ -147,7 +155,7 @@ fn calls_that_have_not_returned_print_as_strace_prints_them() {
     let mut count = 0;
     for case in &cases {
         let Some(expected) = case.begin else { continue };
-        let got = Decoder::new(STRING_LIMIT).begin(&enter(&memory, case));
+        let got = decoder().begin(&enter(&memory, case));
         count += 1;
         if got != expected {
             let _ = writeln!(wrong, "want {expected}\n got {got}");

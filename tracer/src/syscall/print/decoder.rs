@@ -7,6 +7,7 @@ use crate::event::{SyscallEnter, SyscallExit};
 use crate::process::{Descriptors, returns_descriptor};
 use crate::syscall::arg::{Comma, Kind, Registers, Ret, Syscall};
 use crate::syscall::errno::{errno, restarts};
+use crate::syscall::machine::Machine;
 use crate::syscall::table;
 
 use super::options::DecodeOptions;
@@ -16,6 +17,7 @@ use super::printer::{Printer, put};
 #[derive(Clone, Debug)]
 pub struct Decoder {
     options: DecodeOptions,
+    machine: Option<Machine>,
     faults: u64,
     /// What descriptors refer to, when that is shown.
     descriptors: Option<RefCell<Descriptors>>,
@@ -24,7 +26,8 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// `string_limit` is the number of bytes of a string, and of elements of an array, to show.
+    /// For the calls of [`Machine::HOST`]. `string_limit` is the number of bytes of a string, and of
+    /// elements of an array, to show.
     #[must_use]
     pub fn new(string_limit: usize) -> Self {
         Self::with_options(DecodeOptions::limited(string_limit))
@@ -36,6 +39,7 @@ impl Decoder {
         let tables = options.track_descriptors || !options.descriptors.is_empty();
         Self {
             options,
+            machine: Some(Machine::HOST),
             faults: 0,
             descriptors: tables.then(RefCell::default),
             pid: 0,
@@ -69,6 +73,11 @@ impl Decoder {
         self.options.raw.contains(nr)
     }
 
+    /// From now on the calls are those of `machine`; without one all are shown by number.
+    pub fn set_machine(&mut self, machine: Option<Machine>) {
+        self.machine = machine;
+    }
+
     /// Arguments printed as addresses so far because their memory could not be read.
     #[must_use]
     pub fn faults(&self) -> u64 {
@@ -77,18 +86,21 @@ impl Decoder {
 
     /// The name, or `syscall_0x1c3` for numbers without one.
     #[must_use]
-    pub fn name(nr: u32, compat: bool) -> String {
-        match row(nr, compat) {
-            Some(row) => row.name.to_owned(),
-            None => format!("syscall_{nr:#x}"),
-        }
+    pub fn name(&self, nr: u32, compat: bool) -> String {
+        table::name_on(self.machine.filter(|_| !compat), nr)
+    }
+
+    /// The 32-bit ABI has other numbers: its calls are shown by number.
+    fn row(&self, nr: u32, compat: bool) -> Option<&'static Syscall> {
+        let machine = self.machine.filter(|_| !compat)?;
+        table::lookup_on(machine, nr)
     }
 
     /// What is known at entry: `read(3, `.
     pub fn begin(&mut self, enter: &SyscallEnter) -> String {
         let mut p = self.printer(Some(enter), None);
-        match row(enter.nr, enter.compat) {
-            Some(row) if self.is_raw(row.nr) => {
+        match self.row(enter.nr, enter.compat) {
+            Some(row) if self.is_raw(enter.nr) => {
                 put!(p, "{}(", row.name);
                 raw_arguments(&mut p, row.args.len());
             }
@@ -97,7 +109,7 @@ impl Decoder {
                 first_arguments(&mut p, row);
             }
             None => {
-                put!(p, "{}(", Self::name(enter.nr, enter.compat));
+                put!(p, "{}(", self.name(enter.nr, enter.compat));
                 raw_arguments(&mut p, 6);
             }
         }
@@ -110,23 +122,25 @@ impl Decoder {
     #[must_use]
     pub fn complete_at_entry(&self, enter: &SyscallEnter) -> bool {
         self.is_raw(enter.nr)
-            || row(enter.nr, enter.compat)
+            || self
+                .row(enter.nr, enter.compat)
                 .is_none_or(|row| split(row, &enter.args) == row.args.len())
     }
 
     /// Whether the call has no end.
     #[must_use]
     pub fn never_returns(&self, enter: &SyscallEnter) -> bool {
-        row(enter.nr, enter.compat).is_some_and(|row| matches!(row.ret, Ret::Never))
+        self.row(enter.nr, enter.compat)
+            .is_some_and(|row| matches!(row.ret, Ret::Never))
     }
 
     /// The rest of the arguments, without the closing parenthesis. Empty when the entry was not
     /// seen.
     pub fn rest(&mut self, enter: Option<&SyscallEnter>, exit: &SyscallExit) -> String {
-        let (Some(enter), Some(row)) = (enter, row(exit.nr, exit.compat)) else {
+        let (Some(enter), Some(row)) = (enter, self.row(exit.nr, exit.compat)) else {
             return String::new();
         };
-        if self.is_raw(row.nr) {
+        if self.is_raw(exit.nr) {
             return String::new();
         }
         let mut p = self.printer(Some(enter), Some(exit));
@@ -145,7 +159,12 @@ impl Decoder {
         } else if self.is_raw(exit.nr) {
             p.hex(exit.ret.cast_unsigned());
         } else {
-            success(&mut p, row(exit.nr, exit.compat), enter.is_some(), exit.ret);
+            success(
+                &mut p,
+                self.row(exit.nr, exit.compat),
+                enter.is_some(),
+                exit.ret,
+            );
             if enter.is_some_and(|e| !e.compat && returns_descriptor(e.nr, &e.args)) {
                 p.referent(exit.ret as i32);
             }
@@ -154,11 +173,6 @@ impl Decoder {
         self.faults += faults;
         text
     }
-}
-
-/// The 32-bit ABI has other numbers: its calls are shown by number.
-fn row(nr: u32, compat: bool) -> Option<&'static Syscall> {
-    if compat { None } else { table::lookup(nr) }
 }
 
 /// Index of the first argument that waits for the end of the call.

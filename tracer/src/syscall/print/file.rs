@@ -3,7 +3,7 @@
 use tracer_common::capture::{self, CaptureRule};
 
 use crate::syscall::arg::{Comma, Custom, Layout};
-use crate::syscall::flags::{file, mount};
+use crate::syscall::flags::{Names, file, mount};
 use crate::syscall::signal::push_signal;
 
 use super::printer::{Phase, Printer, put};
@@ -17,7 +17,13 @@ const S_IFMT: u32 = 0o170_000;
 
 /// Flags of `open`: the access mode comes first.
 pub static OPEN_FLAGS: Custom = Custom {
-    print: |p, index| p.open_flags(p.arg(index) & 0xffff_ffff),
+    print: |p, index| p.open_flags(&file::OPEN, p.arg(index) & 0xffff_ffff),
+    ..Custom::PLAIN
+};
+
+/// [`OPEN_FLAGS`] of arm64.
+pub static OPEN_FLAGS_A64: Custom = Custom {
+    print: |p, index| p.open_flags(&file::OPEN_A64, p.arg(index) & 0xffff_ffff),
     ..Custom::PLAIN
 };
 
@@ -69,35 +75,25 @@ pub static DEVICE: Custom = Custom {
 /// `struct open_how` of `openat2`.
 pub static OPEN_HOW: Layout = Layout {
     size: 24,
-    print: |p, b| {
-        let (flags, mode, resolve) = (b.u64_at(0), b.u64_at(8), b.u64_at(16));
-        p.text("{flags=");
-        p.open_flags(flags);
-        if flags & (O_CREAT | O_TMPFILE) != 0 || mode != 0 {
-            p.text(", mode=");
-            p.octal(mode as u32);
-        }
-        p.text(", resolve=");
-        p.flags(&file::RESOLVE, resolve);
-        p.text("}");
-    },
+    print: |p, b| p.open_how(&file::OPEN, b),
+};
+
+/// [`OPEN_HOW`] of arm64.
+pub static OPEN_HOW_A64: Layout = Layout {
+    size: 24,
+    print: |p, b| p.open_how(&file::OPEN_A64, b),
 };
 
 /// `struct stat` (`asm/stat.h`).
 pub static STAT: Layout = Layout {
     size: 144,
-    print: |p, b| {
-        let mode = b.u32_at(24);
-        p.text("{st_mode=");
-        p.file_mode(mode);
-        if is_device(mode) {
-            p.text(", st_rdev=");
-            p.device(b.u64_at(40));
-        } else {
-            put!(p, ", st_size={}", b.i64_at(48));
-        }
-        p.text(", ...}");
-    },
+    print: |p, b| p.stat(b.u32_at(24), b.u64_at(40), b.i64_at(48)),
+};
+
+/// `struct stat` of arm64 (`asm-generic/stat.h`).
+pub static STAT_A64: Layout = Layout {
+    size: 128,
+    print: |p, b| p.stat(b.u32_at(16), b.u64_at(32), b.i64_at(48)),
 };
 
 /// `struct statx` (`linux/stat.h`).
@@ -205,6 +201,17 @@ fn count_dents(bytes: &[u8]) -> (usize, usize) {
 
 /// The third argument of `fcntl`.
 pub static FCNTL_ARG: Custom = Custom {
+    print: |p, index| p.fcntl_arg(index, &file::OPEN),
+    ..FCNTL_ARG_TEMPLATE
+};
+
+/// [`FCNTL_ARG`] of arm64.
+pub static FCNTL_ARG_A64: Custom = Custom {
+    print: |p, index| p.fcntl_arg(index, &file::OPEN_A64),
+    ..FCNTL_ARG_TEMPLATE
+};
+
+const FCNTL_ARG_TEMPLATE: Custom = Custom {
     rules: &[CaptureRule {
         kind: capture::kind::STRUCT,
         phase: capture::phase::ENTER | capture::phase::EXIT,
@@ -222,7 +229,7 @@ pub static FCNTL_ARG: Custom = Custom {
         )
     },
     comma: Comma::Late,
-    print: print_fcntl_arg,
+    ..Custom::PLAIN
 };
 
 const F_DUPFD: u32 = 0;
@@ -250,45 +257,14 @@ const F_GETPIPE_SZ: u32 = 1032;
 const F_ADD_SEALS: u32 = 1033;
 const F_GET_SEALS: u32 = 1034;
 
-fn print_fcntl_arg(p: &mut Printer<'_>, index: usize) {
-    let value = p.arg(index);
-    match p.arg(1) as u32 {
-        F_DUPFD | F_DUPFD_CLOEXEC | F_SETPIPE_SZ | F_SETOWN => put!(p, "{}", value as i32),
-        F_SETFD => p.flags(&file::FD, value),
-        F_SETFL => p.open_flags(value & 0xffff_ffff),
-        F_SETSIG => push_signal(&mut p.out, value as u32),
-        F_SETLEASE => p.name(&file::LOCK_TYPE, value),
-        F_ADD_SEALS => p.flags(&file::SEALS, value),
-        F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW => p.flock(Phase::Enter, index, false),
-        F_GETLK | F_OFD_GETLK => p.flock(Phase::Exit, index, true),
-        F_SETOWN_EX => p.owner(Phase::Enter, index),
-        F_GETOWN_EX => p.owner(Phase::Exit, index),
-        _ => p.hex(value),
-    }
-}
-
 /// Result of `fcntl`.
 pub fn fcntl_result(p: &mut Printer<'_>, ret: i64) {
-    let value = ret.cast_unsigned();
-    match p.arg(1) as u32 {
-        F_GETFD | F_GETFL | F_GET_SEALS | F_GETLEASE => {
-            p.hex(value);
-            match p.arg(1) as u32 {
-                F_GETFD if value != 0 => p.note("flags ", |p| p.flags(&file::FD, value)),
-                F_GETFL => p.note("flags ", |p| p.open_flags(value)),
-                F_GET_SEALS if value != 0 => p.note("seals ", |p| p.flags(&file::SEALS, value)),
-                F_GETLEASE => p.note("", |p| p.name(&file::LOCK_TYPE, value)),
-                _ => {}
-            }
-        }
-        F_GETSIG => {
-            put!(p, "{ret}");
-            if value != 0 {
-                p.note("", |p| push_signal(&mut p.out, value as u32));
-            }
-        }
-        _ => put!(p, "{ret}"),
-    }
+    p.fcntl_result(&file::OPEN, ret);
+}
+
+/// [`fcntl_result`] of arm64.
+pub fn fcntl_result_a64(p: &mut Printer<'_>, ret: i64) {
+    p.fcntl_result(&file::OPEN_A64, ret);
 }
 
 /// The path that `getcwd` stores; the result counts its NUL.
@@ -354,18 +330,87 @@ impl Printer<'_> {
         self.text(")");
     }
 
-    pub(super) fn open_flags(&mut self, flags: u64) {
-        self.constant(flags, |p| p.open_flag_names(flags));
+    fn fcntl_arg(&mut self, index: usize, open: &Names) {
+        let value = self.arg(index);
+        match self.arg(1) as u32 {
+            F_DUPFD | F_DUPFD_CLOEXEC | F_SETPIPE_SZ | F_SETOWN => put!(self, "{}", value as i32),
+            F_SETFD => self.flags(&file::FD, value),
+            F_SETFL => self.open_flags(open, value & 0xffff_ffff),
+            F_SETSIG => push_signal(&mut self.out, value as u32),
+            F_SETLEASE => self.name(&file::LOCK_TYPE, value),
+            F_ADD_SEALS => self.flags(&file::SEALS, value),
+            F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW => {
+                self.flock(Phase::Enter, index, false)
+            }
+            F_GETLK | F_OFD_GETLK => self.flock(Phase::Exit, index, true),
+            F_SETOWN_EX => self.owner(Phase::Enter, index),
+            F_GETOWN_EX => self.owner(Phase::Exit, index),
+            _ => self.hex(value),
+        }
     }
 
-    fn open_flag_names(&mut self, flags: u64) {
+    fn fcntl_result(&mut self, open: &Names, ret: i64) {
+        let value = ret.cast_unsigned();
+        match self.arg(1) as u32 {
+            F_GETFD | F_GETFL | F_GET_SEALS | F_GETLEASE => {
+                self.hex(value);
+                match self.arg(1) as u32 {
+                    F_GETFD if value != 0 => self.note("flags ", |p| p.flags(&file::FD, value)),
+                    F_GETFL => self.note("flags ", |p| p.open_flags(open, value)),
+                    F_GET_SEALS if value != 0 => {
+                        self.note("seals ", |p| p.flags(&file::SEALS, value))
+                    }
+                    F_GETLEASE => self.note("", |p| p.name(&file::LOCK_TYPE, value)),
+                    _ => {}
+                }
+            }
+            F_GETSIG => {
+                put!(self, "{ret}");
+                if value != 0 {
+                    self.note("", |p| push_signal(&mut p.out, value as u32));
+                }
+            }
+            _ => put!(self, "{ret}"),
+        }
+    }
+
+    fn open_how(&mut self, open: &Names, b: &[u8]) {
+        let (flags, mode, resolve) = (b.u64_at(0), b.u64_at(8), b.u64_at(16));
+        self.text("{flags=");
+        self.open_flags(open, flags);
+        if flags & (O_CREAT | O_TMPFILE) != 0 || mode != 0 {
+            self.text(", mode=");
+            self.octal(mode as u32);
+        }
+        self.text(", resolve=");
+        self.flags(&file::RESOLVE, resolve);
+        self.text("}");
+    }
+
+    fn stat(&mut self, mode: u32, device: u64, size: i64) {
+        self.text("{st_mode=");
+        self.file_mode(mode);
+        if is_device(mode) {
+            self.text(", st_rdev=");
+            self.device(device);
+        } else {
+            put!(self, ", st_size={size}");
+        }
+        self.text(", ...}");
+    }
+
+    pub(super) fn open_flags(&mut self, names: &Names, flags: u64) {
+        self.constant(flags, |p| p.open_flag_names(names, flags));
+    }
+
+    fn open_flag_names(&mut self, names: &Names, flags: u64) {
         self.name(&file::O_ACCMODE, flags & 3);
         let rest = flags & !3;
         if rest == 0 {
             return;
         }
         self.text("|");
-        self.flags(&file::OPEN, rest);
+        self.flags(names, rest);
     }
 
     /// `S_IFREG|0644`.

@@ -1,7 +1,7 @@
 //! Memory mappings.
 
 use crate::syscall::arg::Custom;
-use crate::syscall::flags::memory;
+use crate::syscall::flags::{Names, memory};
 
 use super::printer::{Printer, put};
 
@@ -11,17 +11,13 @@ const HUGE_MASK: u64 = 0x3f;
 
 /// Flags of `mmap`: type, bits, huge page size.
 pub static MMAP_FLAGS: Custom = Custom {
-    print: |p, index| {
-        const MAP_TYPE: u64 = 0xf;
-        let flags = p.arg(index) & 0xffff_ffff;
-        p.name(&memory::MMAP_TYPE, flags & MAP_TYPE);
-        let bits = flags & !MAP_TYPE & !(HUGE_MASK << HUGE_SHIFT);
-        let rest = memory::MMAP.named_bits_after(&mut p.out, bits);
-        if rest != 0 {
-            put!(p, "|{rest:#x}");
-        }
-        p.huge(flags, "MAP_HUGE_SHIFT");
-    },
+    print: |p, index| p.mmap_flags(&memory::MMAP, p.arg(index) & 0xffff_ffff),
+    ..Custom::PLAIN
+};
+
+/// [`MMAP_FLAGS`] of arm64.
+pub static MMAP_FLAGS_A64: Custom = Custom {
+    print: |p, index| p.mmap_flags(&memory::MMAP_A64, p.arg(index) & 0xffff_ffff),
     ..Custom::PLAIN
 };
 
@@ -88,6 +84,17 @@ pub static IPCGET_FLAGS: Custom = Custom {
 };
 
 impl Printer<'_> {
+    fn mmap_flags(&mut self, names: &Names, flags: u64) {
+        const MAP_TYPE: u64 = 0xf;
+        self.name(&memory::MMAP_TYPE, flags & MAP_TYPE);
+        let bits = flags & !MAP_TYPE & !(HUGE_MASK << HUGE_SHIFT);
+        let rest = names.named_bits_after(&mut self.out, bits);
+        if rest != 0 {
+            put!(self, "|{rest:#x}");
+        }
+        self.huge(flags, "MAP_HUGE_SHIFT");
+    }
+
     fn huge(&mut self, flags: u64, shift: &str) {
         let size = flags >> HUGE_SHIFT & HUGE_MASK;
         if size != 0 {
@@ -95,7 +102,7 @@ impl Printer<'_> {
         }
     }
 
-    fn ipc_flags(&mut self, index: usize, names: &crate::syscall::flags::Names) {
+    fn ipc_flags(&mut self, index: usize, names: &Names) {
         let flags = p_low32(self.arg(index));
         let bits = flags & !0o777;
         if bits != 0 {

@@ -83,23 +83,26 @@ pub static SIGSET_PAIR: Layout = Layout {
 /// `struct epoll_event`, packed on x86_64.
 pub static EPOLL_EVENT: Layout = Layout {
     size: 12,
-    print: |p, b| {
-        p.text("{events=");
-        p.flags(&io::EPOLL, b.u32_at(0).into());
-        put!(p, ", data={{u32={}, u64={}}}}}", b.u32_at(4), b.u64_at(4));
-    },
+    print: |p, b| p.epoll_event(b.u32_at(0), b.u64_at(4)),
+};
+
+/// `struct epoll_event` of arm64: not packed.
+pub static EPOLL_EVENT_A64: Layout = Layout {
+    size: 16,
+    print: |p, b| p.epoll_event(b.u32_at(0), b.u64_at(8)),
 };
 
 /// The event of `epoll_ctl`, which `EPOLL_CTL_DEL` ignores.
 pub static EPOLL_CTL_EVENT: Custom = Custom {
     rules: &rule(capture::phase::ENTER, capture::len::FIXED, 12),
-    print: |p, index| {
-        const EPOLL_CTL_DEL: u64 = 2;
-        match p.arg(1) {
-            EPOLL_CTL_DEL => p.address_of(index),
-            _ => p.structure(Phase::Enter, index, &EPOLL_EVENT),
-        }
-    },
+    print: |p, index| p.epoll_ctl_event(index, &EPOLL_EVENT),
+    ..Custom::PLAIN
+};
+
+/// [`EPOLL_CTL_EVENT`] of arm64.
+pub static EPOLL_CTL_EVENT_A64: Custom = Custom {
+    rules: &rule(capture::phase::ENTER, capture::len::FIXED, 16),
+    print: |p, index| p.epoll_ctl_event(index, &EPOLL_EVENT_A64),
     ..Custom::PLAIN
 };
 
@@ -214,7 +217,7 @@ fn ready_sets(p: &mut Printer<'_>, ret: i64, unit: &str) {
     }
 }
 
-/// CPUs a kernel can be built for on x86_64 (`CONFIG_NR_CPUS`).
+/// CPUs a kernel can be built for at most (`CONFIG_NR_CPUS` of x86_64).
 const MAX_CPUS: u64 = 8192;
 
 /// Numbers of the bits that are set, below `count`.
@@ -226,6 +229,20 @@ fn set_bits(bytes: &[u8], count: u64) -> Vec<usize> {
 }
 
 impl Printer<'_> {
+    fn epoll_event(&mut self, events: u32, data: u64) {
+        self.text("{events=");
+        self.flags(&io::EPOLL, events.into());
+        put!(self, ", data={{u32={}, u64={data}}}}}", data as u32);
+    }
+
+    fn epoll_ctl_event(&mut self, index: usize, layout: &Layout) {
+        const EPOLL_CTL_DEL: u64 = 2;
+        match self.arg(1) {
+            EPOLL_CTL_DEL => self.address_of(index),
+            _ => self.structure(Phase::Enter, index, layout),
+        }
+    }
+
     fn fd_set(&mut self, b: &[u8]) {
         let fds = set_bits(&b[..b.len().min(FD_SET.into())], self.arg(0));
         self.bit_list(&fds, usize::MAX);

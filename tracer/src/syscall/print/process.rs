@@ -130,25 +130,36 @@ pub static CLONE_PARENT_TID: Custom = Custom {
 
 /// Thread-local storage of `clone`: printed fourth, though it is the fifth argument.
 pub static CLONE_TLS: Custom = Custom {
+    print: |p, _| p.clone_tls(4),
+    ..CLONE_TLS_TEMPLATE
+};
+
+/// [`CLONE_TLS`] where it is the fourth argument (`CONFIG_CLONE_BACKWARDS`).
+pub static CLONE_TLS_A64: Custom = CLONE_TLS_TEMPLATE;
+
+const CLONE_TLS_TEMPLATE: Custom = Custom {
     at_exit: |_| true,
     shown: |args| args[0] & CLONE_SETTLS != 0,
     comma: Comma::Late,
-    print: |p, _| {
-        p.text("tls=");
-        p.hex(p.arg(4));
-    },
+    print: |p, index| p.clone_tls(index),
     ..Custom::PLAIN
 };
 
-/// Where `clone` stores or clears the child's thread id.
+/// Where `clone` stores or clears the child's thread id: printed last, though it is the fourth
+/// argument.
 pub static CLONE_CHILD_TID: Custom = Custom {
+    print: |p, _| p.clone_child_tid(3),
+    ..CLONE_CHILD_TID_TEMPLATE
+};
+
+/// [`CLONE_CHILD_TID`] where it is the fifth argument.
+pub static CLONE_CHILD_TID_A64: Custom = CLONE_CHILD_TID_TEMPLATE;
+
+const CLONE_CHILD_TID_TEMPLATE: Custom = Custom {
     at_exit: |_| true,
     shown: |args| args[0] & CLONE_CHILD != 0,
     comma: Comma::Late,
-    print: |p, _| {
-        p.text("child_tidptr=");
-        p.address_of(3);
-    },
+    print: |p, index| p.clone_child_tid(index),
     ..Custom::PLAIN
 };
 
@@ -171,6 +182,16 @@ pub static CLONE_ARGS: Custom = Custom {
 };
 
 impl Printer<'_> {
+    fn clone_tls(&mut self, index: usize) {
+        self.text("tls=");
+        self.hex(self.arg(index));
+    }
+
+    fn clone_child_tid(&mut self, index: usize) {
+        self.text("child_tidptr=");
+        self.address_of(index);
+    }
+
     fn clone_args(&mut self, b: &[u8]) {
         const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
         let flags = b.u64_at(0);

@@ -5,6 +5,10 @@ use proptest::prelude::*;
 
 use super::{Decoder, siginfo_text};
 use crate::event::{Capture, CaptureStatus, SyscallEnter, SyscallExit};
+use crate::syscall::arg::Syscall;
+use crate::syscall::machine::Machine;
+use crate::syscall::table::lookup_on;
+use tracer_common::capture::MAX_SYSCALLS;
 
 const LIMIT: usize = 32;
 
@@ -89,10 +93,17 @@ proptest! {
     }
 }
 
+fn rows() -> impl Iterator<Item = (Machine, u32, &'static Syscall)> {
+    let of = |machine| {
+        (0..MAX_SYSCALLS).filter_map(move |nr| Some((machine, nr, lookup_on(machine, nr)?)))
+    };
+    [Machine::X86_64, Machine::Aarch64].into_iter().flat_map(of)
+}
+
 /// Every syscall with every pointer readable: no printer relies on a size it does not check.
 #[test]
 fn every_row_prints_short_and_full_captures() {
-    for row in crate::syscall::table::SYSCALLS {
+    for (machine, nr, row) in rows() {
         for size in [0, 1, 3, 8, 15, 64, 400, 4096] {
             let captures: Vec<_> = (0..6)
                 .map(|arg| Capture {
@@ -104,18 +115,19 @@ fn every_row_prints_short_and_full_captures() {
                 .collect();
             let args = [0x7fff_0000; 6];
             let enter = SyscallEnter {
-                nr: row.nr,
+                nr,
                 args,
                 captures: captures.clone(),
                 ..SyscallEnter::default()
             };
             let exit = SyscallExit {
-                nr: row.nr,
+                nr,
                 ret: 4096,
                 captures,
                 ..SyscallExit::default()
             };
             let mut decoder = Decoder::new(LIMIT);
+            decoder.set_machine(Some(machine));
             let begin = decoder.begin(&enter);
             assert!(begin.starts_with(&format!("{}(", row.name)));
             let text = begin + &decoder.rest(Some(&enter), &exit);

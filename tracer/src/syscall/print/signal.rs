@@ -4,7 +4,9 @@ use tracer_common::capture::{self, CaptureRule};
 
 use crate::syscall::arg::{Custom, Layout};
 use crate::syscall::flags::{Names, signal};
+use crate::syscall::machine::Machine;
 use crate::syscall::signal::{push_signal, push_signal_set};
+use crate::syscall::table;
 
 use super::options::DecodeOptions;
 use super::printer::{Phase, Printer, put};
@@ -260,12 +262,9 @@ impl Printer<'_> {
     fn seccomp_details(&mut self, b: &[u8]) {
         self.text(", si_call_addr=");
         self.pointer(b.u64_at(16));
-        let name = super::Decoder::name(b.u32_at(24), false);
-        put!(
-            self,
-            ", si_syscall=__NR_{name}, si_arch={:#x}",
-            b.u32_at(28)
-        );
+        let arch = b.u32_at(28);
+        let name = table::name_on(Machine::of_audit(arch), b.u32_at(24));
+        put!(self, ", si_syscall=__NR_{name}, si_arch={arch:#x}");
     }
 }
 

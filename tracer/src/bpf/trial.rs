@@ -4,20 +4,23 @@
 //! stable. They are written down here because the question is what the kernel takes, apart from
 //! what the loader library supports.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use aya_obj::btf::{Btf, BtfKind};
 
-use super::features::{Feature, Kernel};
+use super::{
+    Abilities, BpfError, Constants, Feature, Features, Group, Kernel, PROBES, Refusal, Sizes,
+};
 
 const BPF_MAP_CREATE: u32 = 0;
 const BPF_PROG_LOAD: u32 = 5;
 const BPF_BTF_LOAD: u32 = 18;
 const BPF_LINK_CREATE: u32 = 28;
 
+const MAP_TYPE_ARRAY: u32 = 2;
 const MAP_TYPE_STACK_TRACE: u32 = 7;
 const MAP_TYPE_RINGBUF: u32 = 27;
 const MAP_TYPE_TASK_STORAGE: u32 = 29;
@@ -42,9 +45,11 @@ const F_USER_STACK: i32 = 1 << 8;
 pub struct RunningKernel {
     /// Megabytes, and only some features need it.
     btf: OnceCell<Option<Btf>>,
+    /// The maps of tracer's own programs, at their smallest.
+    own: OnceCell<Result<RefCell<Kernel>, BpfError>>,
 }
 
-impl Kernel for RunningKernel {
+impl Features for RunningKernel {
     fn try_feature(&self, feature: Feature) -> io::Result<()> {
         match feature {
             Feature::RingBuffer => try_ring_buffer(),
@@ -52,8 +57,15 @@ impl Kernel for RunningKernel {
             Feature::BtfTracepoint => self
                 .try_tp_btf("btf_trace_sched_switch", 0)
                 .and_then(|()| self.try_tp_btf("btf_trace_sys_enter", 0)),
-            Feature::SleepableTracepoint => self.try_tp_btf("btf_trace_sys_enter", F_SLEEPABLE),
-            Feature::RawTracepoint => Program::new(PROG_TYPE_RAW_TRACEPOINT).load().map(drop),
+            // Kernels before 6.12 or so take the flag for every tracepoint, without a meaning.
+            Feature::FaultableSyscalls => {
+                match self.try_tp_btf("btf_trace_sched_switch", F_SLEEPABLE) {
+                    Ok(()) => Err(io::Error::from_raw_os_error(libc::EINVAL)),
+                    Err(_) => self.try_tp_btf("btf_trace_sys_enter", F_SLEEPABLE),
+                }
+            }
+            Feature::CompareExchange => try_compare_exchange(),
+            Feature::UnlockedMaps => try_unlocked_maps(),
             Feature::AttachCookie => try_attach_cookie(),
             Feature::GetStack => try_get_stack(),
             Feature::StackMap => try_stack_map(),
@@ -64,9 +76,42 @@ impl Kernel for RunningKernel {
             Feature::CpuClock => try_cpu_clock(),
         }
     }
+
+    fn try_programs(&self, group: Group) -> Vec<Refusal> {
+        let own = self.own.get_or_init(|| self.load_own().map(RefCell::new));
+        let all = PROBES.iter().filter(|probe| probe.group == group);
+        match own {
+            Ok(kernel) => {
+                let mut kernel = kernel.borrow_mut();
+                all.filter_map(|probe| Some(probe.refused(&kernel.load_probe(probe).err()?)))
+                    .collect()
+            }
+            // Without maps there are no programs; one row says why.
+            Err(error) => all.map(|probe| probe.refused(error)).take(1).collect(),
+        }
+    }
 }
 
 impl RunningKernel {
+    fn load_own(&self) -> Result<Kernel, BpfError> {
+        let constants = Constants {
+            target_tgid: 0,
+            target_all: false,
+            string_limit: 32,
+            want_goid: true,
+            want_kernel_stack: true,
+            want_user_stack: true,
+            syscalls: [0; 9],
+        };
+        let sizes = Sizes {
+            ring_bytes: 0,
+            off_cpu: false,
+            syscall_stats: false,
+            run_queue: false,
+        };
+        Kernel::load_for(&constants, sizes, Abilities::tried(self))
+    }
+
     fn try_tp_btf(&self, typedef: &str, flags: u32) -> io::Result<()> {
         let btf = self.btf.get_or_init(|| Btf::from_sys_fs().ok());
         let id = btf
@@ -101,7 +146,8 @@ impl Attr {
 
     /// A pointer: what it points to must outlive the system call.
     fn pointer<T: ?Sized>(mut self, offset: usize, target: &T) -> Self {
-        let address = std::ptr::from_ref(target).addr() as u64;
+        // Exposed: the kernel reads through the number, so what is there must not be optimized away.
+        let address = std::ptr::from_ref(target).expose_provenance() as u64;
         self.0[offset..offset + 8].copy_from_slice(&address.to_ne_bytes());
         self
     }
@@ -185,6 +231,11 @@ fn load_int_btf() -> io::Result<OwnedFd> {
 
 /// One instruction, `struct bpf_insn`.
 fn instruction(code: u8, destination: u8, source: u8, imm: i32) -> [u8; 8] {
+    memory_instruction(code, destination, source, 0, imm)
+}
+
+/// One instruction that uses memory at an offset from a register.
+fn memory_instruction(code: u8, destination: u8, source: u8, offset: i16, imm: i32) -> [u8; 8] {
     let mut bytes = [0; 8];
     bytes[0] = code;
     bytes[1] = if cfg!(target_endian = "little") {
@@ -192,6 +243,7 @@ fn instruction(code: u8, destination: u8, source: u8, imm: i32) -> [u8; 8] {
     } else {
         destination << 4 | source
     };
+    bytes[2..4].copy_from_slice(&offset.to_ne_bytes());
     bytes[4..].copy_from_slice(&imm.to_ne_bytes());
     bytes
 }
@@ -242,6 +294,56 @@ impl Program<'_> {
         // both live until the call returns. No log buffer is given.
         unsafe { attr.bpf(BPF_PROG_LOAD) }
     }
+}
+
+/// Before Linux 5.12 the only atomic instruction was the addition, with an immediate of 0.
+fn try_compare_exchange() -> io::Result<()> {
+    /// `BPF_ST | BPF_MEM | BPF_DW`.
+    const STORE: u8 = 0x7a;
+    /// `BPF_STX | BPF_ATOMIC | BPF_DW`.
+    const ATOMIC: u8 = 0xdb;
+    /// `BPF_CMPXCHG`: `BPF_FETCH` is part of it.
+    const CMPXCHG: i32 = 0xf1;
+    let program = Program {
+        body: &[
+            memory_instruction(STORE, 10, 0, -8, 0),
+            set(0, 0),
+            set(2, 1),
+            memory_instruction(ATOMIC, 10, 2, -8, CMPXCHG),
+        ],
+        ..Program::new(PROG_TYPE_RAW_TRACEPOINT)
+    };
+    program.load().map(drop)
+}
+
+/// Makes a map while the limit on locked memory is 0.
+fn try_unlocked_maps() -> io::Result<()> {
+    let mut before = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the pointer is valid for the call.
+    if unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut before) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let none = libc::rlimit {
+        rlim_cur: 0,
+        ..before
+    };
+    // SAFETY: the pointer is valid for the call. Lowering one's own soft limit and raising it again
+    // is always allowed; nothing here locks memory meanwhile.
+    if unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const none) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let tried = create_map(&[
+        (map::TYPE, MAP_TYPE_ARRAY),
+        (map::KEY_SIZE, 4),
+        (map::VALUE_SIZE, 8),
+        (map::MAX_ENTRIES, 1),
+    ]);
+    // SAFETY: as above.
+    unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const before) };
+    tried.map(drop)
 }
 
 fn try_attach_cookie() -> io::Result<()> {
@@ -363,7 +465,7 @@ mod tests {
     #[test]
     fn every_feature_gets_a_definite_answer() {
         let kernel = RunningKernel::default();
-        let refused: Vec<_> = ALL
+        let refused: Vec<_> = Feature::ALL
             .iter()
             .filter_map(|&f| kernel.try_feature(f).err().map(|e| (f, e.raw_os_error())))
             .collect();
@@ -377,7 +479,7 @@ mod tests {
         }
         // What everything else is built on, where this process may ask at all.
         if kernel.try_feature(Feature::RingBuffer).is_ok() {
-            for basic in [Feature::RawTracepoint, Feature::StackMap, Feature::GetStack] {
+            for basic in [Feature::BtfTracepoint, Feature::StackMap, Feature::GetStack] {
                 kernel
                     .try_feature(basic)
                     .expect("as old as the ring buffer");
@@ -385,23 +487,13 @@ mod tests {
         }
     }
 
-    const ALL: [Feature; 11] = [
-        Feature::RingBuffer,
-        Feature::TaskStorage,
-        Feature::BtfTracepoint,
-        Feature::RawTracepoint,
-        Feature::SleepableTracepoint,
-        Feature::AttachCookie,
-        Feature::GetStack,
-        Feature::StackMap,
-        Feature::UprobeMulti,
-        Feature::UprobeMultiProcess,
-        Feature::CpuClock,
-    ];
-
     #[test]
     fn instructions_are_laid_out_as_the_kernel_reads_them() {
         assert_eq!(set(3, -2), [0xb7, 3, 0, 0, 0xfe, 0xff, 0xff, 0xff]);
+        assert_eq!(
+            memory_instruction(0xdb, 10, 2, -8, 0xf1),
+            [0xdb, 0x2a, 0xf8, 0xff, 0xf1, 0, 0, 0]
+        );
         assert_eq!(instruction(0x18, 2, 1, 7), [0x18, 0x12, 0, 0, 7, 0, 0, 0]);
         assert_eq!(size_of::<PerfEventAttr>(), 64, "PERF_ATTR_SIZE_VER0");
     }

@@ -1,0 +1,23 @@
+//! One file a scenario.
+
+mod attach;
+mod dying;
+mod execs;
+mod forks;
+mod goroutines;
+mod kill;
+mod overrun;
+mod reuse;
+mod threads;
+mod volume;
+
+pub(super) use attach::attach;
+pub(super) use dying::dying;
+pub(super) use execs::execs;
+pub(super) use forks::forks;
+pub(super) use goroutines::goroutines;
+pub(super) use kill::kill;
+pub(super) use overrun::overrun;
+pub(super) use reuse::reuse;
+pub(super) use threads::threads;
+pub(super) use volume::volume;
