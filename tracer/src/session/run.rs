@@ -378,7 +378,12 @@ impl<'a> Session<'a> {
             }
         };
         tokio::pin!(deadline, ended);
-        let stop = signals.stop();
+        let stop = async {
+            match plan.uninterruptible {
+                true => pending().await,
+                false => signals.stop().await,
+            }
+        };
         tokio::pin!(stop);
         let mut poll = tokio::time::interval(POLL);
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -400,7 +400,11 @@ impl Printer<'_> {
         self.text(", ...}");
     }
 
-    fn open_flags(&mut self, names: &Names, flags: u64) {
+    pub(super) fn open_flags(&mut self, names: &Names, flags: u64) {
+        self.constant(flags, |p| p.open_flag_names(names, flags));
+    }
+
+    fn open_flag_names(&mut self, names: &Names, flags: u64) {
         self.name(&file::O_ACCMODE, flags & 3);
         let rest = flags & !3;
         if rest == 0 {

@@ -8,6 +8,7 @@ use crate::syscall::machine::Machine;
 use crate::syscall::signal::{push_signal, push_signal_set};
 use crate::syscall::table;
 
+use super::options::DecodeOptions;
 use super::printer::{Phase, Printer, put};
 use super::struct_bytes::StructBytes;
 
@@ -187,7 +188,8 @@ pub(super) fn print_siginfo(p: &mut Printer<'_>, b: &[u8]) {
 /// What strace puts between the dashes of a signal: `SIGCHLD {si_signo=SIGCHLD, …}`.
 #[must_use]
 pub fn siginfo_text(signo: u32, info: Option<&[u8]>) -> String {
-    let mut p = Printer::new(None, None, 32);
+    let options = DecodeOptions::default();
+    let mut p = Printer::new(None, None, &options);
     push_signal(&mut p.out, signo);
     if let Some(info) = info {
         p.text(" ");
