@@ -35,8 +35,8 @@ const PREEMPTIBLE: Otherwise = Otherwise {
     ],
     how: "events may be left out: while a thread is preempted in a probe, this kernel runs that \
           probe for no other thread on the CPU; they are reported as lost",
-    remedy: "mount -t tracefs tracefs /sys/kernel/tracing: tracer then attaches these probes in a \
-             way that loses nothing",
+    remedy: "make tracefs readable (mount -t tracefs tracefs /sys/kernel/tracing): these probes are \
+             then attached in a way that loses nothing",
 };
 
 const BY_THREAD: Otherwise = Otherwise {
