@@ -94,7 +94,7 @@ pub fn process_exit(ctx: BtfTracePointContext) -> i32 {
     };
     emit::submit(ProbeId::Exit, record);
     if group_dead {
-        let _ = TARGETS.remove(tgid);
+        filter::forget(tgid);
     }
     0
 }
