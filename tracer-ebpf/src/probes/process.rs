@@ -122,7 +122,7 @@ pub fn on_exit(task: Task) {
     };
     emit::submit(ProbeId::Exit, record);
     if group_dead {
-        let _ = TARGETS.remove(tgid);
+        filter::forget(tgid);
         let _ = FATAL.remove(tgid);
     }
 }

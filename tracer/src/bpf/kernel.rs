@@ -353,6 +353,29 @@ impl Kernel {
         self.insert("TARGETS", tgid, flags)
     }
 
+    /// Whether a process is a target still. The kernel takes it out of the map when its last thread
+    /// exits, before its pid can go to another process. A map that cannot be read says yes.
+    #[must_use]
+    pub fn is_target(&self, tgid: u32) -> bool {
+        let map = self.ebpf.map("TARGETS");
+        let map = map.and_then(|map| HashMap::<_, u32, u32>::try_from(map).ok());
+        map.is_none_or(|map| !matches!(map.get(&tgid, 0), Err(MapError::KeyNotFound)))
+    }
+
+    /// Makes a process that has ended no target any more.
+    pub fn forget_target(&mut self, tgid: u32) {
+        let map = self.ebpf.map_mut("TARGETS");
+        if let Some(Ok(mut map)) = map.map(HashMap::<_, u32, u32>::try_from) {
+            // Not there is as good.
+            let _ = map.remove(&tgid);
+        }
+        // Looked at only where there is a single target, which is this one.
+        let gone = self.ebpf.map_mut("TARGET_GONE");
+        if let Some(Ok(mut gone)) = gone.map(Array::<_, u32>::try_from) {
+            let _ = gone.set(0, 1, 0);
+        }
+    }
+
     /// Tells where goroutines are found in a process.
     ///
     /// # Errors

@@ -163,12 +163,21 @@ impl<'a> Session<'a> {
         for notice in self.captured.take_notices() {
             self.notice(&notice);
         }
+        self.drop_ended(target);
         if launched.is_none() {
             for pid in target.pids() {
                 self.pump.attach_symbols(pid);
             }
         }
         Ok(())
+    }
+
+    /// Who ended before the probe on exits was attached would stay a target, and whoever got the pid
+    /// would be one.
+    fn drop_ended(&mut self, target: &Target) {
+        for process in target.watched().iter().filter(|w| w.has_ended()) {
+            self.kernel.forget_target(process.pid);
+        }
     }
 
     fn wants_goroutines(&self) -> bool {
@@ -439,11 +448,16 @@ impl<'a> Session<'a> {
         let until = now_ns().saturating_sub(ORDER_WINDOW_NS);
         self.take_records();
         self.pump.release(until)?;
+        for pid in std::mem::take(&mut self.pump.ended_go) {
+            self.kernel.forget_go(pid);
+            self.kernel.detach_uprobes(pid);
+        }
         for pid in std::mem::take(&mut self.pump.replaced) {
             self.reattach_go(pid);
         }
         if check_losses {
             self.report_losses()?;
+            self.find_unseen_ends();
         }
         self.pump.flush()
     }
@@ -485,6 +499,19 @@ impl<'a> Session<'a> {
                 .collect();
             self.pump.untold(&untold);
         }
+    }
+
+    /// Where records of exits were lost, the kernel knows who is gone. Without it a run that
+    /// follows children would wait for dead ones.
+    fn find_unseen_ends(&mut self) {
+        let exits = self.counts.counters.get(ProbeId::Exit as usize);
+        if !self.plan.follow || exits.is_none_or(|exits| exits.lost == 0) {
+            return;
+        }
+        let kernel = &self.kernel;
+        let live = self.pump.live.iter().copied();
+        let gone: Vec<u32> = live.filter(|&pid| !kernel.is_target(pid)).collect();
+        gone.into_iter().for_each(|pid| self.pump.ended(pid));
     }
 
     /// Detaches the dearest probes when all cost too much.

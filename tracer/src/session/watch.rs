@@ -43,6 +43,17 @@ impl Watched {
         Ok(Self { pid, fd })
     }
 
+    /// Whether the process has ended by now; its pid may be another's then.
+    pub(super) fn has_ended(&self) -> bool {
+        let mut poll = libc::pollfd {
+            fd: self.fd.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one valid element.
+        unsafe { libc::poll(&raw mut poll, 1, 0) > 0 }
+    }
+
     /// Resolves when the process has ended.
     pub(super) async fn ended(&self) {
         // An error means that readiness cannot be awaited, which ends the wait as well.
