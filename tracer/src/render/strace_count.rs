@@ -177,6 +177,7 @@ fn cell_text(cell: &Cell, key: &str) -> String {
     match cell {
         Cell::Empty => String::new(),
         Cell::Text(text) => text.clone(),
+        Cell::Count(0) if key == "errors" => String::new(),
         Cell::Count(count) => count.to_string(),
         Cell::Percent(share) => format!("{share:.2}"),
         Cell::Nanoseconds(ns) if key == "avg-time" => (ns / 1000).to_string(),
