@@ -515,3 +515,13 @@ pub static FAN_EVENT: Names = Names {
         (0x10000000, "FAN_RENAME"),
     ],
 };
+
+pub static FAN_CLASS: Names = Names {
+    zero: None,
+    unknown: "FAN_CLASS_???",
+    names: &[
+        (0, "FAN_CLASS_NOTIF"),
+        (4, "FAN_CLASS_CONTENT"),
+        (8, "FAN_CLASS_PRE_CONTENT"),
+    ],
+};

@@ -74,15 +74,17 @@ pub static DEVICE: Custom = Custom {
 };
 
 /// `struct open_how` of `openat2`.
-pub static OPEN_HOW: Layout = Layout {
-    size: 24,
-    print: |p, b| p.open_how(&file::OPEN, b),
+pub static OPEN_HOW: Custom = Custom {
+    rules: &[super::rule::counted(super::rule::ENTER, 3, 1)],
+    print: |p, index| p.open_how(index, &file::OPEN),
+    ..Custom::PLAIN
 };
 
 /// [`OPEN_HOW`] of arm64.
-pub static OPEN_HOW_A64: Layout = Layout {
-    size: 24,
-    print: |p, b| p.open_how(&file::OPEN_A64, b),
+pub static OPEN_HOW_A64: Custom = Custom {
+    rules: &[super::rule::counted(super::rule::ENTER, 3, 1)],
+    print: |p, index| p.open_how(index, &file::OPEN_A64),
+    ..Custom::PLAIN
 };
 
 /// `struct stat` (`asm/stat.h`).
@@ -107,8 +109,26 @@ pub static STATX: Layout = Layout {
         p.flags(&file::STATX_ATTR, b.u64_at(8));
         p.text(", stx_mode=");
         p.file_mode(b.u16_at(28).into());
-        put!(p, ", stx_size={}, ...}}", b.u64_at(40));
+        const STATX_SIZE: u32 = 0x200;
+        if b.u32_at(0) & STATX_SIZE != 0 {
+            put!(p, ", stx_size={}", b.u64_at(40));
+        }
+        p.text(", ...}");
     },
+};
+
+/// Flags of `fanotify_init`: the class comes first.
+pub static FANOTIFY_FLAGS: Custom = Custom {
+    print: |p, index| {
+        const CLASS: u64 = 0xc;
+        let flags = p.arg(index) & 0xffff_ffff;
+        p.name(&file::FAN_CLASS, flags & CLASS);
+        if flags & !CLASS != 0 {
+            p.text("|");
+            p.flags(&file::FAN_INIT, flags & !CLASS);
+        }
+    },
+    ..Custom::PLAIN
 };
 
 /// Flags of `statx`: how to synchronize comes first.
@@ -375,7 +395,11 @@ impl Printer<'_> {
         }
     }
 
-    fn open_how(&mut self, open: &Names, b: &[u8]) {
+    fn open_how(&mut self, index: usize, open: &Names) {
+        const SIZE: usize = 24;
+        let Some(b) = self.bytes(Phase::Enter, index, SIZE) else {
+            return self.address_of(index);
+        };
         let (flags, mode, resolve) = (b.u64_at(0), b.u64_at(8), b.u64_at(16));
         self.text("{flags=");
         self.open_flags(open, flags);
@@ -385,6 +409,7 @@ impl Printer<'_> {
         }
         self.text(", resolve=");
         self.flags(&file::RESOLVE, resolve);
+        self.unknown_tail(b, SIZE, self.arg(index + 1));
         self.text("}");
     }
 
