@@ -251,11 +251,7 @@ pub static QUOTA_COMMAND: Names = Names {
 pub static QUOTA_TYPE: Names = Names {
     zero: None,
     unknown: "???QUOTA",
-    names: &[
-        (0, "USRQUOTA"),
-        (1, "GRPQUOTA"),
-        (2, "PRJQUOTA"),
-    ],
+    names: &[(0, "USRQUOTA"), (1, "GRPQUOTA"), (2, "PRJQUOTA")],
 };
 
 pub static QUOTA_FORMAT: Names = Names {
@@ -272,18 +268,11 @@ pub static QUOTA_FORMAT: Names = Names {
 pub static QUOTA_FLAGS: Names = Names {
     zero: None,
     unknown: "DQF_???",
-    names: &[
-        (1, "DQF_ROOT_SQUASH"),
-        (0x10000, "DQF_SYS_FILE"),
-    ],
+    names: &[(1, "DQF_ROOT_SQUASH"), (0x10000, "DQF_SYS_FILE")],
 };
 
 pub static QUOTA_VALID: Names = Names {
     zero: None,
     unknown: "IIF_???",
-    names: &[
-        (1, "IIF_BGRACE"),
-        (2, "IIF_IGRACE"),
-        (4, "IIF_FLAGS"),
-    ],
+    names: &[(1, "IIF_BGRACE"), (2, "IIF_IGRACE"), (4, "IIF_FLAGS")],
 };

@@ -706,19 +706,13 @@ pub static CAP_VERSION: Names = Names {
 pub static PR_UNALIGN: Names = Names {
     zero: None,
     unknown: "PR_UNALIGN_???",
-    names: &[
-        (1, "PR_UNALIGN_NOPRINT"),
-        (2, "PR_UNALIGN_SIGBUS"),
-    ],
+    names: &[(1, "PR_UNALIGN_NOPRINT"), (2, "PR_UNALIGN_SIGBUS")],
 };
 
 pub static PR_TSC: Names = Names {
     zero: None,
     unknown: "PR_TSC_???",
-    names: &[
-        (1, "PR_TSC_ENABLE"),
-        (2, "PR_TSC_SIGSEGV"),
-    ],
+    names: &[(1, "PR_TSC_ENABLE"), (2, "PR_TSC_SIGSEGV")],
 };
 
 pub static SECBIT: Names = Names {
@@ -739,10 +733,7 @@ pub static SECBIT: Names = Names {
 pub static PR_MCE_KILL: Names = Names {
     zero: None,
     unknown: "PR_MCE_KILL_???",
-    names: &[
-        (0, "PR_MCE_KILL_CLEAR"),
-        (1, "PR_MCE_KILL_SET"),
-    ],
+    names: &[(0, "PR_MCE_KILL_CLEAR"), (1, "PR_MCE_KILL_SET")],
 };
 
 pub static PR_MCE_KILL_POLICY: Names = Names {
@@ -758,10 +749,7 @@ pub static PR_MCE_KILL_POLICY: Names = Names {
 pub static PR_FP_MODE: Names = Names {
     zero: None,
     unknown: "PR_FP_MODE_???",
-    names: &[
-        (1, "PR_FP_MODE_FR"),
-        (2, "PR_FP_MODE_FRE"),
-    ],
+    names: &[(1, "PR_FP_MODE_FR"), (2, "PR_FP_MODE_FRE")],
 };
 
 pub static PR_SET_MM: Names = Names {
@@ -834,10 +822,7 @@ pub static PR_SPEC_SET: Names = Names {
 pub static PR_SYS_DISPATCH: Names = Names {
     zero: None,
     unknown: "PR_SYS_DISPATCH_???",
-    names: &[
-        (0, "PR_SYS_DISPATCH_OFF"),
-        (1, "PR_SYS_DISPATCH_ON"),
-    ],
+    names: &[(0, "PR_SYS_DISPATCH_OFF"), (1, "PR_SYS_DISPATCH_ON")],
 };
 
 pub static PR_SCHED_CORE: Names = Names {
@@ -865,17 +850,13 @@ pub static PIDTYPE: Names = Names {
 pub static PR_SET_VMA: Names = Names {
     zero: None,
     unknown: "PR_SET_VMA_???",
-    names: &[
-        (0, "PR_SET_VMA_ANON_NAME"),
-    ],
+    names: &[(0, "PR_SET_VMA_ANON_NAME")],
 };
 
 pub static REBOOT_MAGIC1: Names = Names {
     zero: None,
     unknown: "LINUX_REBOOT_MAGIC_???",
-    names: &[
-        (0xfee1dead, "LINUX_REBOOT_MAGIC1"),
-    ],
+    names: &[(0xfee1dead, "LINUX_REBOOT_MAGIC1")],
 };
 
 pub static REBOOT_MAGIC2: Names = Names {
@@ -892,9 +873,7 @@ pub static REBOOT_MAGIC2: Names = Names {
 pub static MEMBARRIER_FLAG: Names = Names {
     zero: None,
     unknown: "MEMBARRIER_CMD_FLAG_???",
-    names: &[
-        (1, "MEMBARRIER_CMD_FLAG_CPU"),
-    ],
+    names: &[(1, "MEMBARRIER_CMD_FLAG_CPU")],
 };
 
 pub static XFEATURE: Names = Names {
@@ -1000,9 +979,7 @@ pub static KEY_REQKEY: Names = Names {
 pub static KEYCTL_MOVE: Names = Names {
     zero: None,
     unknown: "KEYCTL_MOVE_???",
-    names: &[
-        (1, "KEYCTL_MOVE_EXCL"),
-    ],
+    names: &[(1, "KEYCTL_MOVE_EXCL")],
 };
 
 pub static KEXEC_FILE: Names = Names {
@@ -1018,10 +995,7 @@ pub static KEXEC_FILE: Names = Names {
 pub static KEXEC: Names = Names {
     zero: None,
     unknown: "KEXEC_???",
-    names: &[
-        (1, "KEXEC_ON_CRASH"),
-        (2, "KEXEC_PRESERVE_CONTEXT"),
-    ],
+    names: &[(1, "KEXEC_ON_CRASH"), (2, "KEXEC_PRESERVE_CONTEXT")],
 };
 
 pub static KEXEC_ARCH: Names = Names {
@@ -1044,4 +1018,10 @@ pub static KEXEC_ARCH: Names = Names {
         (0xb70000, "KEXEC_ARCH_AARCH64"),
         (0xf30000, "KEXEC_ARCH_RISCV"),
     ],
+};
+
+pub static FUTEX2: Names = Names {
+    zero: None,
+    unknown: "FUTEX_???",
+    names: &[(2, "FUTEX_32"), (0x80, "FUTEX_PRIVATE_FLAG")],
 };

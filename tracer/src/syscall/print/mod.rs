@@ -3,6 +3,8 @@
 //! [`Decoder`] turns the entry and the exit of a call into the pieces of a line. [`Printer`] is
 //! what the functions for single arguments write to; there is one file of those per family.
 
+mod aio;
+mod bpf;
 mod control;
 mod decoder;
 mod fields;
@@ -17,6 +19,7 @@ mod msg;
 mod net;
 mod numa;
 mod other;
+mod perf;
 mod poll;
 mod prctl;
 mod printer;
@@ -25,6 +28,7 @@ mod process;
 mod properties;
 mod rule;
 mod schedule;
+mod security;
 mod signal;
 mod sockopt;
 mod struct_bytes;
@@ -33,6 +37,8 @@ mod text;
 mod time;
 mod value;
 
+pub use aio::*;
+pub use bpf::*;
 pub use decoder::Decoder;
 pub use file::*;
 pub use futex::*;
@@ -45,11 +51,13 @@ pub use msg::*;
 pub use net::*;
 pub use numa::*;
 pub use other::*;
+pub use perf::*;
 pub use poll::*;
 pub use prctl::*;
 pub use printer::Printer;
 pub use process::*;
 pub use schedule::*;
+pub use security::*;
 pub use signal::*;
 pub use sockopt::*;
 pub use text::push_quoted;

@@ -159,7 +159,10 @@ impl Printer<'_> {
             return self.address_of(index);
         };
         self.text("{");
-        self.fields(b, &[("handle_bytes", 0, As::U32), ("handle_type", 4, As::I32)]);
+        self.fields(
+            b,
+            &[("handle_bytes", 0, As::U32), ("handle_type", 4, As::I32)],
+        );
         self.text(", f_handle=");
         match self.capture(phase, index, 1) {
             Some(handle) => {

@@ -60,7 +60,11 @@ pub static KCMP_SECOND: Custom = Custom {
         KCMP_EPOLL_TFD => match p.bytes(Phase::Enter, index, 12) {
             Some(b) => p.record(
                 b,
-                &[("efd", 0, As::I32), ("tfd", 4, As::I32), ("toff", 8, As::U32)],
+                &[
+                    ("efd", 0, As::I32),
+                    ("tfd", 4, As::I32),
+                    ("toff", 8, As::U32),
+                ],
             ),
             None => p.address_of(index),
         },
@@ -106,7 +110,11 @@ impl Printer<'_> {
         };
         let version = self.bytes(Phase::Enter, 0, 8).map_or(0, |b| b.u32_at(0));
         let wide = VERSIONS_OF_64_BITS.contains(&version);
-        for (name, at) in [("{effective=", 0), (", permitted=", 4), (", inheritable=", 8)] {
+        for (name, at) in [
+            ("{effective=", 0),
+            (", permitted=", 4),
+            (", inheritable=", 8),
+        ] {
             self.text(name);
             let high = if wide { b.u32_at(at + 12) } else { 0 };
             self.capability_set(u64::from(b.u32_at(at)) | u64::from(high) << 32);
@@ -159,7 +167,12 @@ fn print_user_desc(p: &mut Printer<'_>, b: &[u8]) {
         u32::MAX => p.text("-1"),
         _ => put!(p, "{entry}"),
     }
-    put!(p, ", base_addr={:#08x}, limit={:#08x}", b.u32_at(4), b.u32_at(8));
+    put!(
+        p,
+        ", base_addr={:#08x}, limit={:#08x}",
+        b.u32_at(4),
+        b.u32_at(8)
+    );
     for (name, shift, mask) in [
         ("seg_32bit", 0, 1),
         ("contents", 1, 3),

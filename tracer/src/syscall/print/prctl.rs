@@ -88,12 +88,16 @@ fn values(args: &[u64; 6]) -> &'static [Value] {
         26 => const { &[Name(&process::PR_TSC)] },
         28 => const { &[Flags(&process::SECBIT)] },
         // PR_MCE_KILL.
-        33 if args[1] == 1 => const { &[
-            Name(&process::PR_MCE_KILL),
-            Name(&process::PR_MCE_KILL_POLICY),
-            Hex,
-            Hex,
-        ] },
+        33 if args[1] == 1 => {
+            const {
+                &[
+                    Name(&process::PR_MCE_KILL),
+                    Name(&process::PR_MCE_KILL_POLICY),
+                    Hex,
+                    Hex,
+                ]
+            }
+        }
         33 => const { &[Name(&process::PR_MCE_KILL), Hex, Hex, Hex] },
         // PR_SET_MM.
         35 => const { &[Name(&process::PR_SET_MM), Hex, Hex, Hex] },
@@ -102,7 +106,16 @@ fn values(args: &[u64; 6]) -> &'static [Value] {
         // PR_GET_TID_ADDRESS.
         40 => &[WordOut],
         45 => const { &[Flags(&process::PR_FP_MODE)] },
-        CAP_AMBIENT if matches!(args[1], 1..=3) => const { &[Name(&process::PR_CAP_AMBIENT), Name(&process::CAP), Hex, Hex] }
+        CAP_AMBIENT if matches!(args[1], 1..=3) => {
+            const {
+                &[
+                    Name(&process::PR_CAP_AMBIENT),
+                    Name(&process::CAP),
+                    Hex,
+                    Hex,
+                ]
+            }
+        }
         CAP_AMBIENT => const { &[Name(&process::PR_CAP_AMBIENT), Hex, Hex, Hex] },
         GET_SPECULATION_CTRL => const { &[Name(&process::PR_SPEC)] },
         // PR_SET_SPECULATION_CTRL.
@@ -112,9 +125,13 @@ fn values(args: &[u64; 6]) -> &'static [Value] {
         57 => &[Dec, Dec, Dec, Dec],
         // PR_SET_SYSCALL_USER_DISPATCH.
         59 => const { &[Name(&process::PR_SYS_DISPATCH), Hex, Hex, Pointer] },
-        SCHED_CORE if args[1] == 0 => const { &[Name(&process::PR_SCHED_CORE), Dec, PidType, WordOut] }
+        SCHED_CORE if args[1] == 0 => {
+            const { &[Name(&process::PR_SCHED_CORE), Dec, PidType, WordOut] }
+        }
         SCHED_CORE => const { &[Name(&process::PR_SCHED_CORE), Dec, PidType, Pointer] },
-        SET_VMA if args[1] == 0 => const { &[Name(&process::PR_SET_VMA), Pointer, Value::Dec, Text] },
+        SET_VMA if args[1] == 0 => {
+            const { &[Name(&process::PR_SET_VMA), Pointer, Value::Dec, Text] }
+        }
         SET_PTRACER => &[Dec],
         _ => &[Hex, Hex, Hex, Hex],
     }

@@ -224,7 +224,7 @@ impl Printer<'_> {
     fn signal_value(&mut self, b: &[u8]) {
         let (int, pointer) = (b.i32_at(24), b.u64_at(24));
         if pointer != 0 {
-put!(self, ", si_int={int}, si_ptr={pointer:#x}");
+            put!(self, ", si_int={int}, si_ptr={pointer:#x}");
         }
     }
 
