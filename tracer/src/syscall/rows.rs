@@ -94,7 +94,7 @@ pub(super) static ROWS: &[Syscall] = &[
     row(52, 205, "getpeername", Class::NETWORK, &[("sockfd", Fd), ("addr", SockaddrOut(2)), ("addrlen", Custom(&SOCKADDR_LEN))], Ret::Dec),
     row(53, 199, "socketpair", Class::NETWORK, &[("domain", Enum(&net::AF)), ("type", Custom(&SOCKET_TYPE)), ("protocol", Custom(&SOCKET_PROTOCOL)), ("sv", Out(&INT_PAIR))], Ret::Dec),
     row(54, 208, "setsockopt", Class::NETWORK, &[("sockfd", Fd), ("level", Enum(&net::SOL)), ("optname", Custom(&SOCKET_OPTION)), ("optval", Custom(&OPTION_IN)), ("optlen", Int)], Ret::Dec),
-    row(55, 209, "getsockopt", Class::NETWORK, &[("sockfd", Fd), ("level", Enum(&net::SOL)), ("optname", Custom(&SOCKET_OPTION)), ("optval", Custom(&OPTION_OUT)), ("optlen", LenPtr)], Ret::Dec),
+    row(55, 209, "getsockopt", Class::NETWORK, &[("sockfd", Fd), ("level", Enum(&net::SOL)), ("optname", Custom(&SOCKET_OPTION_READ)), ("optval", Custom(&OPTION_OUT)), ("optlen", LenPtr)], Ret::Dec),
     row(56, NONE, "clone", Class::PROCESS, &[("flags", Custom(&CLONE_STACK)), ("stack", Custom(&CLONE_FLAGS)), ("parent_tid", Custom(&CLONE_PARENT_TID)), ("child_tid", Custom(&CLONE_TLS)), ("tls", Custom(&CLONE_CHILD_TID))], Ret::Dec),
     row(NONE, 220, "clone", Class::PROCESS, &[("flags", Custom(&CLONE_STACK)), ("stack", Custom(&CLONE_FLAGS)), ("parent_tid", Custom(&CLONE_PARENT_TID)), ("tls", Custom(&CLONE_TLS_A64)), ("child_tid", Custom(&CLONE_CHILD_TID_A64))], Ret::Dec),
     row(57, NONE, "fork", Class::PROCESS, &[], Ret::Dec),

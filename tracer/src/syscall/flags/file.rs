@@ -525,3 +525,17 @@ pub static FAN_CLASS: Names = Names {
         (8, "FAN_CLASS_PRE_CONTENT"),
     ],
 };
+
+pub static NOTIFY: Names = Names {
+    zero: None,
+    unknown: "DN_???",
+    names: &[
+        (1, "DN_ACCESS"),
+        (2, "DN_MODIFY"),
+        (4, "DN_CREATE"),
+        (8, "DN_DELETE"),
+        (0x10, "DN_RENAME"),
+        (0x20, "DN_ATTRIB"),
+        (0x80000000, "DN_MULTISHOT"),
+    ],
+};

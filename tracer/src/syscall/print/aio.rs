@@ -74,7 +74,7 @@ impl Printer<'_> {
         // The list itself comes first.
         let mut blocks = blocks.skip(1).filter(|c| u64::from(c.index) == place);
         match blocks.next().filter(|_| place < FOLLOWED) {
-            Some(c) if c.data.len() == IOCB.into() => self.control_block(&c.data),
+            Some(c) if c.data.len() == usize::from(IOCB) => self.control_block(&c.data),
             _ => self.pointer(address),
         }
     }

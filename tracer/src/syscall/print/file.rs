@@ -272,6 +272,7 @@ const F_OFD_SETLK: u32 = 37;
 const F_OFD_SETLKW: u32 = 38;
 const F_SETLEASE: u32 = 1024;
 const F_GETLEASE: u32 = 1025;
+const F_NOTIFY: u32 = 1026;
 const F_DUPFD_CLOEXEC: u32 = 1030;
 const F_SETPIPE_SZ: u32 = 1031;
 const F_GETPIPE_SZ: u32 = 1032;
@@ -359,6 +360,7 @@ impl Printer<'_> {
             F_SETFL => self.open_flags(open, value & 0xffff_ffff),
             F_SETSIG => push_signal(&mut self.out, value as u32),
             F_SETLEASE => self.name(&file::LOCK_TYPE, value),
+            F_NOTIFY => self.flags(&file::NOTIFY, value & 0xffff_ffff),
             F_ADD_SEALS => self.flags(&file::SEALS, value),
             F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW => {
                 self.flock(Phase::Enter, index, false)

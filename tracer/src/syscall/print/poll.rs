@@ -88,8 +88,13 @@ pub static SIGSET_PAIR: Custom = Custom {
         // The set has the number of the word that points to it, which is that of the pair.
         let captures = p.captures(Phase::Enter).iter();
         let mut of_argument = captures.filter(|c| usize::from(c.arg) == index);
-        match of_argument.nth(1).filter(|c| c.data.len() == SIGSET.into()) {
-            Some(set) if size == SIGSET.into() => push_signal_set(&mut p.out, set.data.u64_at(0)),
+        match of_argument
+            .nth(1)
+            .filter(|c| c.data.len() == usize::from(SIGSET))
+        {
+            Some(set) if size == u64::from(SIGSET) => {
+                push_signal_set(&mut p.out, set.data.u64_at(0))
+            }
             _ => p.pointer(address),
         }
         put!(p, ", sigsetsize={size}}}");
