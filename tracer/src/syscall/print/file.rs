@@ -6,6 +6,7 @@ use crate::syscall::arg::{Comma, Custom, Layout};
 use crate::syscall::flags::{Names, file, mount};
 use crate::syscall::signal::push_signal;
 
+use super::fields::As;
 use super::printer::{Phase, Printer, put};
 use super::struct_bytes::StructBytes;
 use super::text::push_quoted;
@@ -114,6 +115,61 @@ pub static STATX: Layout = Layout {
             put!(p, ", stx_size={}", b.u64_at(40));
         }
         p.text(", ...}");
+    },
+};
+
+/// `struct cachestat_range` (`linux/mman.h`).
+pub static CACHE_RANGE: Layout = Layout {
+    size: 16,
+    print: |p, b| p.record(b, &[("off", 0, As::U64), ("len", 8, As::U64)]),
+};
+
+/// `struct cachestat`.
+pub static CACHE_STATE: Layout = Layout {
+    size: 40,
+    print: |p, b| {
+        p.record(
+            b,
+            &[
+                ("nr_cache", 0, As::U64),
+                ("nr_dirty", 8, As::U64),
+                ("nr_writeback", 16, As::U64),
+                ("nr_evicted", 24, As::U64),
+                ("nr_recently_evicted", 32, As::U64),
+            ],
+        );
+    },
+};
+
+/// `struct file_attr` (`linux/fs.h`).
+pub static FILE_ATTR: Layout = Layout {
+    size: 24,
+    print: |p, b| {
+        p.record(
+            b,
+            &[
+                ("fa_xflags", 0, As::Hex64),
+                ("fa_extsize", 8, As::U32),
+                ("fa_nextents", 12, As::U32),
+                ("fa_projid", 16, As::U32),
+                ("fa_cowextsize", 20, As::U32),
+            ],
+        );
+    },
+};
+
+/// `struct xattr_args` (`linux/xattr.h`).
+pub static XATTR_ARGS: Layout = Layout {
+    size: 16,
+    print: |p, b| {
+        p.record(
+            b,
+            &[
+                ("value", 0, As::Pointer),
+                ("size", 8, As::U32),
+                ("flags", 12, As::Flags32(&file::XATTR)),
+            ],
+        );
     },
 };
 

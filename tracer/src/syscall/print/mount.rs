@@ -85,6 +85,27 @@ pub static MOUNT_ATTR: Custom = Custom {
     ..Custom::PLAIN
 };
 
+/// `struct mnt_id_req` (`linux/mount.h`).
+pub static MOUNT_REQUEST: Layout = Layout {
+    size: 24,
+    print: |p, b| {
+        p.record(
+            b,
+            &[
+                ("size", 0, As::U32),
+                ("mnt_id", 8, As::Hex64),
+                ("param", 16, As::Hex64),
+            ],
+        );
+    },
+};
+
+/// The id of a mount in a list.
+pub static MOUNT_ID: Layout = Layout {
+    size: 8,
+    print: |p, b| p.hex(b.u64_at(0)),
+};
+
 /// Flags of `mount`: old programs put a magic number in the upper half.
 pub static MOUNT_FLAGS: Custom = Custom {
     print: |p, index| {

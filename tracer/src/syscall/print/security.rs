@@ -119,3 +119,9 @@ pub static FUTEX_WAITER: Layout = Layout {
         p.text("}");
     },
 };
+
+/// `struct futex_waitv[2]` of `futex_requeue`.
+pub static FUTEX_PAIR: Layout = Layout {
+    size: 48,
+    print: |p, b| p.array(b, 24, 2, FUTEX_WAITER.print),
+};
