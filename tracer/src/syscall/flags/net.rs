@@ -898,3 +898,29 @@ pub static ICMP_TYPE: Names = Names {
         (0x40000, "ICMP_ADDRESSREPLY"),
     ],
 };
+
+pub static IFF: Names = Names {
+    zero: None,
+    unknown: "IFF_???",
+    names: &[
+        (1, "IFF_UP"),
+        (2, "IFF_BROADCAST"),
+        (4, "IFF_DEBUG"),
+        (8, "IFF_LOOPBACK"),
+        (0x10, "IFF_POINTOPOINT"),
+        (0x20, "IFF_NOTRAILERS"),
+        (0x40, "IFF_RUNNING"),
+        (0x80, "IFF_NOARP"),
+        (0x100, "IFF_PROMISC"),
+        (0x200, "IFF_ALLMULTI"),
+        (0x400, "IFF_MASTER"),
+        (0x800, "IFF_SLAVE"),
+        (0x1000, "IFF_MULTICAST"),
+        (0x2000, "IFF_PORTSEL"),
+        (0x4000, "IFF_AUTOMEDIA"),
+        (0x8000, "IFF_DYNAMIC"),
+        (0x10000, "IFF_LOWER_UP"),
+        (0x20000, "IFF_DORMANT"),
+        (0x40000, "IFF_ECHO"),
+    ],
+};
