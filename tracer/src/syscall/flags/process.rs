@@ -913,3 +913,115 @@ pub static PTRACE_O: Names = Names {
         (0x200000, "PTRACE_O_SUSPEND_SECCOMP"),
     ],
 };
+
+pub static KEY_SERIAL: Names = Names {
+    zero: None,
+    unknown: "",
+    names: &[
+        (0xffffffff, "KEY_SPEC_THREAD_KEYRING"),
+        (0xfffffffe, "KEY_SPEC_PROCESS_KEYRING"),
+        (0xfffffffd, "KEY_SPEC_SESSION_KEYRING"),
+        (0xfffffffc, "KEY_SPEC_USER_KEYRING"),
+        (0xfffffffb, "KEY_SPEC_USER_SESSION_KEYRING"),
+        (0xfffffffa, "KEY_SPEC_GROUP_KEYRING"),
+        (0xfffffff9, "KEY_SPEC_REQKEY_AUTH_KEY"),
+        (0xfffffff8, "KEY_SPEC_REQUESTOR_KEYRING"),
+    ],
+};
+
+pub static KEY_PERM: Names = Names {
+    zero: None,
+    unknown: "KEY_???",
+    names: &[
+        (0x1000000, "KEY_POS_VIEW"),
+        (0x2000000, "KEY_POS_READ"),
+        (0x4000000, "KEY_POS_WRITE"),
+        (0x8000000, "KEY_POS_SEARCH"),
+        (0x10000000, "KEY_POS_LINK"),
+        (0x20000000, "KEY_POS_SETATTR"),
+        (0x10000, "KEY_USR_VIEW"),
+        (0x20000, "KEY_USR_READ"),
+        (0x40000, "KEY_USR_WRITE"),
+        (0x80000, "KEY_USR_SEARCH"),
+        (0x100000, "KEY_USR_LINK"),
+        (0x200000, "KEY_USR_SETATTR"),
+        (0x100, "KEY_GRP_VIEW"),
+        (0x200, "KEY_GRP_READ"),
+        (0x400, "KEY_GRP_WRITE"),
+        (0x800, "KEY_GRP_SEARCH"),
+        (0x1000, "KEY_GRP_LINK"),
+        (0x2000, "KEY_GRP_SETATTR"),
+        (1, "KEY_OTH_VIEW"),
+        (2, "KEY_OTH_READ"),
+        (4, "KEY_OTH_WRITE"),
+        (8, "KEY_OTH_SEARCH"),
+        (0x10, "KEY_OTH_LINK"),
+        (0x20, "KEY_OTH_SETATTR"),
+    ],
+};
+
+pub static KEY_REQKEY: Names = Names {
+    zero: None,
+    unknown: "KEY_REQKEY_DEFL_???",
+    names: &[
+        (0xffffffff, "KEY_REQKEY_DEFL_NO_CHANGE"),
+        (0, "KEY_REQKEY_DEFL_DEFAULT"),
+        (1, "KEY_REQKEY_DEFL_THREAD_KEYRING"),
+        (2, "KEY_REQKEY_DEFL_PROCESS_KEYRING"),
+        (3, "KEY_REQKEY_DEFL_SESSION_KEYRING"),
+        (4, "KEY_REQKEY_DEFL_USER_KEYRING"),
+        (5, "KEY_REQKEY_DEFL_USER_SESSION_KEYRING"),
+        (6, "KEY_REQKEY_DEFL_GROUP_KEYRING"),
+        (7, "KEY_REQKEY_DEFL_REQUESTOR_KEYRING"),
+    ],
+};
+
+pub static KEYCTL_MOVE: Names = Names {
+    zero: None,
+    unknown: "KEYCTL_MOVE_???",
+    names: &[(1, "KEYCTL_MOVE_EXCL")],
+};
+
+pub static KEXEC_FILE: Names = Names {
+    zero: None,
+    unknown: "KEXEC_FILE_???",
+    names: &[
+        (1, "KEXEC_FILE_UNLOAD"),
+        (2, "KEXEC_FILE_ON_CRASH"),
+        (4, "KEXEC_FILE_NO_INITRAMFS"),
+    ],
+};
+
+pub static KEXEC: Names = Names {
+    zero: None,
+    unknown: "KEXEC_???",
+    names: &[(1, "KEXEC_ON_CRASH"), (2, "KEXEC_PRESERVE_CONTEXT")],
+};
+
+pub static KEXEC_ARCH: Names = Names {
+    zero: None,
+    unknown: "KEXEC_ARCH_???",
+    names: &[
+        (0, "KEXEC_ARCH_DEFAULT"),
+        (0x30000, "KEXEC_ARCH_386"),
+        (0x40000, "KEXEC_ARCH_68K"),
+        (0xf0000, "KEXEC_ARCH_PARISC"),
+        (0x3e0000, "KEXEC_ARCH_X86_64"),
+        (0x140000, "KEXEC_ARCH_PPC"),
+        (0x150000, "KEXEC_ARCH_PPC64"),
+        (0x320000, "KEXEC_ARCH_IA_64"),
+        (0x280000, "KEXEC_ARCH_ARM"),
+        (0x160000, "KEXEC_ARCH_S390"),
+        (0x2a0000, "KEXEC_ARCH_SH"),
+        (0x80000, "KEXEC_ARCH_MIPS"),
+        (0xa0000, "KEXEC_ARCH_MIPS_LE"),
+        (0xb70000, "KEXEC_ARCH_AARCH64"),
+        (0xf30000, "KEXEC_ARCH_RISCV"),
+    ],
+};
+
+pub static FUTEX2: Names = Names {
+    zero: None,
+    unknown: "FUTEX_???",
+    names: &[(2, "FUTEX_32"), (0x80, "FUTEX_PRIVATE_FLAG")],
+};

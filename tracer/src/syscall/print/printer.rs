@@ -113,6 +113,23 @@ impl<'a> Printer<'a> {
         found
     }
 
+    /// Bytes of an argument's first capture of one of [`tracer_common::capture::kind`]: an argument
+    /// whose form depends on others has several.
+    pub(super) fn capture_of(&mut self, phase: Phase, arg: usize, kind: u8) -> Option<&'a [u8]> {
+        if self.arg(arg) == 0 || (phase == Phase::Exit && self.failed()) {
+            return None;
+        }
+        let found = self
+            .captures(phase)
+            .iter()
+            .find(|c| usize::from(c.arg) == arg && c.kind == kind)
+            .filter(|c| c.status != CaptureStatus::Fault);
+        if found.is_none() {
+            self.faults += 1;
+        }
+        found.map(|c| c.data.as_slice())
+    }
+
     /// All captures of a phase.
     pub(super) fn captures(&self, phase: Phase) -> &'a [Capture] {
         match phase {

@@ -61,14 +61,6 @@ pub(super) const fn data(phase: u8, count: u8) -> CaptureRule {
     }
 }
 
-/// Data of the length that the call returns.
-pub(super) const fn data_returned() -> CaptureRule {
-    CaptureRule {
-        kind: kind::BUFFER,
-        ..returned(1)
-    }
-}
-
 /// The same `word` words further.
 pub(super) const fn at_word(rule: CaptureRule, word: u8) -> CaptureRule {
     CaptureRule { word, ..rule }
