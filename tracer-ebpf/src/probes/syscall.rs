@@ -1,9 +1,7 @@
 //! Streams every syscall of the targets: one record at entry, one at exit.
 
 use aya_ebpf::{
-    helpers::bpf_get_current_pid_tgid,
-    macros::btf_tracepoint,
-    programs::BtfTracePointContext,
+    helpers::bpf_get_current_pid_tgid, macros::btf_tracepoint, programs::BtfTracePointContext,
 };
 use tracer_common::{
     capture::phase,
@@ -12,8 +10,6 @@ use tracer_common::{
     probe::ProbeId,
 };
 
-#[cfg(bpf_target_arch = "x86_64")]
-use crate::{constants, task::Task};
 use crate::{
     cold,
     constants::{is_birth, nr_execve, nr_rt_sigreturn, traces_syscall},
@@ -21,6 +17,11 @@ use crate::{
     maps::{TARGETS, slot},
     memory::Captures,
 };
+#[cfg(bpf_target_arch = "x86_64")]
+use crate::{constants, task::Task};
+
+/// Result of an interrupted call that goes on (include/linux/errno.h): it has told how much is left.
+const ERESTART_RESTARTBLOCK: i64 = -516;
 
 /// Register state at the kernel's syscall entry.
 #[derive(Clone, Copy)]
@@ -213,7 +214,7 @@ fn exit(tgid: u32, tid: u32, nr: u32, registers: Registers, ret: i64) {
     };
     let header = emit::header(Kind::SyscallExit, 0);
     let entry = cold::take(tid, nr);
-    if ret >= 0 {
+    if ret >= 0 || ret == ERESTART_RESTARTBLOCK {
         captures.run(nr, &registers.args(), ret, phase::EXIT);
     }
     // The memory of a successful `execve` is that of the new program.

@@ -36,7 +36,8 @@ const FORKS: [u32; 4] = [
 ];
 
 /// The structures that [`Rodata`] asks for.
-pub(super) const STRUCTURES: &[&str] = &["task_struct", "signal_struct", "mm_struct", "linux_binprm"];
+pub(super) const STRUCTURES: &[&str] =
+    &["task_struct", "signal_struct", "mm_struct", "linux_binprm"];
 
 /// Everything that the loader is given, kept alive until it has loaded.
 #[derive(Debug)]

@@ -292,6 +292,13 @@ impl<W: Write> StraceLines<W> {
         let text = siginfo_text(signal.signo, signal.info.as_deref());
         self.lead(event)?;
         self.write(&format!("--- {text} ---"))?;
+        self.end_line()?;
+        if signal.signo != libc::SIGSTOP.cast_unsigned() || signal.ignored {
+            return Ok(());
+        }
+        // No program can have another way with it.
+        self.lead(event)?;
+        self.write("--- stopped by SIGSTOP ---")?;
         self.end_line()
     }
 

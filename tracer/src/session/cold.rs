@@ -13,7 +13,7 @@ use crate::decode::ExecArguments;
 use crate::event::{Body, Capture, CaptureStatus, Event, SyscallEnter};
 
 /// A call that lasts longer than this is handed on as it is, in ns.
-const LONGEST_WAIT_NS: u64 = 100_000_000;
+const LONGEST_WAIT_NS: u64 = 250_000_000;
 /// Events that are held back at most.
 const MOST_HELD: usize = 200_000;
 
@@ -297,7 +297,11 @@ mod tests {
     fn an_execve_is_filled_from_the_kernel_s_copy() {
         use CaptureStatus::{End, Ok};
         let call = filled_exec(
-            vec![unread(0, kind::STRING, 0), unread(1, kind::STRINGS, 0), unread(2, kind::COUNT, 0)],
+            vec![
+                unread(0, kind::STRING, 0),
+                unread(1, kind::STRINGS, 0),
+                unread(2, kind::COUNT, 0),
+            ],
             &given(&["x", "-l"], false),
         );
         assert_eq!(
@@ -310,7 +314,10 @@ mod tests {
                 (2, 0, Ok, String::new()),
             ]
         );
-        assert_eq!(call.captures.iter().find(|c| c.arg == 2).map(|c| c.wanted), Some(3));
+        assert_eq!(
+            call.captures.iter().find(|c| c.arg == 2).map(|c| c.wanted),
+            Some(3)
+        );
     }
 
     #[test]

@@ -43,8 +43,16 @@ fn kernel_body() -> impl Strategy<Value = Body> {
     prop_oneof![
         syscall_enter().prop_map(Body::SyscallEnter),
         syscall_exit().prop_map(Body::SyscallExit),
-        (any::<u32>(), option::of(vec(any::<u8>(), 48)))
-            .prop_map(|(signo, info)| Body::Signal(Signal { signo, info })),
+        (
+            any::<u32>(),
+            option::of(vec(any::<u8>(), 48)),
+            any::<bool>()
+        )
+            .prop_map(|(signo, info, ignored)| Body::Signal(Signal {
+                signo,
+                info,
+                ignored
+            })),
         (any::<u32>(), any::<u32>(), text()).prop_map(|(child_pid, child_tid, comm)| {
             Body::Fork(Fork {
                 child_pid,
