@@ -24,6 +24,7 @@ fn lines(trace: &str) -> Vec<String> {
         (r"^getppid\(\) = .*", "getppid()"),
         (r"0x[0-9a-f]{5,}", "ADDR"),
         (r"tv_nsec=[0-9]{6,}", "tv_nsec=#"),
+        (r#"^getrandom\("[^"]*""#, "getrandom(#"),
     ]
     .map(|(p, with)| (Regex::new(p).expect("a valid pattern"), with));
     let normal = |line: &str| {
