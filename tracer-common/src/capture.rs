@@ -34,7 +34,8 @@ pub mod kind {
     /// `index` is one more than its place in the array.
     pub const IOVEC: u8 = 4;
     /// `char *[]` up to its NULL: one `STRING` capture a string, clipped to the string limit; a
-    /// final capture with status `END` when the NULL was reached.
+    /// final capture with status `END` when the NULL was reached, or `FAULT` where the vector
+    /// itself could not be read.
     pub const STRINGS: u8 = 5;
     /// The number of pointers in a `char *[]` before its NULL: no bytes, `wanted` is the count. At
     /// most [`super::MAX_COUNT`] are counted; then the status is `TRUNCATED`.
@@ -76,7 +77,8 @@ pub mod mmsghdr {
 pub mod phase {
     /// At syscall entry.
     pub const ENTER: u8 = 1;
-    /// At syscall exit, when the call did not fail.
+    /// At syscall exit, when the call did not fail, or was interrupted and goes on
+    /// (`-ERESTART_RESTARTBLOCK`).
     pub const EXIT: u8 = 2;
 }
 
@@ -162,7 +164,7 @@ pub struct CaptureHeader {
     pub index: u8,
     /// Bytes that follow, before padding.
     pub len: u32,
-    /// Bytes there were to copy, as far as known.
+    /// Bytes there were to copy, as far as known; of a string that could not be read, its address.
     pub wanted: u64,
 }
 

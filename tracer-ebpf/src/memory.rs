@@ -256,7 +256,7 @@ extern "C" fn capture_string(id: u64, address: u64, limit: u64) -> u64 {
         read_str_raw(to.cast(), size as u32, address as *const _)
     };
     if got < 0 {
-        return unreadable(&captures, id);
+        return unreadable(&captures, id, address);
     }
     // Up to Linux 6.12 at least, the NUL of an empty string is not counted
     // (mm/maccess.c, strncpy_from_user_nofault).
@@ -276,12 +276,13 @@ extern "C" fn capture_string(id: u64, address: u64, limit: u64) -> u64 {
     captures.push(at, header)
 }
 
-/// Says that something could not be read.
+/// Says that a string could not be read, or with an address of 0 that its address could not.
 #[inline(always)]
-fn unreadable(captures: &Captures, id: u64) -> u64 {
+fn unreadable(captures: &Captures, id: u64, address: u64) -> u64 {
     let Some(at) = captures.room() else { return 0 };
     let header = CaptureHeader {
         status: status::FAULT,
+        wanted: address,
         ..header_of(id)
     };
     captures.push(at, header)
@@ -395,7 +396,7 @@ extern "C" fn capture_strings(id: u64, address: u64) -> u64 {
     for i in 0..MAX_STRINGS as u64 {
         let id = with_index(id, i);
         let Some(pointer) = user_word(address + i * 8) else {
-            return unreadable(&captures, id);
+            return unreadable(&captures, id, 0);
         };
         if pointer == 0 {
             let Some(at) = captures.room() else { return 0 };

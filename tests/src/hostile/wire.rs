@@ -8,7 +8,7 @@ use tracer::go::gc::GcCycle;
 use tracer::go::layout::Layout;
 use tracer::go::{Arch, Release};
 use tracer_common::capture::status;
-use tracer_common::event::{Kind, sample_flag, syscall_flag};
+use tracer_common::event::{Kind, sample_flag, signal_flag, syscall_flag};
 
 use super::input::Input;
 
@@ -20,8 +20,10 @@ pub(super) fn decode_records(bytes: &[u8]) {
         let record = input.chunk();
         match decode(record) {
             Ok(Decoded::Event(event)) => check_event(&event, record),
+            Ok(Decoded::LateExit { exit, .. }) => check_event(&exit, record),
             Ok(Decoded::GcRanges(ranges)) => gc_cycles(&ranges.ranges),
-            Ok(part) => drop(black_box(part)),
+            Ok(Decoded::ExecArguments(given)) => assert!(given.strings.len() <= 64),
+            Ok(Decoded::Lost(lost)) => drop(black_box(lost)),
             Err(error) => drop(black_box(error.to_string())),
         }
     }
@@ -101,7 +103,9 @@ fn body(body: &Body) -> Option<(Kind, Vec<u8>)> {
         }
         Body::Signal(signal) => {
             out.extend(signal.signo.to_ne_bytes());
-            out.extend(u32::from(signal.info.is_some()).to_ne_bytes());
+            let has_info = u32::from(signal.info.is_some()) * signal_flag::HAS_INFO;
+            let ignored = u32::from(signal.ignored) * signal_flag::IGNORED;
+            out.extend((has_info | ignored).to_ne_bytes());
             out.extend(signal.info.as_deref().unwrap_or(&[0; 48]));
             Kind::Signal
         }

@@ -17,7 +17,13 @@ use tracer_common::{
     probe::ProbeId,
 };
 
-use crate::{count, emit, filter, maps::FATAL, task::Task};
+use crate::{
+    count,
+    emit::{self, opaque},
+    filter,
+    maps::FATAL,
+    task::Task,
+};
 
 const SIGKILL: u32 = 9;
 /// Results of `signal_generate` (include/trace/events/signal.h).
@@ -122,29 +128,29 @@ fn sent(tgid: u32, tid: u32, signo: u32, source: u64, flags: u32) -> Signal {
 /// itself).
 #[inline(always)]
 fn info(signo: u32, source: u64) -> ([u8; 48], u32) {
-    const SEND_SIG_NOINFO: u64 = 0;
     const SEND_SIG_PRIV: u64 = 1;
     const SI_KERNEL: u64 = 0x80;
+    // The verifier takes an argument for a pointer that is not NULL, and removes what is done for
+    // one that is: the comparisons are with other numbers, out of the compiler's sight.
+    if opaque(source) > SEND_SIG_PRIV {
+        let mut info = [0; 48];
+        // SAFETY: the helper checks the address.
+        let read = unsafe { bpf_probe_read_kernel_buf(source as *const u8, &mut info) };
+        return (
+            info,
+            if read.is_ok() {
+                signal_flag::HAS_INFO
+            } else {
+                0
+            },
+        );
+    }
     let mut words = [u64::from(signo), 0, 0, 0, 0, 0];
-    match source {
-        SEND_SIG_NOINFO => {
-            let pid = bpf_get_current_pid_tgid() >> 32;
-            words[2] = bpf_get_current_uid_gid() << 32 | pid;
-        }
-        SEND_SIG_PRIV => words[1] = SI_KERNEL,
-        _ => {
-            let mut info = [0; 48];
-            // SAFETY: the helper checks the address.
-            let read = unsafe { bpf_probe_read_kernel_buf(source as *const u8, &mut info) };
-            return (
-                info,
-                if read.is_ok() {
-                    signal_flag::HAS_INFO
-                } else {
-                    0
-                },
-            );
-        }
+    if opaque(source) == SEND_SIG_PRIV {
+        words[1] = SI_KERNEL;
+    } else {
+        let pid = bpf_get_current_pid_tgid() >> 32;
+        words[2] = bpf_get_current_uid_gid() << 32 | pid;
     }
     // SAFETY: both are 48 bytes without padding, and every pattern is valid.
     let info = unsafe { core::mem::transmute::<[u64; 6], [u8; 48]>(words) };

@@ -22,6 +22,9 @@ use crate::{
 #[cfg(bpf_target_arch = "x86_64")]
 use crate::{constants, task::Task};
 
+/// Result of an interrupted call that goes on (include/linux/errno.h): it has told how much is left.
+const ERESTART_RESTARTBLOCK: i64 = -516;
+
 /// Register state at the kernel's syscall entry.
 #[derive(Clone, Copy)]
 pub struct Registers(*const u64);
@@ -232,7 +235,7 @@ fn exit(tgid: u32, tid: u32, nr: u32, registers: Registers, ret: i64) {
     };
     let header = emit::header(Kind::SyscallExit, 0);
     let entry = cold::take(tid, nr);
-    if ret >= 0 {
+    if ret >= 0 || ret == ERESTART_RESTARTBLOCK {
         captures.run(nr, &registers.args(), ret, phase::EXIT);
     }
     // The memory of a successful `execve` is that of the new program.

@@ -411,6 +411,65 @@ mod tests {
         assert_eq!((exit.nr, exit.ret), (39, -2));
     }
 
+    fn with_header(kind: Kind, body: &[u8]) -> Vec<u8> {
+        let mut bytes = header(kind as u16, 32 + body.len());
+        bytes.extend(body);
+        bytes
+    }
+
+    fn words(words: &[u32]) -> Vec<u8> {
+        words.iter().flat_map(|w| w.to_ne_bytes()).collect()
+    }
+
+    #[test]
+    fn late_captures_of_an_exit_stand_apart() {
+        let mut body = words(&[257, 1, 3, 0]);
+        // Argument 1, a string, late.
+        body.extend([1, 1, 0x80, 0]);
+        body.extend(words(&[4, 4, 0]));
+        body.extend(b"/etc\0\0\0\0");
+        let Ok(Decoded::LateExit { exit, late }) = decode(&with_header(Kind::SyscallExit, &body))
+        else {
+            panic!("not late");
+        };
+        let Body::SyscallExit(exit) = exit.body else {
+            panic!("not an exit");
+        };
+        assert_eq!((exit.nr, exit.ret, exit.captures.len()), (257, 3, 0));
+        assert_eq!((late[0].arg, &late[0].data[..]), (1, &b"/etc"[..]));
+        assert_eq!(late[0].status, crate::event::CaptureStatus::Ok);
+    }
+
+    #[test]
+    fn arguments_of_an_execve_are_split_at_their_nuls() {
+        let mut body = words(&[77, 1, 2, 9, 3, 7]);
+        body.extend(b"a/b\0\0\0\0\0sh\0\0-x\0");
+        let Ok(Decoded::ExecArguments(given)) = decode(&with_header(Kind::ExecArguments, &body))
+        else {
+            panic!("no arguments");
+        };
+        assert_eq!(given.path, b"a/b");
+        assert_eq!(given.strings, [b"sh".to_vec(), Vec::new()], "argc are 2");
+        assert_eq!((given.old_tid, given.argc, given.envc), (77, 2, 9));
+        assert!(given.interpreted);
+        let too_long = words(&[77, 0, 2, 9, 3, 1 << 20]);
+        assert!(decode(&with_header(Kind::ExecArguments, &too_long)).is_err());
+    }
+
+    #[test]
+    fn losses_name_their_probe() {
+        let body = words(&[ProbeId::SyscallExit as u32, 0, 12, 0]);
+        let lost = LostRecords {
+            time_ns: 1_000_000,
+            cpu: 3,
+            probe: ProbeId::SyscallExit,
+            count: 12,
+        };
+        let decoded = decode(&with_header(Kind::Lost, &body));
+        assert_eq!(decoded, Ok(Decoded::Lost(lost)));
+        assert!(decode(&with_header(Kind::Lost, &words(&[99, 0, 1, 0]))).is_err());
+    }
+
     #[test]
     fn errors_say_what_is_wrong() {
         assert_eq!(decode(&[1, 0]), Err(DecodeError::Short { len: 2 }));

@@ -78,7 +78,7 @@ pub struct Capture {
     /// Place in an argument vector, or 1 + place in an `iovec` array.
     pub index: u8,
     pub status: CaptureStatus,
-    /// Bytes there were to copy, as far as known.
+    /// Bytes there were to copy, as far as known; of a string that could not be read, its address.
     pub wanted: u64,
     pub data: Vec<u8>,
 }

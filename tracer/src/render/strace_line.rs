@@ -335,7 +335,12 @@ impl<W: Write> StraceLines<W> {
             return Ok(());
         }
         let text = siginfo_text(signal.signo, signal.info.as_deref());
-        self.line(event, &format!("--- {text} ---"))
+        self.line(event, &format!("--- {text} ---"))?;
+        if signal.signo != libc::SIGSTOP.cast_unsigned() || signal.ignored {
+            return Ok(());
+        }
+        // No program can have another way with it.
+        self.line(event, "--- stopped by SIGSTOP ---")
     }
 
     /// Signals that came while the thread was in a call, and did not interrupt it: strace stops

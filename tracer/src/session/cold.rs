@@ -13,7 +13,7 @@ use crate::decode::ExecArguments;
 use crate::event::{Body, Capture, CaptureStatus, Event, SyscallEnter};
 
 /// A call that lasts longer than this is handed on as it is, in ns.
-const LONGEST_WAIT_NS: u64 = 100_000_000;
+const LONGEST_WAIT_NS: u64 = 250_000_000;
 /// Events that are held back at most.
 const MOST_HELD: usize = 200_000;
 

@@ -155,3 +155,36 @@ pub(super) fn describe(losses: &Losses) -> String {
     }
     parts.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lost(cpu: u16, count: u64) -> LostRecords {
+        LostRecords {
+            time_ns: 5,
+            cpu,
+            probe: ProbeId::SyscallEnter,
+            count,
+        }
+    }
+
+    fn count(event: Option<Event>) -> u64 {
+        let Some(Body::Losses(losses)) = event.map(|e| e.body) else {
+            return 0;
+        };
+        losses.probes.iter().map(|p| p.ring_full).sum()
+    }
+
+    #[test]
+    fn a_loss_is_told_once() {
+        let mut losses = RingLosses::default();
+        assert_eq!(count(losses.told(&lost(0, 3))), 3);
+        assert_eq!(count(losses.untold(&lost(0, 4))), 4);
+        assert_eq!(count(losses.untold(&lost(0, 4))), 0);
+        assert_eq!(count(losses.untold(&lost(0, 6))), 2);
+        assert_eq!(count(losses.told(&lost(1, 6))), 6, "another CPU");
+        assert_eq!(count(losses.told(&lost(0, 7))), 1);
+        assert_eq!(count(losses.told(&lost(0, 7))), 7, "new ones");
+    }
+}

@@ -96,7 +96,7 @@ impl<'a> Pump<'a> {
     fn arrived(&mut self, event: Event) {
         self.captured.note(&event);
         self.cold.note(&event);
-        if event.time_ns <= self.released_ns {
+        if event.time_ns < self.released_ns {
             self.late += 1;
         }
         self.pending.push(event);

@@ -654,12 +654,12 @@ impl<'a> Session<'a> {
         if lost != 0 {
             text = format!("{text} ({})", describe(&end.losses));
         }
-        for (count, what) in [
-            (self.pump.unread, "arguments unread"),
-            (self.pump.late, "events out of order"),
+        for (count, one, several) in [
+            (self.pump.unread, "argument unread", "arguments unread"),
+            (self.pump.late, "event out of order", "events out of order"),
         ] {
             if count != 0 {
-                text = format!("{text}, {count} {what}");
+                text = format!("{text}, {}", term::plural(count, one, several));
             }
         }
         if self.plan.verbose {

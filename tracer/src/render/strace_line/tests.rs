@@ -242,6 +242,32 @@ fn an_end_without_a_beginning_is_resumed() {
 }
 
 #[test]
+fn a_signal_that_is_ignored_comes_after_the_call_and_a_stop_is_told() {
+    let signal = |signo, ignored| {
+        Body::Signal(Signal {
+            signo,
+            info: None,
+            ignored,
+        })
+    };
+    let events = [
+        enter(0, 100, 39, [0; 6]),
+        at(1, 100, signal(17, true)),
+        exit(2, 100, 39, 100),
+        at(3, 100, signal(28, true)),
+        at(4, 100, signal(19, false)),
+    ];
+    let expected = "\
+getpid()                                = 100
+--- SIGCHLD ---
+--- SIGWINCH ---
+--- SIGSTOP ---
+--- stopped by SIGSTOP ---
+";
+    assert_eq!(lines(LineOptions::default(), &events), expected);
+}
+
+#[test]
 fn signals_and_losses_have_lines_of_their_own() {
     let mut info = vec![0; 48];
     info[0] = 17;

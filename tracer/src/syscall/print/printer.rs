@@ -18,6 +18,10 @@ macro_rules! put {
 }
 pub(super) use put;
 
+/// Result of an interrupted call that goes on, and has told how much is left
+/// (include/linux/errno.h).
+pub(super) const ERESTART_RESTARTBLOCK: i64 = -516;
+
 /// When a capture was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -99,7 +103,8 @@ impl<'a> Printer<'a> {
 
     /// The capture of an argument. A capture that could not be read counts as a fault.
     pub(super) fn capture(&mut self, phase: Phase, arg: usize, index: u8) -> Option<&'a Capture> {
-        if self.arg(arg) == 0 || (phase == Phase::Exit && self.failed()) {
+        let failed = self.failed() && self.ret() != ERESTART_RESTARTBLOCK;
+        if self.arg(arg) == 0 || (phase == Phase::Exit && failed) {
             return None;
         }
         let found = self
@@ -128,6 +133,12 @@ impl<'a> Printer<'a> {
             self.faults += 1;
         }
         found.map(|c| c.data.as_slice())
+    }
+
+    /// The address of something that was not read.
+    pub(super) fn unread(&mut self, address: u64) {
+        self.faults += 1;
+        self.pointer(address);
     }
 
     /// All captures of a phase.

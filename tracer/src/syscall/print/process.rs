@@ -36,7 +36,12 @@ pub(super) fn print_argv(p: &mut Printer<'_>, index: usize) {
         }
         match c.status {
             CaptureStatus::End => complete = true,
-            CaptureStatus::Fault => {}
+            CaptureStatus::Fault if c.wanted == 0 || shown >= p.limit => {}
+            CaptureStatus::Fault => {
+                p.text(if shown == 0 { "[" } else { ", " });
+                p.unread(c.wanted);
+                shown += 1;
+            }
             CaptureStatus::Ok | CaptureStatus::Truncated if shown < p.limit => {
                 p.text(if shown == 0 { "[" } else { ", " });
                 let len = (c.data.len() as u64).max(c.wanted);

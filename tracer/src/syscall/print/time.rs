@@ -1,10 +1,12 @@
 //! Times, timers and the results of `time`.
 
+use tracer_common::capture::{self, CaptureRule};
+
 use crate::syscall::arg::{Custom, Layout};
 use crate::syscall::flags::time;
 
 use super::fields::As;
-use super::printer::{Phase, Printer, put};
+use super::printer::{ERESTART_RESTARTBLOCK, Phase, Printer, put};
 use super::struct_bytes::StructBytes;
 
 /// `struct timespec`.
@@ -161,9 +163,20 @@ pub static TMS: Layout = Layout {
 
 /// Time left of `nanosleep`: stored only when a signal interrupts the sleep.
 pub static REMAINING: Custom = Custom {
-    rules: &[],
+    rules: &[CaptureRule {
+        kind: capture::kind::STRUCT,
+        phase: capture::phase::EXIT,
+        len_from: capture::len::FIXED,
+        size: 16,
+        arg: 0,
+        len_arg: 0,
+        word: 0,
+    }],
     at_exit: |_| true,
-    print: |p, index| p.address_of(index),
+    print: |p, index| match p.ret() {
+        ERESTART_RESTARTBLOCK => p.structure(Phase::Exit, index, &TIMESPEC),
+        _ => p.address_of(index),
+    },
     ..Custom::PLAIN
 };
 
