@@ -16,6 +16,7 @@ use tracer_common::probe::{ProbeCounters, ProbeId};
 use super::constants::{Rodata, STRUCTURES};
 use super::error::chain;
 use super::missed::recursion_misses;
+use super::undisturbed::Undisturbed;
 use super::uprobe::UprobeLink;
 use super::{
     Abilities, Attach, BpfError, Constants, KernelTypes, PROBES, Probe, RunningKernel, VMLINUX_BTF,
@@ -424,12 +425,19 @@ impl Kernel {
         Ok(())
     }
 
+    /// For the use of a map while programs run that would be kept from running meanwhile.
+    pub(super) fn undisturbed(&self) -> Option<Undisturbed> {
+        let wanted = self.abilities.steadier_by_perf && !self.attached.is_empty();
+        wanted.then(Undisturbed::begin).flatten()
+    }
+
     fn insert<V: aya::Pod>(
         &mut self,
         name: &'static str,
         key: u32,
         value: V,
     ) -> Result<(), BpfError> {
+        let _undisturbed = self.undisturbed();
         let map = self.ebpf.map_mut(name).ok_or_else(|| missing(name))?;
         let mut map: HashMap<_, u32, V> = HashMap::try_from(map).map_err(|e| map_error(name, e))?;
         map.insert(key, value, 0).map_err(|e| map_error(name, e))
@@ -504,6 +512,7 @@ impl Kernel {
     }
 
     fn counters_by_cpu(&self) -> Result<Vec<PerCpuValues<Wire<ProbeCounters>>>, BpfError> {
+        let _undisturbed = self.undisturbed();
         let name = "COUNTERS";
         let map = self.ebpf.map(name).ok_or_else(|| missing(name))?;
         let map: PerCpuArray<_, Wire<ProbeCounters>> =

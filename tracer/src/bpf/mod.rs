@@ -9,6 +9,7 @@ mod missed;
 mod probe_table;
 mod snapshot;
 mod trial;
+mod undisturbed;
 mod uprobe;
 
 pub use constants::Constants;

@@ -33,6 +33,7 @@ impl Kernel {
     /// # Errors
     /// When the map is not readable.
     pub fn syscall_stats(&self) -> Result<Vec<(u32, Latency)>, BpfError> {
+        let _undisturbed = self.undisturbed();
         let name = "SYSCALL_STATS";
         let map = self.ebpf.map(name).ok_or_else(|| missing(name))?;
         let map: PerCpuArray<_, Wire<LatencyStats>> =
@@ -64,6 +65,7 @@ impl Kernel {
     /// # Errors
     /// When a map is not readable.
     pub fn off_cpu(&self) -> Result<Vec<OffCpuRead>, BpfError> {
+        let _undisturbed = self.undisturbed();
         let name = "OFF_CPU";
         let map = self.ebpf.map(name).ok_or_else(|| missing(name))?;
         let map: HashMap<_, Wire<OffCpuKey>, Wire<OffCpuTime>> =
@@ -93,6 +95,7 @@ impl Kernel {
     /// # Errors
     /// When the map is not readable.
     pub fn run_queue(&self) -> Result<Vec<RunQueueRead>, BpfError> {
+        let _undisturbed = self.undisturbed();
         let name = "RUN_QUEUE";
         let map = self.ebpf.map(name).ok_or_else(|| missing(name))?;
         let map: HashMap<_, u32, Wire<RunQueueStats>> =
