@@ -39,8 +39,11 @@ pub(crate) fn dist(options: &Options) -> Result<()> {
     if targets.is_empty() {
         targets.push(Machine::HOST);
     }
+    // The binary that runs here writes the texts of all packages: it comes first.
+    targets.sort_by_key(|&target| target != Machine::HOST);
+    let mut speaker = None;
     for &target in &targets {
-        one(target, &source, &out)?;
+        one(target, &source, &out, &mut speaker)?;
     }
     let list = sums::write(&out)?;
     print!("{}", table(&out, &list)?);
@@ -60,18 +63,19 @@ fn directory() -> PathBuf {
     workspace::target().join("dist")
 }
 
-/// Builds and packs for one architecture.
-fn one(machine: Machine, source: &Source, out: &Path) -> Result<()> {
+/// Builds and packs for one architecture. `speaker` is a binary that runs here, once there is one.
+fn one(machine: Machine, source: &Source, out: &Path, speaker: &mut Option<PathBuf>) -> Result<()> {
     let built = build::binary(machine, source)?;
     let package = texts::fresh(&built.with_file_name("package"))?;
     copy(&built, &package.join("tracer"))?;
     let native = machine == Machine::HOST;
-    let speaker = if native {
-        built.clone()
-    } else {
-        host::build_tracer(false)?
+    let spoken = match speaker.take() {
+        Some(file) => file,
+        None if native => built.clone(),
+        None => host::build_tracer(false)?,
     };
-    texts::write(&speaker, source, &package)?;
+    texts::write(&spoken, source, &package)?;
+    *speaker = Some(spoken);
     texts::put(&package.join("LICENSES.txt"), licences::list()?.as_bytes())?;
     let name = if native {
         "tracer".to_owned()
