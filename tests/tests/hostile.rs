@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
-use tracer_tests::hostile::{Accounting, SURFACES, Surface, peak_during, surface};
+use tracer_tests::hostile::{
+    Accounting, SURFACES, Surface, decoded_records, peak_during, recorded_events, replayed_events,
+    surface,
+};
 
 #[global_allocator]
 static ALLOCATOR: Accounting = Accounting;
@@ -170,6 +173,27 @@ fn every_surface_has_a_target_seeds_and_tests() {
             target.display()
         );
         assert!(!inputs(surface).is_empty(), "{} has no seed", surface.name);
+    }
+}
+
+/// What is refused at its first bytes leads a fuzzer nowhere: seeds follow the formats.
+#[test]
+fn seeds_are_in_the_formats_of_this_build() {
+    let seeds = |surface| fuzz().join("seeds").join(surface);
+    let names = fs::read_dir(seeds("recording")).expect("committed seeds");
+    let names: Vec<_> = names.flatten().map(|entry| entry.file_name()).collect();
+    assert_eq!(names.len(), 4);
+    for name in names {
+        let seed = |surface| fs::read(seeds(surface).join(&name)).expect("of the same events");
+        let events = recorded_events(&seed("recording"));
+        assert_eq!(events.len(), 60, "{}", name.display());
+        assert_eq!(
+            replayed_events(&seed("replay")),
+            events,
+            "{}",
+            name.display()
+        );
+        assert!(decoded_records(&seed("decode")) > 0, "{}", name.display());
     }
 }
 

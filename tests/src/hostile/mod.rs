@@ -20,5 +20,5 @@ mod syscalls;
 mod wire;
 
 pub use accounting::{Accounting, peak_during};
-pub use seeds::write_seeds;
+pub use seeds::{decoded_records, recorded_events, replayed_events, write_seeds};
 pub use surface::{SURFACES, Surface, surface};

@@ -115,8 +115,13 @@ pub(super) fn event_chunks<'a>(events: impl IntoIterator<Item = &'a Event>) -> V
     out
 }
 
+/// Of a machine whose calls have names; the events may have a start of another.
 fn run_start() -> Event {
-    fact(0, Body::RunStart(Box::<RunStart>::default()))
+    let start = RunStart {
+        arch: "x86_64".to_owned(),
+        ..RunStart::default()
+    };
+    fact(0, Body::RunStart(Box::new(start)))
 }
 
 fn run_end(events: &[Event]) -> Event {

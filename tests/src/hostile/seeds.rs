@@ -5,11 +5,12 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use tracer::decode::decode;
 use tracer::event::{Body, Event, SyscallEnter};
 use tracer::recording::{Reader, Writer};
 use tracer::sink::Sink;
 
-use super::input::push_chunk;
+use super::input::{Input, push_chunk};
 use super::replay::event_chunks;
 use super::syscalls::push_call;
 use super::wire;
@@ -61,6 +62,46 @@ pub fn write_seeds(place: &Place, corpus: &Path) -> io::Result<()> {
         "kallsyms",
         &symbols[..symbols.len().min(8 << 10)],
     )
+}
+
+/// The events in a seed of `recording`, up to its end, which is cut off.
+///
+/// # Panics
+/// When it is not in the format of this build.
+#[must_use]
+pub fn recorded_events(seed: &[u8]) -> Vec<Event> {
+    let reader = Reader::new(seed, "seed").expect("the format of this build");
+    reader.map_while(Result::ok).collect()
+}
+
+/// The events in a seed of `replay`.
+///
+/// # Panics
+/// When one is not what this build serializes.
+#[must_use]
+pub fn replayed_events(seed: &[u8]) -> Vec<Event> {
+    let mut input = Input::new(seed);
+    input.u8();
+    let mut events = Vec::new();
+    while !input.is_empty() {
+        events.push(postcard::from_bytes(input.chunk()).expect("an event of this build"));
+    }
+    events
+}
+
+/// How many records of the ring buffer a seed of `decode` has.
+///
+/// # Panics
+/// When one is not what the BPF programs of this build write.
+#[must_use]
+pub fn decoded_records(seed: &[u8]) -> usize {
+    let mut input = Input::new(seed);
+    let mut records = 0;
+    while !input.is_empty() {
+        let _ = decode(input.chunk()).expect("a record of this build");
+        records += 1;
+    }
+    records
 }
 
 /// What is recorded, with arguments.

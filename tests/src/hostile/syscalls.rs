@@ -4,6 +4,7 @@ use std::hint::black_box;
 
 use tracer::event::{Capture, CaptureStatus, SyscallEnter, SyscallExit};
 use tracer::syscall::filter;
+use tracer::syscall::machine::Machine;
 use tracer::syscall::print::{Decoder, siginfo_text};
 use tracer::term::parse_duration;
 
@@ -76,14 +77,17 @@ fn print_call(input: &mut Input<'_>) {
         compat: flags & 1 != 0,
         captures_cut: flags & 4 != 0,
     };
-    check_text(&enter, &exit, flags & 8 == 0);
+    for machine in [Machine::X86_64, Machine::Aarch64] {
+        check_text(machine, &enter, &exit, flags & 8 == 0);
+    }
     for capture in &enter.captures {
         assert!(siginfo_text(nr, Some(&capture.data)).len() < 500);
     }
 }
 
-fn check_text(enter: &SyscallEnter, exit: &SyscallExit, entry_seen: bool) {
+fn check_text(machine: Machine, enter: &SyscallEnter, exit: &SyscallExit, entry_seen: bool) {
     let mut decoder = Decoder::new(STRING_LIMIT);
+    decoder.set_machine(Some(machine));
     let mut text = decoder.begin(enter);
     let seen = entry_seen.then_some(enter);
     text += &decoder.rest(seen, exit);

@@ -76,7 +76,7 @@ impl OffCpu {
         };
         self.states.entry(state).or_default().add(&times);
         if stack.user_missing {
-            self.user_missing += stack.count;
+            self.user_missing = self.user_missing.saturating_add(stack.count);
         }
         let folded = FoldedStack {
             pid: event.pid,
@@ -144,5 +144,63 @@ fn state_times((state, times): (WaitState, Times)) -> StateTimes {
         blocked_ns: times.blocked_ns,
         runnable_ns: times.runnable_ns,
         max_ns: times.max_ns,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Losses, ProbeLoss, RunEnd};
+
+    fn event(body: Body) -> Event {
+        Event {
+            time_ns: 0,
+            pid: 7,
+            tid: 7,
+            cpu: 0,
+            goid: None,
+            body,
+        }
+    }
+
+    /// As in a recording that somebody made by hand.
+    #[test]
+    fn sums_end_at_the_greatest_value() {
+        const MOST: u64 = u64::MAX;
+        let losses = Losses {
+            probes: vec![ProbeLoss {
+                probe: "off_cpu_switch".to_owned(),
+                ring_full: MOST,
+                map_full: MOST,
+                ..ProbeLoss::default()
+            }],
+            undecodable: 0,
+        };
+        let wait = |address| {
+            let stack = OffCpuStack {
+                user: vec![address],
+                state: 1,
+                user_missing: true,
+                count: MOST,
+                blocked_ns: MOST,
+                ..OffCpuStack::default()
+            };
+            event(Body::OffCpuStack(Box::new(stack)))
+        };
+        let mut analysis = OffCpu::new(false);
+        for waited in [wait(1), wait(2), wait(1)] {
+            analysis.observe(&waited);
+            analysis.observe(&event(Body::Losses(losses.clone())));
+        }
+        let end = event(Body::RunEnd(Box::<RunEnd>::default()));
+        let profile = analysis.finish(&end);
+        assert_eq!(
+            (profile.count, profile.blocked_ns, profile.user_missing),
+            (MOST, MOST, MOST)
+        );
+        assert_eq!((profile.run.lost, profile.tree.total()), (MOST, MOST));
+        let threads: Vec<u64> = profile.threads.iter().map(|t| t.value).collect();
+        assert_eq!(threads, [MOST]);
+        assert_eq!(profile.stacks.len(), 2);
     }
 }

@@ -35,7 +35,7 @@ impl RunInterval {
                 self.sample_hz = start.sample_hz;
                 self.since_ns = Some(event.time_ns);
             }
-            Body::Losses(losses) => self.lost += self.lost_in(losses),
+            Body::Losses(losses) => self.lost = self.lost.saturating_add(self.lost_in(losses)),
             // The sums of a run are those of its only interval when there was no other.
             Body::RunEnd(end) if !self.ticked => {
                 self.lost = self.lost.max(self.lost_in(&end.losses));
@@ -49,7 +49,8 @@ impl RunInterval {
             .probes
             .iter()
             .filter(|l| self.probes.contains(&l.probe.as_str()));
-        ours.map(|l| l.ring_full + l.map_full).sum()
+        ours.flat_map(|l| [l.ring_full, l.map_full])
+            .fold(0, u64::saturating_add)
     }
 
     /// Ends the interval with the given `Tick` or `RunEnd`.

@@ -252,7 +252,8 @@ impl<W: Weight> Merged<W> {
                 .add(weight);
         }
         let thread = (key.pid, key.tid, key.comm.clone());
-        *self.threads.entry(thread).or_default() += weight.value();
+        let total = self.threads.entry(thread).or_default();
+        *total = total.saturating_add(weight.value());
     }
 
     fn finish(self, over_limit: u64) -> FoldedStacks<W> {

@@ -22,14 +22,14 @@ pub fn write_folded(tree: &StackTree, out: &mut impl Write) -> io::Result<()> {
 /// Stacks and their values. Stacks that differ only in what the text cannot show are one.
 pub(super) fn lines(tree: &StackTree) -> BTreeMap<String, u64> {
     let names: Vec<String> = tree.frames.iter().map(frame_name).collect();
-    let mut lines = BTreeMap::new();
+    let mut lines: BTreeMap<String, u64> = BTreeMap::new();
     for (at, node) in tree.nodes.iter().enumerate() {
         if node.own > 0 {
             *lines.entry(line(tree, &names, at as u32)).or_default() += node.own;
         }
     }
     if tree.unit == Unit::Nanoseconds {
-        lines.values_mut().for_each(|ns| *ns = (*ns + 500) / 1000);
+        lines.values_mut().for_each(|ns| *ns = ns.saturating_add(500) / 1000);
     }
     lines.retain(|_, value| *value > 0);
     lines

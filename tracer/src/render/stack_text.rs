@@ -211,7 +211,8 @@ fn write_stacks(profile: &OffCpuProfile, text: StackText, out: &mut impl Write) 
     }
     let hidden = profile.stacks.get(text.top..).unwrap_or_default();
     if !hidden.is_empty() {
-        let blocked: u64 = hidden.iter().map(|s| s.blocked_ns).sum();
+        let blocked = hidden.iter().map(|s| s.blocked_ns);
+        let blocked = blocked.fold(0, u64::saturating_add);
         let share = percent(blocked, profile.blocked_ns);
         let hidden = count(hidden.len() as u64, "more stack", "more stacks");
         writeln!(out, "\n{hidden} with {share} of blocked time")?;

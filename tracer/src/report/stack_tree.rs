@@ -91,10 +91,12 @@ impl StackTree {
     }
 }
 
-/// Merges stacks into a tree.
+/// Merges stacks into a tree. Its values add up to `u64::MAX` at most: what a recording claims
+/// beyond that is left out, so that any sum over nodes can be formed.
 #[derive(Debug)]
 pub struct StackTreeBuilder {
     tree: StackTree,
+    sum: u64,
     frames: HashMap<Frame, u32>,
     children: HashMap<(Option<u32>, u32), u32>,
 }
@@ -105,6 +107,7 @@ impl StackTreeBuilder {
     pub fn new(unit: Unit) -> Self {
         Self {
             tree: StackTree::new(unit),
+            sum: 0,
             frames: HashMap::new(),
             children: HashMap::new(),
         }
@@ -116,15 +119,15 @@ impl StackTreeBuilder {
         stack: impl IntoIterator<Item = &'a Frame>,
         value: u64,
     ) -> Option<u32> {
+        let value = value.min(u64::MAX - self.sum);
         let mut at = None;
         for frame in stack {
             let node = self.child(at, frame);
-            let total = &mut self.tree.nodes[node as usize].total;
-            *total = total.saturating_add(value);
+            self.tree.nodes[node as usize].total += value;
             at = Some(node);
         }
-        let leaf = &mut self.tree.nodes[at? as usize].own;
-        *leaf = leaf.saturating_add(value);
+        self.tree.nodes[at? as usize].own += value;
+        self.sum += value;
         at
     }
 
@@ -187,5 +190,21 @@ mod tests {
         assert_eq!(values, [(1, 10), (7, 7), (2, 2)]);
         let leaf = ab.expect("not empty");
         assert_eq!(tree.leaf_to_root(leaf).collect::<Vec<_>>(), [&b, &a]);
+    }
+
+    #[test]
+    fn values_beyond_the_range_of_a_sum_are_left_out() {
+        let [a, b, c] = ["a", "b", "c"].map(frame);
+        let mut builder = StackTreeBuilder::new(Unit::Nanoseconds);
+        for stack in [[&a, &b], [&a, &c], [&a, &b]] {
+            builder.add(stack, u64::MAX - 1);
+        }
+        let tree = builder.finish();
+        assert_eq!(tree.total(), u64::MAX);
+        let values: Vec<_> = tree.nodes.iter().map(|n| (n.own, n.total)).collect();
+        assert_eq!(
+            values,
+            [(0, u64::MAX), (u64::MAX - 1, u64::MAX - 1), (1, 1)]
+        );
     }
 }
