@@ -117,9 +117,10 @@ pub mod slot {
     pub const COUNT: u32 = 3;
 }
 
-/// Samples under construction: these interrupt the other programs.
+/// Samples under construction: these interrupt the other programs, so stacks of syscalls, which are
+/// samples too, have an entry of their own.
 #[map]
-pub static SAMPLE_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+pub static SAMPLE_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(2, 0);
 
 /// What to copy, by syscall number.
 #[map]

@@ -1,6 +1,7 @@
 //! Streams every syscall of the targets: one record at entry, one at exit.
 
 use aya_ebpf::{
+    EbpfContext as _,
     helpers::{bpf_get_current_pid_tgid, bpf_probe_read_kernel_buf},
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
@@ -15,10 +16,11 @@ use tracer_common::{
 #[cfg(bpf_target_arch = "x86_64")]
 use crate::{constants, task::Task};
 use crate::{
-    constants::{is_birth, nr_execve, nr_rt_sigreturn, traces_syscall},
+    constants::{is_birth, nr_execve, nr_rt_sigreturn, traces_syscall, want_call_stack},
     count, emit, filter, go,
     maps::{TARGETS, slot},
     memory::Captures,
+    probes::sample,
 };
 
 /// Register state at the kernel's syscall entry.
@@ -119,6 +121,9 @@ pub fn syscall_enter(ctx: BtfTracePointContext) -> i32 {
         return 0;
     }
     count::hit(ProbeId::SyscallEnter);
+    if want_call_stack() != 0 {
+        sample::call_stack(ctx.as_ptr());
+    }
     let registers = Registers::from_ptr(ctx.arg::<*const u64>(0));
     enter(tgid, id as u32, nr, registers);
     0
