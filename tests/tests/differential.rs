@@ -152,6 +152,58 @@ const PROGRAMS: &[Program] = &[
         ],
     ),
     program("git", &["status", "--short"]),
+    program("git", &["log", "--oneline"]),
+    program("git", &["add", "files/a"]),
+    program(
+        "/usr/bin/sqlite3",
+        &[
+            "t.db",
+            "create table t(a); insert into t values (1); select * from t",
+        ],
+    ),
+    program("/bin/gzip", &["-k", "files/a"]),
+    program(
+        "/bin/sh",
+        &[
+            "-c",
+            "tar -czf all.tgz files && tar -xzf all.tgz -C files/sub",
+        ],
+    ),
+    program("/usr/bin/gcc", &["-S", "-o", "-", "-x", "c", "/dev/null"]),
+    program("/usr/bin/wc", &["files/a", "files/b"]),
+    program("/usr/bin/head", &["-n", "2", "files/a"]),
+    program("/usr/bin/tail", &["-n", "2", "files/a"]),
+    program("/bin/sed", &["-i", "s/word/words/", "files/a"]),
+    program("/usr/bin/awk", &["{ n += NF } END { print n }", "files/a"]),
+    program("/usr/bin/stat", &["files/a"]),
+    program("/usr/bin/sha256sum", &["files/a", "files/b"]),
+    program("/bin/dd", &["if=files/a", "of=copy", "bs=512", "count=2"]),
+    program("/bin/ln", &["-s", "files/a", "link"]),
+    program("/bin/mkdir", &["-p", "x/y/z"]),
+    program("/bin/chmod", &["600", "files/a"]),
+    program("/usr/bin/touch", &["files/new"]),
+    program("/usr/bin/xargs", &["-n", "1", "-a", "files/sub/c", "echo"]),
+    program("/usr/bin/diff", &["files/a", "files/b"]),
+    program(
+        "/bin/bash",
+        &[
+            "-c",
+            "for i in 1 2 3; do (exit $i); done; cat <(echo a) < files/b",
+        ],
+    ),
+    program(
+        "/usr/bin/perl",
+        &[
+            "-e",
+            "open F, 'files/a'; print scalar(() = <F>); fork or exit 3; wait; print $? >> 8",
+        ],
+    ),
+    program("/usr/bin/env", &["-i", "A=b", "/usr/bin/env"]),
+    program("/usr/bin/timeout", &["5", "/bin/echo", "in time"]),
+    program("/usr/bin/id", &[]),
+    program("/bin/readlink", &["-f", "files/sub/../a"]),
+    program("/bin/mktemp", &["-u"]),
+    program("/usr/bin/curl", &["-s", "file:///etc/hostname"]),
 ];
 
 fn prepare(dir: &Path) {

@@ -383,3 +383,245 @@ fn what_is_not_there_is_refused_in_a_line() {
         assert_eq!(run.stdout, "", "{options:?}");
     }
 }
+
+/// What becomes of an option of strace.
+enum Fate {
+    /// The trace of `/bin/true` is that of strace, digits of times and addresses aside.
+    Same(&'static [&'static str]),
+    /// It means something else here, or needs a target of its own: another test is about it.
+    Elsewhere,
+    /// Refused in one line that begins so.
+    Refused(&'static [&'static str], &'static str),
+}
+use Fate::{Elsewhere, Refused, Same};
+
+/// Every option of `strace --help`, short or long.
+const OPTIONS: &[(&str, Fate)] = &[
+    ("-e", Same(&["-e", "trace=close"])),
+    ("-E", Same(&["-E", "FOO=1"])),
+    ("--env", Same(&["--env=FOO=1"])),
+    ("-p", Elsewhere),
+    ("--attach", Elsewhere),
+    ("-u", Same(&["-u", "root"])),
+    ("--user", Same(&["--user=root"])),
+    ("-b", Same(&["-b", "execve"])),
+    ("--detach-on", Same(&["--detach-on=execve"])),
+    ("-D", Refused(&["-D"], "-D/--daemonize is not supported: ")),
+    (
+        "-DD",
+        Refused(&["-DD"], "-D/--daemonize is not supported: "),
+    ),
+    (
+        "-DDD",
+        Refused(&["-DDD"], "-D/--daemonize is not supported: "),
+    ),
+    (
+        "--daemonize",
+        Refused(&["--daemonize"], "-D/--daemonize is not supported: "),
+    ),
+    ("-f", Same(&["-f"])),
+    ("-ff", Elsewhere),
+    ("--follow-forks", Same(&["--follow-forks"])),
+    ("--output-separately", Elsewhere),
+    ("-I", Same(&["-I", "2"])),
+    ("--interruptible", Same(&["--interruptible=waiting"])),
+    ("--trace", Same(&["--trace=%file,exit_group"])),
+    ("--signal", Same(&["--signal=none"])),
+    ("--status", Same(&["--status=failed"])),
+    ("-P", Same(&["-P", "/etc/ld.so.cache"])),
+    ("--trace-path", Same(&["--trace-path=/etc/ld.so.cache"])),
+    ("-z", Same(&["-z"])),
+    ("--successful-only", Same(&["--successful-only"])),
+    ("-Z", Same(&["-Z"])),
+    ("--failed-only", Same(&["--failed-only"])),
+    ("-a", Same(&["-a", "50"])),
+    ("--columns", Same(&["--columns=20"])),
+    ("--abbrev", Same(&["--abbrev=none", "--trace=openat"])),
+    ("--verbose", Same(&["--verbose=none"])),
+    ("--raw", Same(&["--raw=close"])),
+    ("--read", Same(&["--read=3"])),
+    ("--write", Same(&["--write=1"])),
+    ("--quiet", Same(&["--quiet=exit"])),
+    (
+        "--kvm",
+        Refused(&["--kvm=vcpu"], "--kvm is not supported: "),
+    ),
+    ("--decode-fds", Same(&["--decode-fds=all"])),
+    // `-i` is --interval.
+    ("-i", Elsewhere),
+    ("--instruction-pointer", Same(&["--instruction-pointer"])),
+    // The frames of strace come from unwind tables.
+    ("-k", Elsewhere),
+    ("--stack-traces", Elsewhere),
+    ("-n", Same(&["-n"])),
+    ("--syscall-number", Same(&["--syscall-number"])),
+    ("-o", Elsewhere),
+    ("--output", Elsewhere),
+    ("-A", Elsewhere),
+    ("--output-append-mode", Elsewhere),
+    ("-q", Same(&["-q"])),
+    ("-qq", Same(&["-qq"])),
+    ("-qqq", Same(&["-qqq"])),
+    ("-r", Same(&["-r"])),
+    ("--relative-timestamps", Same(&["--relative-timestamps=ns"])),
+    ("-s", Same(&["-s", "5"])),
+    ("--string-limit", Same(&["--string-limit=7"])),
+    (
+        "--absolute-timestamps",
+        Same(&["--absolute-timestamps=unix,ms"]),
+    ),
+    ("-t", Same(&["-t"])),
+    ("-tt", Same(&["-tt"])),
+    ("-ttt", Same(&["-ttt"])),
+    ("-T", Same(&["-T"])),
+    ("--syscall-times", Same(&["--syscall-times=ns"])),
+    ("-v", Same(&["-v", "--trace=openat"])),
+    ("--no-abbrev", Same(&["--no-abbrev", "--trace=openat"])),
+    ("--strings-in-hex", Same(&["--strings-in-hex=non-ascii"])),
+    ("-x", Same(&["-x"])),
+    ("-xx", Same(&["-xx"])),
+    ("-X", Same(&["-X", "raw"])),
+    (
+        "--const-print-style",
+        Same(&["--const-print-style=verbose"]),
+    ),
+    ("-y", Same(&["-y"])),
+    ("-yy", Same(&["-yy"])),
+    ("--decode-pids", Same(&["--decode-pids=pidns"])),
+    ("-Y", Same(&["-Y"])),
+    ("-c", Elsewhere),
+    ("--summary-only", Elsewhere),
+    ("-C", Same(&["-C", "-U", "calls,name", "-S", "name"])),
+    (
+        "--summary",
+        Same(&["--summary", "-U", "calls,name", "-S", "name"]),
+    ),
+    (
+        "-O",
+        Same(&["-O", "1us", "-C", "-U", "calls,name", "-S", "name"]),
+    ),
+    (
+        "--summary-syscall-overhead",
+        Same(&["--summary-syscall-overhead=1us"]),
+    ),
+    (
+        "-S",
+        Same(&[
+            "-S",
+            "calls",
+            "-C",
+            "-w",
+            "-U",
+            "calls,name",
+            "--trace=close,read",
+        ]),
+    ),
+    (
+        "--summary-sort-by",
+        Same(&["--summary-sort-by=name", "-C", "-U", "name,calls"]),
+    ),
+    ("-U", Same(&["-U", "name,errors,calls", "-C", "-S", "name"])),
+    (
+        "--summary-columns",
+        Same(&["--summary-columns=name,calls", "-C", "-S", "name"]),
+    ),
+    ("-w", Same(&["-w", "-C", "-U", "name,calls", "-S", "name"])),
+    ("--summary-wall-clock", Same(&["--summary-wall-clock"])),
+    (
+        "--inject",
+        Refused(&["--inject=all:error=EIO"], "--inject is not supported: "),
+    ),
+    (
+        "--fault",
+        Refused(&["--fault=all"], "--fault is not supported: "),
+    ),
+    // `-d` is --duration.
+    ("-d", Elsewhere),
+    ("--debug", Elsewhere),
+    ("-h", Elsewhere),
+    ("--help", Elsewhere),
+    ("--seccomp-bpf", Same(&["--seccomp-bpf", "-f"])),
+    ("--tips", Same(&["--tips=none"])),
+    ("-V", Elsewhere),
+    ("--version", Elsewhere),
+];
+
+/// The options that the help of strace lists.
+fn options_of_strace() -> Vec<String> {
+    let help = Command::new("strace").arg("--help").output();
+    let help = String::from_utf8(help.expect("strace").stdout).expect("ASCII");
+    let option = Regex::new(r"(?m)^ {2,3}(-[^ ].*)$").expect("a valid pattern");
+    let name = Regex::new(r"(?:^|, | )(--?[A-Za-z][a-zA-Z-]*)").expect("a valid pattern");
+    let mut all = Vec::new();
+    for line in option.captures_iter(&help) {
+        let text = line[1].split("  ").next().unwrap_or_default().to_owned();
+        all.extend(name.captures_iter(&text).map(|c| c[1].to_owned()));
+    }
+    all
+}
+
+#[test]
+fn every_option_of_strace_is_the_same_or_accounted_for() {
+    let Some(place) = place(true) else { return };
+    let known = |name: &str| OPTIONS.iter().any(|o| o.0 == name);
+    let listed = options_of_strace();
+    assert!(listed.len() > 80, "{listed:?}");
+    let missing: Vec<_> = listed.iter().filter(|name| !known(name)).collect();
+    assert!(missing.is_empty(), "no row for {missing:?}");
+    let shape = |text: &str| {
+        let text = replaced("[0-9a-f]{16}", text, "ADDR");
+        let text = replaced(r"[0-9]+(\.[0-9]+)", &text, "#$1");
+        replaced(r"[0-9]{2,}", &text, "#")
+    };
+    let mut wrong = String::new();
+    for (name, fate) in OPTIONS {
+        match fate {
+            Same(options) => {
+                let options = [&["-e", CALLS], *options].concat();
+                let (ours, theirs) = both(&place, &options, TRUE);
+                let (ours, theirs) = (shape(&ours), shape(&theirs));
+                if ours != theirs {
+                    wrong += &format!("{name}: {options:?}\n  ours: {ours}\ntheirs: {theirs}\n");
+                }
+            }
+            Refused(options, begin) => {
+                let run = place.tracer(&[&["strace"], *options].concat());
+                let run = run.launching("/bin/true", &[]).run();
+                let line = tracer_tests::one_line(&run, 2);
+                assert!(line.starts_with(begin), "{name}: {line}");
+            }
+            Elsewhere => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn stacks_of_calls_are_named() {
+    let Some(place) = place(true) else { return };
+    let Some(release) = place.go_releases().pop() else {
+        tracer_tests::skip("there is no Go release");
+        return;
+    };
+    let fixture = place.fixture(&format!("go/{release}/syscalls"));
+    let run = place.tracer(&["strace", "-k", "-e", "trace=write"]);
+    let run = run.launching(fixture, &["-n", "2"]).run().success();
+    let frames = run.stdout.lines().filter(|l| l.starts_with(" > "));
+    let named = Regex::new(r"/syscalls\(main\.main\+0x[0-9a-f]+\) \[0x[0-9a-f]+\]$");
+    let named = named.expect("a valid pattern");
+    assert!(frames.clone().any(|f| named.is_match(f)), "{}", run.stdout);
+    assert!(frames.clone().any(|f| f.contains("(os.(*File).Write+0x")));
+}
+
+#[test]
+fn a_number_of_calls_ends_the_trace() {
+    let Some(place) = place(true) else { return };
+    let run = place.tracer(&["strace", "--syscall-limit=3", "--color=always"]);
+    let run = run.launching("/bin/true", &[]).run().success();
+    assert_eq!(run.stdout.lines().count(), 3, "{}", run.stdout);
+    assert!(
+        run.stdout.starts_with("\u{1b}[36mexecve\u{1b}[0m("),
+        "{}",
+        run.stdout
+    );
+}

@@ -42,6 +42,8 @@ constants! {
     WANT_KERNEL_STACK / want_kernel_stack: u32 = 1;
     /// 1 when samples have user stacks.
     WANT_USER_STACK / want_user_stack: u32 = 1;
+    /// 1 when each syscall comes with the stack of its caller.
+    WANT_CALL_STACK / want_call_stack: u32 = 0;
     /// CPUs whose slots may hold a syscall in flight.
     CPUS / cpus: u32 = 1;
     /// `task_struct.pid`

@@ -132,9 +132,10 @@ pub mod slot {
     pub const COUNT: u32 = 4;
 }
 
-/// Samples under construction: these interrupt the other programs.
+/// Samples under construction: these interrupt the other programs, so stacks of syscalls, which are
+/// samples too, have an entry of their own.
 #[map]
-pub static SAMPLE_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+pub static SAMPLE_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(2, 0);
 
 /// Places in [`COLD`]; a power of two.
 pub const COLD_THREADS: u32 = 8192;

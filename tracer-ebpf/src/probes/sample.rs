@@ -1,4 +1,7 @@
-//! Takes the stacks of whatever target runs when a timer or counter fires.
+//! Takes the stacks of whatever target runs when a timer or counter fires, and of a target that
+//! enters the kernel.
+
+use core::ffi::c_void;
 
 use aya_ebpf::{
     EbpfContext as _,
@@ -25,6 +28,8 @@ use crate::{
 const STACK_MASK: u64 = 0x3ff;
 const STACK_BYTES: u32 = MAX_STACK as u32 * 8;
 const FIXED: u64 = size_of::<Sample>() as u64;
+/// Entry of the scratch map for stacks of syscalls.
+const CALL_STACK: u32 = 1;
 
 #[perf_event]
 pub fn sample(ctx: PerfEventContext) -> u32 {
@@ -41,13 +46,13 @@ pub fn sample(ctx: PerfEventContext) -> u32 {
     let mut flags = 0;
     let mut len = FIXED;
     let kernel = if want_kernel_stack() != 0 {
-        stack(&ctx, record, len, 0)
+        stack(ctx.as_ptr(), record, len, 0)
     } else {
         0
     };
     len += kernel;
     let user = if want_user_stack() != 0 {
-        stack(&ctx, record, len, u64::from(BPF_F_USER_STACK))
+        stack(ctx.as_ptr(), record, len, u64::from(BPF_F_USER_STACK))
     } else {
         0
     };
@@ -74,19 +79,43 @@ pub fn sample(ctx: PerfEventContext) -> u32 {
     0
 }
 
+/// Sends the user stack of a thread that enters the kernel, as a sample.
+#[inline(always)]
+pub fn call_stack(ctx: *mut c_void) {
+    let Some(scratch) = SAMPLE_SCRATCH.get_ptr_mut(CALL_STACK) else {
+        return;
+    };
+    let record = scratch.cast::<u8>();
+    let user = stack(ctx, record, FIXED, u64::from(BPF_F_USER_STACK));
+    let mut flags = 0;
+    if user == 0 {
+        flags |= sample_flag::NO_USER_STACK;
+    }
+    if user == u64::from(STACK_BYTES) {
+        flags |= sample_flag::TRUNCATED;
+    }
+    let len = FIXED + user;
+    let fixed = Sample {
+        header: EventHeader {
+            len: len as u32,
+            ..emit::header(Kind::Sample, 0)
+        },
+        kernel_len: 0,
+        user_len: (user / 8) as u16,
+        flags,
+        comm: Task::current().comm(),
+    };
+    // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
+    unsafe { record.cast::<Sample>().write(fixed) };
+    emit::output(ProbeId::SyscallEnter, record, len);
+}
+
 /// Writes a stack at `at` and returns its length in bytes, 0 when there is none.
 #[inline(always)]
-fn stack(ctx: &PerfEventContext, record: *mut u8, at: u64, flags: u64) -> u64 {
+fn stack(ctx: *mut c_void, record: *mut u8, at: u64, flags: u64) -> u64 {
     let at = bounded::<0x7ff>(at);
     // SAFETY: `at` and the length stay far below the scratch buffer's size.
-    let got = unsafe {
-        bpf_get_stack(
-            ctx.as_ptr(),
-            record.add(at as usize).cast(),
-            STACK_BYTES,
-            flags,
-        )
-    };
+    let got = unsafe { bpf_get_stack(ctx, record.add(at as usize).cast(), STACK_BYTES, flags) };
     if got <= 0 {
         0
     } else {

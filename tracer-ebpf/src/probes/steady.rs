@@ -34,7 +34,8 @@ fn field<T: Copy>(ctx: &TracePointContext, offset: usize) -> T {
 
 #[tracepoint]
 pub fn syscall_enter_steady(ctx: TracePointContext) -> u32 {
-    syscall::on_enter(field::<u64>(&ctx, NR) as u32, Registers::current);
+    let nr = field::<u64>(&ctx, NR) as u32;
+    syscall::on_enter(ctx.as_ptr(), nr, Registers::current);
     0
 }
 

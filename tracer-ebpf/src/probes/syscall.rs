@@ -1,6 +1,9 @@
 //! Streams every syscall of the targets: one record at entry, one at exit.
 
+use core::ffi::c_void;
+
 use aya_ebpf::{
+    EbpfContext as _,
     helpers::{bpf_get_current_pid_tgid, bpf_get_current_task_btf, bpf_task_pt_regs},
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
@@ -14,10 +17,11 @@ use tracer_common::{
 
 use crate::{
     cold,
-    constants::{is_birth, nr_execve, nr_rt_sigreturn, traces_syscall},
+    constants::{is_birth, nr_execve, nr_rt_sigreturn, traces_syscall, want_call_stack},
     count, emit, filter, go,
     maps::{TARGETS, slot},
     memory::Captures,
+    probes::sample,
 };
 #[cfg(bpf_target_arch = "x86_64")]
 use crate::{constants, task::Task};
@@ -129,13 +133,13 @@ impl Registers {
 #[btf_tracepoint(function = "sys_enter")]
 pub fn syscall_enter(ctx: BtfTracePointContext) -> i32 {
     let registers = || Registers::from_ptr(ctx.arg::<*const u64>(0));
-    on_enter(ctx.arg::<u64>(1) as u32, registers);
+    on_enter(ctx.as_ptr(), ctx.arg::<u64>(1) as u32, registers);
     0
 }
 
-/// A call of the running thread begins.
+/// A call of the running thread begins; `ctx` is the program's.
 #[inline(always)]
-pub fn on_enter(nr: u32, registers: impl Fn() -> Registers) {
+pub fn on_enter(ctx: *mut c_void, nr: u32, registers: impl Fn() -> Registers) {
     let id = bpf_get_current_pid_tgid();
     let tgid = (id >> 32) as u32;
     if !begins(tgid, nr) {
@@ -147,6 +151,9 @@ pub fn on_enter(nr: u32, registers: impl Fn() -> Registers) {
         return;
     }
     count::hit(ProbeId::SyscallEnter);
+    if want_call_stack() != 0 {
+        sample::call_stack(ctx);
+    }
     enter(tgid, id as u32, nr, registers());
 }
 

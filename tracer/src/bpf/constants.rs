@@ -14,6 +14,8 @@ pub struct Constants {
     pub want_goid: bool,
     pub want_kernel_stack: bool,
     pub want_user_stack: bool,
+    /// A sample with the user stack precedes each syscall.
+    pub want_call_stack: bool,
     /// Bit `nr % 64` of word `nr / 64`; bit 0 of word 8 stands for all larger numbers.
     pub syscalls: [u64; 9],
 }
@@ -72,6 +74,7 @@ impl Rodata {
             ("WANT_GOID", constants.want_goid.into()),
             ("WANT_KERNEL_STACK", constants.want_kernel_stack.into()),
             ("WANT_USER_STACK", constants.want_user_stack.into()),
+            ("WANT_CALL_STACK", constants.want_call_stack.into()),
             ("CPUS", cpus),
             ("TASK_PID", task("pid")?),
             ("TASK_TGID", task("tgid")?),

@@ -585,6 +585,7 @@ mod tests {
             want_goid: true,
             want_kernel_stack: true,
             want_user_stack: true,
+            want_call_stack: false,
             syscalls: [u64::MAX; 9],
         }
     }

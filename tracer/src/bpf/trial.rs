@@ -104,6 +104,7 @@ impl RunningKernel {
             want_goid: true,
             want_kernel_stack: true,
             want_user_stack: true,
+            want_call_stack: false,
             syscalls: [0; 9],
         };
         let sizes = Sizes {

@@ -104,6 +104,7 @@ impl Kind {
                 syscalls: SyscallSet::ALL,
                 string_limit: args.string_limit,
                 goroutines: true,
+                stacks: false,
             },
             Self::Count => Capture::SyscallStats {
                 syscalls: SyscallSet::ALL,

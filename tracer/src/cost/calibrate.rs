@@ -109,6 +109,7 @@ impl Bench {
             want_goid: false,
             want_kernel_stack: true,
             want_user_stack: true,
+            want_call_stack: false,
             syscalls: [u64::MAX; 9],
         };
         let subject = Subject::start().map_err(|e| format!("no process to measure on: {e}"))?;

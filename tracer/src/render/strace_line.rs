@@ -1,6 +1,8 @@
 //! Events as lines of strace 6.1, the moment they come.
 
+mod call_stack;
 mod clock;
+mod color;
 mod dump;
 mod notice;
 mod options;
@@ -10,7 +12,9 @@ mod slowest;
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
 
+use call_stack::CallStacks;
 pub use clock::{Precision, TimeFormat, Timestamp};
+use color::{Part, paint};
 pub use notice::Notices;
 pub use options::{LineOptions, Prefix};
 pub use output::{Column, Outputs, SeparateFiles};
@@ -54,6 +58,11 @@ pub struct StraceLines<W> {
     ignored: HashMap<u32, Vec<Event>>,
     /// The last call of each thread, when numbers are shown.
     last_calls: HashMap<u32, u32>,
+    stacks: CallStacks,
+    /// Names of threads, when they are shown.
+    comms: HashMap<u32, String>,
+    /// Calls shown, when their number is limited.
+    shown: u64,
     /// The launched command has not executed its program yet.
     awaits_program: bool,
     start: RunStart,
@@ -89,6 +98,9 @@ impl<W: Write> StraceLines<W> {
             interrupted: HashMap::new(),
             ignored: HashMap::new(),
             last_calls: HashMap::new(),
+            stacks: CallStacks::default(),
+            comms: HashMap::new(),
+            shown: 0,
             awaits_program: false,
             start: RunStart::default(),
         }
@@ -196,11 +208,33 @@ impl<W: Write> StraceLines<W> {
         if let Some(enter) = enter {
             self.dump(event.tid, enter, exit)?;
         }
+        self.stack(event)?;
         if self.options.slowest > 0 {
             let lines = self.out.unstage(event.tid);
             self.slowest.insert(took.unwrap_or(0), event.tid, lines);
         }
+        self.count_shown()
+    }
+
+    fn stack(&mut self, event: &Event) -> Result<(), SinkError> {
+        if !self.options.stacks {
+            return Ok(());
+        }
+        for line in self.stacks.lines(event.pid, event.tid) {
+            self.out.write(event.tid, &line)?;
+            self.out.end_line(event.tid)?;
+        }
         Ok(())
+    }
+
+    /// Lets all targets go once as many calls as asked for are shown.
+    fn count_shown(&mut self) -> Result<(), SinkError> {
+        self.shown += 1;
+        if self.shown != self.options.limit {
+            return Ok(());
+        }
+        self.let_go(" <detached ...>", true)?;
+        Err(SinkError::Closed)
     }
 
     /// A new descriptor is shown with what it refers to, so it must be known before the result.
@@ -228,6 +262,9 @@ impl<W: Write> StraceLines<W> {
     /// The text at entry. `restart_syscall` has no arguments: it names what it goes on with.
     fn begin(&mut self, tid: u32, enter: &SyscallEnter) -> String {
         let mut text = self.decoder.begin(enter);
+        if let (true, Some((name, arguments))) = (self.options.color, text.split_once('(')) {
+            text = format!("{}({arguments}", paint(true, Part::Name, name));
+        }
         if self.is_restart(enter.nr, enter.compat) {
             let name = match self.interrupted.get(&tid) {
                 Some(&nr) => self.decoder.name(nr, false),
@@ -285,6 +322,8 @@ impl<W: Write> StraceLines<W> {
     fn result(&mut self, tid: u32, result: &str, took: Option<u64>) -> Result<(), SinkError> {
         self.out.write(tid, ") ")?;
         let padding = self.options.column.saturating_sub(self.out.width(tid));
+        let failed = result.starts_with("-1 ") || result.starts_with("? ");
+        let result = paint(self.options.color && failed, Part::Error, result);
         self.out.write(tid, &format!("{:padding$}= {result}", ""))?;
         if let (Some(precision), Some(ns)) = (self.options.durations, took) {
             let mut text = " <".to_owned();
@@ -335,12 +374,17 @@ impl<W: Write> StraceLines<W> {
             return Ok(());
         }
         let text = siginfo_text(signal.signo, signal.info.as_deref());
-        self.line(event, &format!("--- {text} ---"))?;
+        self.painted(event, Part::Signal, &format!("--- {text} ---"))?;
         if signal.signo != libc::SIGSTOP.cast_unsigned() || signal.ignored {
             return Ok(());
         }
         // No program can have another way with it.
-        self.line(event, "--- stopped by SIGSTOP ---")
+        self.painted(event, Part::Signal, "--- stopped by SIGSTOP ---")
+    }
+
+    /// A line in the colour of its kind.
+    fn painted(&mut self, event: &Event, part: Part, text: &str) -> Result<(), SinkError> {
+        self.line(event, &paint(self.options.color, part, text))
     }
 
     /// Signals that came while the thread was in a call, and did not interrupt it: strace stops
@@ -374,6 +418,7 @@ impl<W: Write> StraceLines<W> {
         if let Some(tables) = self.decoder.descriptors() {
             tables.exec(event.pid, exec);
         }
+        self.stacks.replace(event.pid);
         if exec.old_tid == event.tid {
             return Ok(());
         }
@@ -392,8 +437,13 @@ impl<W: Write> StraceLines<W> {
     fn thread_exit(&mut self, event: &Event, exit: &Exit) -> Result<(), SinkError> {
         self.abandon(event)?;
         if self.tells_end(exit.status) {
-            self.line(event, &format!("+++ {} +++", exit_text(exit.status)))?;
+            // strace has no registers of a thread that ended.
+            self.stacks.gone(event.pid, event.tid, false);
+            let text = format!("+++ {} +++", exit_text(exit.status));
+            self.painted(event, Part::End, &text)?;
         }
+        self.stacks.gone(event.pid, event.tid, exit.last_thread);
+        self.comms.remove(&event.tid);
         self.threads.remove(&event.tid);
         self.interrupted.remove(&event.tid);
         self.ignored.remove(&event.tid);
@@ -460,6 +510,11 @@ impl<W: Write> StraceLines<W> {
             true => " <detached ...>",
             false => " <unfinished ...>",
         };
+        self.let_go(text, detaches)
+    }
+
+    /// The end of all lines, and the notices of it.
+    fn let_go(&mut self, text: &str, detaches: bool) -> Result<(), SinkError> {
         for tid in self.out.all_open() {
             self.out.write(tid, text)?;
             self.out.end_line(tid)?;
@@ -547,6 +602,12 @@ impl<W: Write> StraceLines<W> {
                 None => "[????] ".to_owned(),
             };
         }
+        if self.options.instruction_pointer {
+            leader += &match self.stacks.instruction_pointer(event.tid) {
+                Some(address) => format!("[{address:016x}] "),
+                None => "[????????????????] ".to_owned(),
+            };
+        }
         leader
     }
 
@@ -558,6 +619,13 @@ impl<W: Write> StraceLines<W> {
             Prefix::Never | Prefix::Bare => false,
         };
         let bare = self.options.prefix == Prefix::Bare;
+        let comm = self.comms.get(&event.tid);
+        if let (true, Some(comm), None) = (bracket || bare, comm, goid) {
+            return match bare {
+                true => format!("{:<5}<{comm}> ", event.tid),
+                false => format!("[pid {:>5}<{comm}>] ", event.tid),
+            };
+        }
         match goid {
             Some(goid) if bracket => format!("[pid {:>5} g {goid}] ", event.tid),
             None if bracket => format!("[pid {:>5}] ", event.tid),
@@ -602,12 +670,31 @@ impl<W: Write> StraceLines<W> {
         self.notice(Message::Attach, &text)
     }
 
+    /// Learns the name of a thread, which its process and a new program change.
+    fn note_comm(&mut self, event: &Event) {
+        if !self.options.comms {
+            return;
+        }
+        if let Body::Exec(exec) = &event.body {
+            self.comms.insert(event.tid, exec.comm.clone());
+        }
+        if let Body::Fork(fork) = &event.body {
+            self.comms.insert(fork.child_tid, fork.comm.clone());
+        }
+        self.comms.entry(event.tid).or_insert_with(|| {
+            let file = format!("/proc/{}/task/{}/comm", event.pid, event.tid);
+            let comm = std::fs::read_to_string(file).unwrap_or_default();
+            comm.trim_end().to_owned()
+        });
+    }
+
     fn thread_event(&mut self, event: &Event) -> Result<(), SinkError> {
         if self.detached.contains(&event.pid) {
             return Ok(());
         }
         if event.tid != 0 {
             self.threads.insert(event.tid);
+            self.note_comm(event);
         }
         match &event.body {
             Body::SyscallEnter(enter) => self.enter(event, enter),
@@ -634,6 +721,14 @@ impl<W: Write> Sink for StraceLines<W> {
             Body::Threads(tids) => self.attached(event.pid, tids),
             Body::Losses(losses) => self.losses(event.tid, losses),
             Body::RunEnd(end) => self.run_end(end),
+            Body::Symbols(symbols) => {
+                self.stacks.name(event.pid, symbols);
+                Ok(())
+            }
+            Body::Sample(sample) => {
+                self.stacks.note(event.tid, sample);
+                Ok(())
+            }
             Body::SyscallEnter(_)
             | Body::SyscallExit(_)
             | Body::Signal(_)

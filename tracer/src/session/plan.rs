@@ -33,6 +33,8 @@ pub enum Capture {
         string_limit: u32,
         /// Put goroutine ids on events of Go processes.
         goroutines: bool,
+        /// The user stack of each call, as a sample before it.
+        stacks: bool,
     },
     /// Syscall latencies, summed in the kernel.
     SyscallStats { syscalls: SyscallSet },
@@ -139,5 +141,12 @@ impl Plan {
         self.captures
             .iter()
             .any(|c| matches!(c, Capture::Samples { .. } | Capture::OffCpu { .. }))
+            || self.has_call_stacks()
+    }
+
+    /// Whether calls come with stacks, of which the names are needed at once.
+    pub(super) fn has_call_stacks(&self) -> bool {
+        let with = |c: &Capture| matches!(c, Capture::SyscallStream { stacks: true, .. });
+        self.captures.iter().any(with)
     }
 }

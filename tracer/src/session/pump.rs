@@ -20,6 +20,8 @@ pub(super) struct Pump<'a> {
     /// Decoded, not yet handed on.
     pending: Vec<Event>,
     symbolizer: Option<Symbolizer>,
+    /// Names precede the first stack that needs them.
+    names_at_once: bool,
     pub(super) go: HashMap<u32, GoTarget>,
     /// Processes known to live, when children are followed.
     pub(super) live: HashSet<u32>,
@@ -44,11 +46,12 @@ pub(super) struct Pump<'a> {
 }
 
 impl<'a> Pump<'a> {
-    pub(super) fn new(sinks: &'a mut [Box<dyn Sink>], stacks: bool) -> Self {
+    pub(super) fn new(sinks: &'a mut [Box<dyn Sink>], stacks: bool, names_at_once: bool) -> Self {
         Self {
             sinks,
             pending: Vec::new(),
             symbolizer: stacks.then(Symbolizer::new),
+            names_at_once,
             go: HashMap::new(),
             live: HashSet::new(),
             replaced: Vec::new(),
@@ -167,6 +170,9 @@ impl<'a> Pump<'a> {
             for names in symbolizer.observe(event) {
                 send(self.sinks, &names)?;
             }
+        }
+        if self.names_at_once && matches!(event.body, Body::Sample(_)) {
+            self.resolve(event.time_ns)?;
         }
         send(self.sinks, event)
     }

@@ -108,7 +108,7 @@ impl<'a> Session<'a> {
             captured: Captured::new(plan.captures.iter().map(Capture::group)),
             refusal: None,
             kernel,
-            pump: Pump::new(sinks, plan.has_stacks()),
+            pump: Pump::new(sinks, plan.has_stacks(), plan.has_call_stacks()),
             aggregates: Aggregates::default(),
             counts: Counts::default(),
             spending: Spending::begin(plan, target, prices),

@@ -16,6 +16,7 @@ pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
         want_goid: false,
         want_kernel_stack: true,
         want_user_stack: true,
+        want_call_stack: false,
         syscalls: [0; 9],
     };
     if let (Target::Processes(processes), false) = (target, plan.follow)
@@ -29,9 +30,11 @@ pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
                 syscalls,
                 string_limit,
                 goroutines,
+                stacks,
             } => {
                 constants.string_limit = *string_limit;
                 constants.want_goid = *goroutines;
+                constants.want_call_stack = *stacks;
                 add_words(&mut constants.syscalls, syscalls);
             }
             Capture::SyscallStats { syscalls } => add_words(&mut constants.syscalls, syscalls),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::builder::Resettable;
 use clap::{ArgAction, Args};
 
+use super::tips::{Tips, parse_tips};
 use super::view::{CountView, LineView};
 use crate::cli::{OutputArgs, TargetArgs};
 use crate::term::parse_duration;
@@ -41,7 +42,7 @@ memory at entry are shown as addresses.";
     args_override_self = true,
     mut_arg("all", |a| a.short(Resettable::Reset)),
     mut_arg("quiet", |a| a.long(Resettable::Reset)),
-    mut_arg("verbose", |a| a.short(Resettable::Reset).long("probe-costs")),
+    mut_arg("verbose", |a| a.short(Resettable::Reset).long("probe-costs").alias("debug")),
     mut_arg("pid", |a| a.alias("attach")),
     mut_arg("command", |a| a.last(false).trailing_var_arg(true))
 )]
@@ -124,6 +125,12 @@ pub struct DecodeArgs {
     /// Calls whose arguments are shown as numbers
     #[arg(long, value_name = "SET")]
     pub raw: Option<String>,
+    /// Names of threads after their ids, where lines begin with those
+    #[arg(short = 'Y')]
+    pub decode_comm: bool,
+    /// What to show of threads: comm (as -Y); pidns is accepted: ids are always the host's
+    #[arg(long, value_name = "SET", value_delimiter = ',', value_parser = ["comm", "pidns"])]
+    pub decode_pids: Vec<String>,
     /// Descriptors whose input is dumped
     #[arg(long, value_name = "SET")]
     pub read: Option<String>,
@@ -177,6 +184,12 @@ pub struct TracingArgs {
     /// Signals that end the trace: 1 or 2, all; 3 or 4, none (never)
     #[arg(short = 'I', long, value_name = "WHEN", value_parser = parse_interruptible)]
     pub interruptible: Option<Interruptible>,
+    /// Let all targets go after as many calls as this
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "summary_only")]
+    pub syscall_limit: Option<u64>,
+    /// A tip at the end: [ID][,none|compact|full]
+    #[arg(long, value_name = "TIP", num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = parse_tips)]
+    pub tips: Option<Tips>,
     /// Accepted as in strace; untraced calls cost no stop here anyway
     #[arg(long, hide_short_help = true)]
     pub seccomp_bpf: bool,
@@ -210,16 +223,6 @@ pub struct RefusedArgs {
     pub kvm: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub secontext: Option<String>,
-    #[arg(long, hide = true)]
-    pub instruction_pointer: bool,
-    #[arg(short = 'k', long, hide = true)]
-    pub stack_traces: bool,
-    #[arg(short = 'Y', hide = true, action = ArgAction::Count)]
-    pub decode_comm: u8,
-    #[arg(long, hide = true, value_name = "SET")]
-    pub decode_pids: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    pub tips: Option<String>,
 }
 
 const NO_CHANGE: &str = "tracer never changes what its target does";
@@ -240,26 +243,6 @@ impl RefusedArgs {
                 self.secontext.is_some(),
                 "--secontext",
                 "security contexts are not read; `ls -Z` and `ps -Z` show them",
-            ),
-            (
-                self.instruction_pointer,
-                "--instruction-pointer",
-                "addresses of callers are not captured",
-            ),
-            (
-                self.stack_traces,
-                "-k/--stack-traces",
-                "stacks are not captured with calls; `tracer offcpu` shows them for calls that wait",
-            ),
-            (
-                self.decode_comm > 0 || self.decode_pids.is_some(),
-                "-Y/--decode-pids",
-                "processes are shown by the ids that the host gives them",
-            ),
-            (
-                self.tips.is_some(),
-                "--tips",
-                "there are none; --help has examples",
             ),
         ];
         let found = refused.into_iter().find(|(given, ..)| *given);

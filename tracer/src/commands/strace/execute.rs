@@ -3,6 +3,7 @@
 use super::args::{Interruptible, StraceArgs};
 use super::destination::Destination;
 use super::expression::Expressions;
+use super::tips::Tips;
 use super::view::{MAX_STRING_LIMIT, count_format, live_sink};
 use crate::commands::execute::{Exit, capture};
 use crate::cost::Policy;
@@ -15,7 +16,7 @@ use crate::sink::Sink;
 use crate::syscall::filter::SyscallSet;
 use crate::syscall::qualify::{DescriptorDetails, Message, QuietSet, StatusSet};
 use crate::syscall::table;
-use crate::term;
+use crate::term::{self, Color, Terminal};
 
 impl StraceArgs {
     pub(in crate::commands) fn execute(mut self) -> anyhow::Result<Exit> {
@@ -38,7 +39,11 @@ impl StraceArgs {
         plan.interval = self.statistics.interval;
         let options = self.styled(options, &plan, &destination, expressions.quiet);
         let sinks = self.stream_sinks(options, &destination)?;
-        capture(&plan, sinks)
+        let exit = capture(&plan, sinks);
+        if let Some(line) = self.tracing.tips.and_then(Tips::line) {
+            self.notice(&format!("tip: {line}"));
+        }
+        exit
     }
 
     fn expressions(&self) -> Result<Expressions, ExpectedError> {
@@ -152,6 +157,9 @@ impl StraceArgs {
         let min_time = self.filter.min_time.unwrap_or_default();
         options.min_time_ns = u64::try_from(min_time.as_nanos()).unwrap_or(u64::MAX);
         options.slowest = self.filter.slowest.unwrap_or(0);
+        options.limit = self.tracing.syscall_limit.unwrap_or(0);
+        options.comms =
+            self.decode.decode_comm || self.decode.decode_pids.iter().any(|kind| kind == "comm");
         let decode = &mut options.decode;
         decode.abbrev = expressions.abbrev.unwrap_or(decode.abbrev);
         decode.verbose = expressions.verbose.unwrap_or(decode.verbose);
@@ -205,6 +213,7 @@ impl StraceArgs {
                 false => self.lines.string_limit,
             },
             goroutines: self.lines.goroutines,
+            stacks: options.stacks || options.instruction_pointer,
         }
     }
 
@@ -225,8 +234,14 @@ impl StraceArgs {
             prefix: self.prefix(plan, destination),
             follow: options.follow || plan.follow,
             quiet: quiet.unwrap_or(QuietSet::of_count(count)),
+            color: options.color || !to_file && self.colors_by_terminal(),
             ..options
         }
+    }
+
+    fn colors_by_terminal(&self) -> bool {
+        let stdout = Terminal::of(std::io::stdout());
+        self.lines.color.as_deref() == Some("auto") && stdout.color == Color::On
     }
 
     fn prefix(&self, plan: &Plan, destination: &Destination) -> Prefix {

@@ -4,6 +4,7 @@ mod args;
 mod destination;
 mod execute;
 mod expression;
+mod tips;
 mod view;
 
 pub use args::StraceArgs;

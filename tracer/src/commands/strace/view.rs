@@ -62,6 +62,15 @@ pub struct LineView {
     /// Show the thread on each line, even if there is but one
     #[arg(long)]
     pub always_show_pid: bool,
+    /// Show the stack of each call, by frame pointers
+    #[arg(short = 'k', long)]
+    pub stack_traces: bool,
+    /// Show where each call was made
+    #[arg(long)]
+    pub instruction_pointer: bool,
+    /// Colours: auto (on a terminal), always or never; never unless given
+    #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "auto", value_parser = ["auto", "always", "never"])]
+    pub color: Option<String>,
     /// Show the goroutine of each line (Go programs)
     #[arg(long)]
     pub goroutines: bool,
@@ -131,6 +140,9 @@ impl LineView {
             durations: self.syscall_times,
             goroutines: self.goroutines,
             numbers: self.syscall_number,
+            stacks: self.stack_traces,
+            instruction_pointer: self.instruction_pointer,
+            color: self.color.as_deref() == Some("always"),
             ..defaults
         }
     }

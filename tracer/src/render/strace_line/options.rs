@@ -22,6 +22,16 @@ pub struct LineOptions {
     pub prefix: Prefix,
     /// `-n`: the number of the call.
     pub numbers: bool,
+    /// `--instruction-pointer`: where the call was made.
+    pub instruction_pointer: bool,
+    /// `-k`: the stack of each call.
+    pub stacks: bool,
+    /// `-Y`: names of threads after their ids.
+    pub comms: bool,
+    /// `--color`
+    pub color: bool,
+    /// `--syscall-limit`: calls after which all is let go; 0 for no limit.
+    pub limit: u64,
     /// Children are followed: they count for the prefix from their birth.
     pub follow: bool,
     /// Goroutine id in the prefix.
@@ -58,6 +68,11 @@ impl Default for LineOptions {
             durations: None,
             prefix: Prefix::WhenSeveral,
             numbers: false,
+            instruction_pointer: false,
+            stacks: false,
+            comms: false,
+            color: false,
+            limit: 0,
             follow: false,
             goroutines: false,
             calls: SyscallSet::ALL,

@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use super::color::shown_width;
 use crate::sink::SinkError;
 
 /// An output and how far its last line got.
@@ -34,7 +35,7 @@ impl<W: Write> Column<W> {
     }
 
     fn write(&mut self, text: &str) -> Result<(), SinkError> {
-        self.width += text.len();
+        self.width += shown_width(text);
         if let Some(staged) = &mut self.staged {
             staged.push_str(text);
             return Ok(());

@@ -1,0 +1,130 @@
+//! Stacks of calls: `-k`, and the instruction pointer of `--instruction-pointer`.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use crate::event::{Sample, Space, SymbolizedAddress, Symbols};
+
+/// Names kept; beyond, frames have none. A hostile target can show a new address in every frame.
+const MAX_NAMES: usize = 1 << 16;
+
+/// Addresses below belong to no mapping (`vm.mmap_min_addr`).
+const FIRST_PAGE: u64 = 4096;
+
+/// The stack of the call that each thread made last, and the names of its addresses.
+#[derive(Debug, Default)]
+pub(super) struct CallStacks {
+    /// By process, address, and whether that is of a caller.
+    names: HashMap<(u32, u64, bool), SymbolizedAddress>,
+    /// User addresses by thread, innermost first.
+    last: HashMap<u32, Vec<u64>>,
+}
+
+impl CallStacks {
+    /// Names of addresses, before the first stack that has them.
+    pub(super) fn name(&mut self, pid: u32, symbols: &Symbols) {
+        for symbol in &symbols.addresses {
+            if symbol.space == Space::User && self.names.len() < MAX_NAMES {
+                let key = (pid, symbol.address, symbol.caller);
+                self.names.insert(key, symbol.clone());
+            }
+        }
+    }
+
+    /// The stack of the call that the thread makes next.
+    pub(super) fn note(&mut self, tid: u32, sample: &Sample) {
+        // A chain of frame pointers ends in zero, or in whatever the register held.
+        let is_code = |&&address: &&u64| address >= FIRST_PAGE;
+        let frames = sample.user.iter().take_while(is_code);
+        self.last.insert(tid, frames.copied().collect());
+    }
+
+    /// The process runs another program.
+    pub(super) fn replace(&mut self, pid: u32) {
+        self.names.retain(|key, _| key.0 != pid);
+    }
+
+    /// The thread ended, and with it perhaps its process.
+    pub(super) fn gone(&mut self, pid: u32, tid: u32, last_thread: bool) {
+        self.last.remove(&tid);
+        if last_thread {
+            self.replace(pid);
+        }
+    }
+
+    /// Where the thread made its last call.
+    pub(super) fn instruction_pointer(&self, tid: u32) -> Option<u64> {
+        self.last.get(&tid)?.first().copied()
+    }
+
+    /// One line a frame, as strace prints it.
+    pub(super) fn lines(&self, pid: u32, tid: u32) -> Vec<String> {
+        let stack = self.last.get(&tid).map_or(&[][..], Vec::as_slice);
+        let frames = stack.iter().enumerate();
+        frames
+            .map(|(at, &address)| frame(address, self.names.get(&(pid, address, at > 0))))
+            .collect()
+    }
+}
+
+/// ` > /usr/lib/libc.so.6(write+0x14) [0xf8c24]`: the function is the one that stands in the
+/// file, not what is inlined into it.
+fn frame(address: u64, symbol: Option<&SymbolizedAddress>) -> String {
+    let Some((module, symbol)) = symbol.and_then(|s| Some((s.module.as_ref()?, s))) else {
+        return format!(" > [{address:#x}]");
+    };
+    let mut text = format!(" > {module}(");
+    if let Some(function) = symbol.frames.last() {
+        let _ = write!(text, "{}+{:#x}", function.function, function.offset);
+    }
+    let _ = write!(text, ") [{:#x}]", symbol.module_offset);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::FrameSymbol;
+
+    #[test]
+    fn frames_are_named_as_strace_names_them() {
+        let symbol = |address, caller, function: Option<&str>| SymbolizedAddress {
+            space: Space::User,
+            address,
+            caller,
+            frames: function
+                .map(|name| FrameSymbol {
+                    function: name.to_owned(),
+                    offset: 20,
+                    ..FrameSymbol::default()
+                })
+                .into_iter()
+                .collect(),
+            module: Some("/lib/a".to_owned()),
+            module_offset: address - 0x1000,
+        };
+        let mut stacks = CallStacks::default();
+        let addresses = vec![
+            symbol(0x1234, false, Some("write")),
+            symbol(0x1300, true, None),
+        ];
+        stacks.name(7, &Symbols { addresses });
+        let sample = Sample {
+            comm: String::new(),
+            kernel: Vec::new(),
+            user: vec![0x1234, 0x1300, 0x9999, 0, 0x9999],
+            user_missing: false,
+            truncated: false,
+        };
+        stacks.note(8, &sample);
+        let lines = [
+            " > /lib/a(write+0x14) [0x234]",
+            " > /lib/a() [0x300]",
+            " > [0x9999]",
+        ];
+        assert_eq!(stacks.lines(7, 8), lines);
+        assert_eq!(stacks.instruction_pointer(8), Some(0x1234));
+        stacks.gone(7, 8, true);
+        assert!(stacks.lines(7, 8).is_empty() && stacks.names.is_empty());
+    }
+}
