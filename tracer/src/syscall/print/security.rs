@@ -44,7 +44,7 @@ impl Printer<'_> {
             _ => Phase::Enter,
         };
         let captures = self.captures(phase).iter();
-        let program = captures.filter(|c| usize::from(c.arg) == index).last();
+        let program = captures.filter(|c| usize::from(c.arg) == index).next_back();
         let program = program.map(|c| c.data.as_slice());
         let all = program.filter(|b| b.len() == 16 && !(phase == Phase::Exit && self.failed()));
         match (operation, all) {
