@@ -97,12 +97,7 @@ impl Printer<'_> {
     }
 
     fn control_block(&mut self, b: &[u8]) {
-        const COMMON: &[Field] = &[
-            ("aio_buf", 24, As::Pointer),
-            ("aio_nbytes", 32, As::U64),
-            ("aio_offset", 40, As::I64),
-        ];
-        const VECTOR: &[Field] = &[
+        const TRANSFER: &[Field] = &[
             ("aio_buf", 24, As::Pointer),
             ("aio_nbytes", 32, As::U64),
             ("aio_offset", 40, As::I64),
@@ -111,12 +106,11 @@ impl Printer<'_> {
         self.text("{");
         self.control_block_head(b);
         match b.u16_at(16) {
-            0 | 1 => self.more_fields(b, COMMON),
+            0 | 1 | 7 | 8 => self.more_fields(b, TRANSFER),
             5 => {
                 self.text(", aio_buf=");
                 self.flags(&io::POLL, b.u64_at(24));
             }
-            7 | 8 => self.more_fields(b, VECTOR),
             _ => {}
         }
         if b.u32_at(56) != 0 {

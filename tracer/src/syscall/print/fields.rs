@@ -33,7 +33,6 @@ pub(super) enum As {
     Flags64(&'static Names),
     Name16(&'static Names),
     Name32(&'static Names),
-    Name64(&'static Names),
     /// Printed from the bytes that begin there.
     With(fn(&mut Printer<'_>, &[u8])),
 }
@@ -85,7 +84,6 @@ impl Printer<'_> {
             As::Flags64(names) => self.flags(names, b.u64_at(at)),
             As::Name16(names) => self.name(names, b.u16_at(at).into()),
             As::Name32(names) => self.name(names, b.u32_at(at).into()),
-            As::Name64(names) => self.name(names, b.u64_at(at)),
             As::With(print) => print(self, b.get(at..).unwrap_or_default()),
         }
     }

@@ -45,7 +45,7 @@ pub static FUTEX_OP: Custom = Custom {
                     ""
                 };
                 // A name that was taken out of the kernel has no private form.
-                let private = if name == "FUTEX_FD" && private != "" {
+                let private = if name == "FUTEX_FD" && !private.is_empty() {
                     "|FUTEX_PRIVATE_FLAG"
                 } else {
                     private

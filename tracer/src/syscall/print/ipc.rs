@@ -10,7 +10,6 @@ use super::struct_bytes::StructBytes;
 
 /// Bit of a command that old C libraries set.
 const IPC_64: u64 = 0x100;
-const IPC_RMID: u64 = 0;
 const IPC_SET: u64 = 1;
 const IPC_STAT: u64 = 2;
 const IPC_INFO: u64 = 3;
@@ -364,6 +363,6 @@ mod tests {
     #[test]
     fn commands_lose_the_bit_of_old_libraries() {
         assert_eq!(command(0x102), IPC_STAT);
-        assert_eq!(command(IPC_RMID | 0xffff_ffff_0000_0000), IPC_RMID);
+        assert_eq!(command(0xffff_ffff_0000_0001), IPC_SET);
     }
 }

@@ -125,7 +125,13 @@ fn message_from(p: &mut Printer<'_>, place: Place, b: &[u8], filled: u64) {
         Some(name) => sockaddr(p, &name.data[..clip(name.data.len(), b.u32_at(8).into())]),
         None => p.pointer(b.u64_at(0)),
     }
-    put!(p, ", msg_namelen={}, msg_iov=", b.i32_at(8));
+    p.text(", msg_namelen=");
+    let before = buffer_capture(p, Phase::Enter, place.index, place.first);
+    match before.map(|c| c.data.i32_at(8)) {
+        Some(room) if place.phase == Phase::Exit && room != b.i32_at(8) => put!(p, "{room} => "),
+        _ => {}
+    }
+    put!(p, "{}, msg_iov=", b.i32_at(8));
     let vector = place.part(p, capture::msghdr::IOVEC);
     match vector.filter(|c| c.data.len() >= IOVEC) {
         Some(c) => {

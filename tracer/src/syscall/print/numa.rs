@@ -49,6 +49,14 @@ pub static NODES_OUT: Custom = Custom {
 };
 
 impl Printer<'_> {
+    /// C's `%#016lx`, which has no prefix for zero.
+    fn node_word(&mut self, word: u64) {
+        match word {
+            0 => self.text("0000000000000000"),
+            _ => put!(self, "{word:#016x}"),
+        }
+    }
+
     /// `[0x00000000000005]`, a word of 64 nodes each.
     fn nodes(&mut self, phase: Phase, index: usize, count: usize) {
         let words = self.arg(count).div_ceil(64);
@@ -60,7 +68,7 @@ impl Printer<'_> {
             _ => self.capture_of(phase, index, kind::STRUCT),
         };
         match data.filter(|b| b.len() >= 8 && !(phase == Phase::Exit && self.failed())) {
-            Some(b) => self.array(b, 8, words, |p, b| put!(p, "{:#016x}", b.u64_at(0))),
+            Some(b) => self.array(b, 8, words, |p, b| p.node_word(b.u64_at(0))),
             None => self.address_of(index),
         }
     }
@@ -82,7 +90,7 @@ pub static ADDRESS_ELEMENT: Layout = Layout {
     print: |p, b| p.pointer(b.u64_at(0)),
 };
 
-/// A node, or an error, in a list.
+/// Where a page is, or an error, in a list.
 pub static NODE_ELEMENT: Layout = Layout {
     size: 4,
     print: |p, b| match errno(b.i32_at(0).wrapping_neg().cast_unsigned()) {

@@ -241,7 +241,6 @@ fn ptrace_arguments(args: &Registers) -> usize {
         PTRACE_TRACEME => 0,
         // With PTRACE_KILL.
         PTRACE_ATTACH | 8 | PTRACE_INTERRUPT | PTRACE_LISTEN => 1,
-        PTRACE_PEEKUSER => 3,
         _ => 3,
     }
 }

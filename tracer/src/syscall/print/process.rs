@@ -576,19 +576,6 @@ impl Printer<'_> {
     }
 }
 
-/// Flags of `seccomp`, which only installing a filter has.
-pub static SECCOMP_FLAGS: Custom = Custom {
-    print: |p, index| {
-        const SECCOMP_SET_MODE_FILTER: u64 = 1;
-        let flags = p.arg(index) & 0xffff_ffff;
-        match p.arg(0) & 0xffff_ffff {
-            SECCOMP_SET_MODE_FILTER => p.flags(&process::SECCOMP_FILTER, flags),
-            _ => p.hex(flags),
-        }
-    },
-    ..Custom::PLAIN
-};
-
 /// Data of `getrandom`: strace shows all of it in hexadecimal.
 pub static RANDOM_BYTES: Custom = Custom {
     rules: &[CaptureRule {

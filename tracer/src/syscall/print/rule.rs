@@ -75,7 +75,7 @@ pub(super) const fn behind_word(rule: CaptureRule, word: u8) -> CaptureRule {
     }
 }
 
-/// The same of another argument.
+/// The same as another [`kind`].
 pub(super) const fn of_kind(rule: CaptureRule, kind: u8) -> CaptureRule {
     CaptureRule { kind, ..rule }
 }

@@ -15,6 +15,19 @@ const SET_MODE_FILTER: u32 = 1;
 const GET_ACTION_AVAIL: u32 = 2;
 const GET_NOTIF_SIZES: u32 = 3;
 
+/// Flags of `seccomp`, which only installing a filter has.
+pub static SECCOMP_FLAGS: Custom = Custom {
+    print: |p, index| {
+        const SECCOMP_SET_MODE_FILTER: u64 = 1;
+        let flags = p.arg(index) & 0xffff_ffff;
+        match p.arg(0) & 0xffff_ffff {
+            SECCOMP_SET_MODE_FILTER => p.flags(&process::SECCOMP_FILTER, flags),
+            _ => p.hex(flags),
+        }
+    },
+    ..Custom::PLAIN
+};
+
 /// What `seccomp` is given or stores.
 pub static SECCOMP_ARGS: Custom = Custom {
     rules: &[fixed(ENTER, 4), fixed(BOTH, 16)],
@@ -31,7 +44,7 @@ impl Printer<'_> {
             _ => Phase::Enter,
         };
         let captures = self.captures(phase).iter();
-        let program = captures.filter(|c| usize::from(c.arg) == index).last();
+        let program = captures.filter(|c| usize::from(c.arg) == index).next_back();
         let program = program.map(|c| c.data.as_slice());
         let all = program.filter(|b| b.len() == 16 && !(phase == Phase::Exit && self.failed()));
         match (operation, all) {

@@ -150,12 +150,11 @@ pub static TMS: Layout = Layout {
         ];
         for (i, name) in names.into_iter().enumerate() {
             let ticks = b.i64_at(i * 8);
-            put!(
-                p,
-                "{name}{ticks} /* {}.{:02} s */",
-                ticks / 100,
-                ticks.unsigned_abs() % 100
-            );
+            put!(p, "{name}{ticks}");
+            if ticks != 0 {
+                let hundredths = ticks.unsigned_abs() % 100;
+                put!(p, " /* {}.{hundredths:02} s */", ticks / 100);
+            }
         }
         p.text("}");
     },
