@@ -23,7 +23,7 @@ fn flat_out(place: &tracer_tests::Place) -> Running {
 fn the_last_line_tells_what_the_target_paid() {
     let Some(place) = place(true) else { return };
     let program = place.fixture("c/getppid_loop");
-    let run = place.tracer(&["strace", "-c", "-v"]);
+    let run = place.tracer(&["strace", "-c", "--probe-costs"]);
     let run = run.launching(program, &["1000003", "1"]).run().success();
     // A call takes about as long as its two probes.
     let cost = target_cost(&run);

@@ -22,7 +22,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use regex_lite::Regex;
-use tracer_tests::{Line, Place, Running, place, skip, whole_calls};
+use tracer_tests::{Line, Place, Running, equal_but_cold, place, skip, whole_calls};
 
 /// Of all lines of a program, the share in percent that may show an address for what was not in
 /// memory. None does on a machine that keeps up: calls that last long are not waited for.
@@ -110,33 +110,6 @@ impl Normal {
 fn names(lines: &[String]) -> Vec<String> {
     let call = |l: &String| Line::parse(l).call().map(str::to_owned);
     lines.iter().filter_map(call).collect()
-}
-
-/// True when `ours` is `theirs` with some strings, arrays or structures as addresses.
-fn equal_but_cold(ours: &str, theirs: &str) -> bool {
-    let mut rest = theirs;
-    let mut parts = ours.split("ADDR");
-    let Some(after) = parts.next().and_then(|first| rest.strip_prefix(first)) else {
-        return false;
-    };
-    rest = after;
-    for part in parts {
-        let Some(width) = argument(rest) else {
-            return false;
-        };
-        let Some(after) = rest[width..].strip_prefix(part) else {
-            return false;
-        };
-        rest = after;
-    }
-    rest.is_empty()
-}
-
-/// Length of the argument at the start of `text`.
-fn argument(text: &str) -> Option<usize> {
-    let one = r#"^(ADDR|"(\\.|[^"\\])*"(\.\.\.)?|\[[^\]]*\]( VARS)?|\{([^{}]|\{[^{}]*\})*\})"#;
-    let found = Regex::new(one).expect("a valid pattern").find(text)?;
-    Some(found.end())
 }
 
 struct Program {

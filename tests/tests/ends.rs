@@ -72,6 +72,33 @@ fn targets_that_end_while_they_are_attached_to_end_the_run() {
 }
 
 #[test]
+fn a_stranger_with_the_targets_pid_is_not_traced() {
+    let Some(place) = place(true) else { return };
+    for more in [&[][..], &["-f"]] {
+        let mut fixture = place.command("c/getppid_loop", &["1009", "1", "wait"]);
+        let mut target = Running::ready(&mut fixture);
+        let pid = target.pid_text();
+        let args = ["strace", "-c", "-e", "trace=getppid", "-p", &pid];
+        let tracer = place.tracer(&args).args(more).attach();
+        // It does not learn of the end before the pid is another's.
+        tracer.signal(libc::SIGSTOP);
+        target.proceed();
+        let _ = target.finish().success();
+        let program = place.fixture("c/getppid_loop");
+        let program = program.to_str().expect("text");
+        let strange = [&*pid, program, "50021", "1"];
+        let run = Running::start(&mut place.command("c/with_pid", &strange)).finish();
+        tracer.signal(libc::SIGCONT);
+        let _ = run.success();
+        let table = tracer.finish().success().stdout;
+        let row = table.lines().find(|l| l.ends_with(" getppid"));
+        let calls = row.and_then(|l| l.split_whitespace().nth(3));
+        assert_eq!(calls, Some("1009"), "{more:?}: {table}");
+    }
+    assert_nothing_left();
+}
+
+#[test]
 fn a_tracer_that_is_killed_leaves_nothing_and_its_target_does_not_notice() {
     let Some(place) = place(true) else { return };
     let commands: [&[&str]; 6] = [

@@ -106,6 +106,28 @@ fn an_overrun_buffer_loses_nothing_silently() {
 }
 
 #[test]
+fn deaths_that_find_no_room_do_not_keep_a_run_from_ending() {
+    let Some(place) = place(true) else { return };
+    let mut target = Running::ready(&mut place.command("c/fork_storm", &["3000", "1"]));
+    let args = ["strace", "-f", "-o", "/dev/null", "--buffer-size", "64"];
+    let tracer = place.tracer(&args).args(&["-p", &target.pid_text()]);
+    let tracer = tracer.attach();
+    target.proceed();
+    while target.is_running() {
+        tracer.signal(libc::SIGSTOP);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        tracer.signal(libc::SIGCONT);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let _ = target.finish().success();
+    let run = tracer.finish().success();
+    let end = run.stderr.lines().last().unwrap_or_default();
+    let lost = number_after(end, "process_exit ring buffer full: ");
+    assert!(lost.is_some_and(|lost| lost > 0), "nothing was lost: {end}");
+    assert_nothing_left();
+}
+
+#[test]
 fn threads_that_ended_take_no_room() {
     let Some(place) = place(true) else { return };
     let mut target = Running::ready(&mut place.command("c/threads_storm", &["2000", "2"]));

@@ -43,6 +43,12 @@ pub mod kind {
     /// `struct msghdr`: several captures, told apart by `index`; see [`super::msghdr`]. At exit,
     /// buffers are copied up to their length, whatever was returned.
     pub const MSGHDR: u8 = 7;
+    /// `struct mmsghdr[len]`: each as a `MSGHDR` of 64 bytes whose indexes begin at
+    /// [`super::mmsghdr::STRIDE`] times its place; at most [`super::mmsghdr::MAX`].
+    pub const MMSGHDR: u8 = 8;
+    /// Bit: what is copied is not where the argument points to, but where the pointer in word
+    /// `word` there points to. A NULL there is skipped.
+    pub const FOLLOW: u8 = 0x40;
 }
 
 /// `index` of the captures of a [`kind::MSGHDR`] rule.
@@ -57,6 +63,14 @@ pub mod msghdr {
     pub const IOVEC: u8 = 3;
     /// The first buffer, clipped to the string limit; the next ones have the next numbers.
     pub const BUFFERS: u8 = 4;
+}
+
+/// `index` of the captures of a [`kind::MMSGHDR`] rule.
+pub mod mmsghdr {
+    /// Indexes of one message; a power of two above those of [`super::msghdr`].
+    pub const STRIDE: u8 = 16;
+    /// Messages followed.
+    pub const MAX: usize = 4;
 }
 
 /// When to copy; a bit set.
@@ -79,6 +93,8 @@ pub mod len {
     pub const RET: u8 = 2;
     /// The `u32` that argument `len_arg` points to (a `socklen_t *`).
     pub const DEREF: u8 = 3;
+    /// The `u32` in word `len_arg` of what the argument points to, times `size`.
+    pub const FIELD: u8 = 4;
 }
 
 /// One rule. All zero means no rule.
@@ -96,15 +112,18 @@ pub struct CaptureRule {
     pub phase: u8,
     /// One of [`len`].
     pub len_from: u8,
-    /// Index of the argument that [`len::ARG`] and [`len::DEREF`] use.
+    /// Index of the argument that [`len::ARG`] and [`len::DEREF`] use, or the word of
+    /// [`len::FIELD`].
     pub len_arg: u8,
-    pub reserved: u8,
+    /// Words of 8 bytes after the address in the argument at which the copy, or the pointer to
+    /// [`kind::FOLLOW`], begins. It is the first `index` of the captures.
+    pub word: u8,
     /// Bytes, or bytes per element.
     pub size: u16,
 }
 
 crate::wire_type!(CaptureRule, size 8, {
-    kind @ 0, arg @ 1, phase @ 2, len_from @ 3, len_arg @ 4, reserved @ 5, size @ 6,
+    kind @ 0, arg @ 1, phase @ 2, len_from @ 3, len_arg @ 4, word @ 5, size @ 6,
 });
 
 /// The rules of one syscall.
@@ -137,11 +156,11 @@ pub mod status {
 pub struct CaptureHeader {
     /// The rule's argument index.
     pub arg: u8,
-    /// The rule's [`kind`].
+    /// The rule's [`kind`], without [`kind::FOLLOW`].
     pub kind: u8,
     /// One of [`status`], with [`status::LATE`] or without.
     pub status: u8,
-    /// Place in an argument vector, or 1 + place in an `iovec` array.
+    /// The rule's word, plus the place in an argument vector, or 1 + place in an `iovec` array.
     pub index: u8,
     /// Bytes that follow, before padding.
     pub len: u32,

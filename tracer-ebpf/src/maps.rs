@@ -92,6 +92,10 @@ pub struct Runnable {
 #[map]
 pub static TARGETS: HashMap<u32, u32> = HashMap::with_max_entries(16384, 0);
 
+/// 1 when the only target has ended: its pid may come to be another process's.
+#[map]
+pub static TARGET_GONE: Array<u32> = Array::with_max_entries(1, 0);
+
 /// Where goroutines are found, by tgid.
 #[map]
 pub static GO_TARGETS: HashMap<u32, GoOffsets> = HashMap::with_max_entries(256, 0);

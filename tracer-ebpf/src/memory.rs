@@ -12,7 +12,7 @@ use aya_ebpf::helpers::{
 use tracer_common::{
     capture::{
         CAPTURE_ALIGN, CaptureHeader, CaptureRule, MAX_CAPTURE, MAX_COUNT, MAX_IOVECS, MAX_RULES,
-        MAX_STRINGS, MAX_SYSCALLS, kind, len, msghdr, phase, status,
+        MAX_STRINGS, MAX_SYSCALLS, kind, len, mmsghdr, msghdr, phase, status,
     },
     probe::ProbeId,
 };
@@ -186,13 +186,24 @@ extern "C" fn capture_rule(call: u64, index: u64) -> u64 {
     } else {
         MAX_RULES as u32
     };
-    let address = arg(progress, rule.arg);
-    if address == 0 {
+    let base = arg(progress, rule.arg);
+    if base == 0 {
         return 1;
+    }
+    let mut address = base.wrapping_add(u64::from(rule.word) * 8);
+    if rule.kind & kind::FOLLOW != 0 {
+        // What cannot be read is counted with the structure itself.
+        let Some(pointer) = user_word(address) else {
+            return 1;
+        };
+        if pointer == 0 {
+            return 1;
+        }
+        address = pointer;
     }
     let limit = u64::from(string_limit());
     let id = id(rule, captures.slot);
-    match rule.kind {
+    match rule.kind & !kind::FOLLOW {
         kind::STRING => capture_string(id, address, MAX_CAPTURE as u64),
         kind::BUFFER => capture_bytes(id, address, length(rule, progress), limit),
         kind::STRUCT => capture_bytes(id, address, length(rule, progress), MAX_CAPTURE as u64),
@@ -200,6 +211,7 @@ extern "C" fn capture_rule(call: u64, index: u64) -> u64 {
         kind::STRINGS => capture_strings(id, address),
         kind::COUNT => capture_count(id, address),
         kind::MSGHDR => capture_msghdr(id, address),
+        kind::MMSGHDR => capture_mmsghdr(id, address, length(rule, progress)),
         _ => 1,
     }
 }
@@ -207,12 +219,15 @@ extern "C" fn capture_rule(call: u64, index: u64) -> u64 {
 /// A capture's `arg`, `kind`, `index` and slot in one number.
 #[inline(always)]
 fn id(rule: CaptureRule, slot: u32) -> u64 {
-    u64::from(rule.arg) | u64::from(rule.kind) << 8 | u64::from(slot) << SLOT_SHIFT
+    u64::from(rule.arg)
+        | u64::from(rule.kind & !kind::FOLLOW) << 8
+        | u64::from(rule.word) << 16
+        | u64::from(slot) << SLOT_SHIFT
 }
 
 #[inline(always)]
 fn with_index(id: u64, index: u64) -> u64 {
-    id | index << 16
+    id + (index << 16)
 }
 
 #[inline(always)]
@@ -429,12 +444,38 @@ extern "C" fn capture_count(id: u64, address: u64) -> u64 {
     captures.push(at, header)
 }
 
+/// Copies `count` `struct mmsghdr` (include/linux/socket.h): a `struct user_msghdr` and a length,
+/// together 64 bytes. At exit `count` is what was returned.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn capture_mmsghdr(id: u64, address: u64, count: u64) -> u64 {
+    for i in 0..mmsghdr::MAX as u64 {
+        let i = opaque(i);
+        let id = with_index(id, i * u64::from(mmsghdr::STRIDE));
+        if i >= count || capture_msghdr(id, address + i * 64) == 0 {
+            break;
+        }
+    }
+    1
+}
+
 /// Copies a `struct msghdr` (include/linux/socket.h, `user_msghdr`): words 0 name, 1 name length
 /// (32 bits), 2 iov, 3 iov length, 4 control, 5 control length, 6 flags.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn capture_msghdr(id: u64, address: u64) -> u64 {
-    if capture_bytes(with_index(id, u64::from(msghdr::HEADER)), address, 56, 56) == 0 {
+    let size = if (id >> 8) as u8 == kind::MMSGHDR {
+        64
+    } else {
+        56
+    };
+    if capture_bytes(
+        with_index(id, u64::from(msghdr::HEADER)),
+        address,
+        size,
+        size,
+    ) == 0
+    {
         return 0;
     }
     let (Some(name), Some(name_len)) = (user_word(address), user_word(address + 8)) else {
@@ -515,6 +556,11 @@ fn length(rule: CaptureRule, progress: &Progress) -> u64 {
             let pointer = arg(progress, rule.len_arg) as *const u32;
             // SAFETY: the helper checks the address.
             u64::from(unsafe { bpf_probe_read_user(pointer) }.unwrap_or(0))
+        }
+        len::FIELD => {
+            let field = arg(progress, rule.arg).wrapping_add(u64::from(rule.len_arg) * 8);
+            // SAFETY: the helper checks the address.
+            u64::from(unsafe { bpf_probe_read_user(field as *const u32) }.unwrap_or(0)) * size
         }
         _ => size,
     }

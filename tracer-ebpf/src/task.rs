@@ -37,7 +37,8 @@ impl Task {
         // SAFETY: the offset is that of a field of this type in the running kernel.
         let field = unsafe { self.ptr.add(offset as usize).cast::<T>() };
         if self.typed {
-            // SAFETY: as above. Volatile, so that the load is this one and no wider.
+            // SAFETY: the verifier has checked type and offset, and the kernel handles a fault.
+            // Volatile, so that the load is this one and no wider.
             Some(unsafe { field.read_volatile() })
         } else {
             // SAFETY: the helper checks the address.
@@ -136,9 +137,9 @@ impl Task {
     #[inline(always)]
     pub fn comm(self) -> [u8; 16] {
         let mut comm = [0; 16];
-        // SAFETY: the helper checks the address.
+        // SAFETY: the offset is that of `comm` in the running kernel.
         let source = unsafe { self.ptr.add(constants::task_comm() as usize) };
-        // SAFETY: as above.
+        // SAFETY: the helper checks the address and writes no more than `comm` has room for.
         if unsafe { bpf_probe_read_kernel_buf(source, &mut comm) }.is_err() {
             return [0; 16];
         }

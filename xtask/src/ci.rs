@@ -2,17 +2,18 @@
 
 use anyhow::{Context, Result};
 
-use crate::{ebpf, host, setup, step, testing};
+use crate::{deny, ebpf, host, setup, step, testing};
 
 /// The crates built for the host: all but the BPF programs.
 const HOST_CRATES: &[&str] = &["--workspace", "--exclude", "tracer-ebpf"];
 
-/// [`checks`], then [`testing::test`].
+/// [`checks`], [`deny::deny`], then [`testing::test`].
 ///
 /// # Errors
 /// The first of them that fails.
 pub(crate) fn ci() -> Result<()> {
     checks()?;
+    deny::deny()?;
     step::note("running the tests");
     testing::test(&[], false)
 }

@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::bpf_toolchain::{Toolchain, cache_dir, isolate};
+use crate::bpf_toolchain::{Toolchain, isolate};
 use crate::machine::Machine;
-use crate::{fixtures, host, pins, privilege, setup, step, workspace};
+use crate::{cargo_install, fixtures, host, pins, privilege, setup, step, workspace};
 
 /// Longest input in bytes: what `tracer_tests::hostile` makes its bounds for.
 const MAX_LEN: usize = 64 << 10;
@@ -145,7 +145,7 @@ fn program(target: &str) -> PathBuf {
 }
 
 fn build(toolchain: &Toolchain, chosen: &[String]) -> Result<()> {
-    let cargo_fuzz = cargo_fuzz()?;
+    let cargo_fuzz = cargo_install::installed("cargo-fuzz", pins::CARGO_FUZZ, "about 1 min")?;
     for kind in ["address", "none"] {
         let these: Vec<&String> = chosen
             .iter()
@@ -191,32 +191,6 @@ fn build_with(
         &mut command,
         &logs().join(format!("build-{sanitizer}.log")),
     )
-}
-
-/// The pinned cargo-fuzz, built into the cache when it is not there.
-fn cargo_fuzz() -> Result<PathBuf> {
-    let cache = cache_dir().map_err(|e| anyhow!(e))?;
-    let root = cache.join("cargo-fuzz").join(pins::CARGO_FUZZ);
-    let program = root.join("bin/cargo-fuzz");
-    if program.is_file() {
-        return Ok(program);
-    }
-    let mut cargo = host::cargo();
-    cargo
-        .args([
-            "install",
-            "cargo-fuzz",
-            "--locked",
-            "--version",
-            pins::CARGO_FUZZ,
-            "--root",
-        ])
-        .arg(&root)
-        .env("CARGO_TARGET_DIR", root.join("build"));
-    let what = format!("building cargo-fuzz {} (about 1 min)", pins::CARGO_FUZZ);
-    step::run_logged(&what, &mut cargo, &cache.join("logs/cargo-fuzz.log"))?;
-    fs::remove_dir_all(root.join("build"))?;
-    Ok(program)
 }
 
 /// Makes seeds of recordings and other real things, once.

@@ -3,8 +3,10 @@
 mod apt;
 mod bench;
 mod bpf_toolchain;
+mod cargo_install;
 mod ci;
 mod demo;
+mod deny;
 mod dist;
 mod ebpf;
 mod elf;
@@ -85,7 +87,9 @@ enum Task {
     },
     /// Check formatting, lints, the BPF build and docs
     Check,
-    /// Everything a change must pass: formatting, lints, docs, tests
+    /// Check licences, sources and advisories of what the workspace depends on
+    Deny,
+    /// Everything a change must pass: formatting, lints, docs, dependencies, tests
     Ci,
     /// Build what is released: static binary, Debian package, man pages, completions, checksums
     Dist(dist::Options),
@@ -122,6 +126,7 @@ fn dispatch(task: Task) -> Result<()> {
         Task::VmRun(options) => vm::command(&options),
         Task::Fixtures { target, go } => build_fixtures(target, &go),
         Task::Check => ci::checks(),
+        Task::Deny => deny::deny(),
         Task::Ci => ci::ci(),
         Task::Dist(options) => dist::dist(&options),
         Task::Demo => demo::demo(),

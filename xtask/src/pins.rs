@@ -63,3 +63,6 @@ pub(crate) const GO_DEMO: &str = "1.24.11";
 
 /// cargo-deb, which makes the Debian package.
 pub(crate) const CARGO_DEB: &str = "3.8.0";
+
+/// cargo-deny, which judges the dependencies.
+pub(crate) const CARGO_DENY: &str = "0.20.2";

@@ -7,12 +7,13 @@ use std::rc::Rc;
 use tracer::event::{Body, Event, RunEnd, RunStart};
 use tracer::recording::{Reader, Writer};
 use tracer::render::strace_count::{CountFormat, CountOptions, StraceCounts};
-use tracer::render::strace_line::{LineOptions, Outcome, Prefix, StraceLines, Timestamps};
+use tracer::render::strace_line::{LineOptions, Precision, Prefix, StraceLines, Timestamp};
 use tracer::render::{
     GcFormat, GcSink, GcSummarySink, OffCpuSink, OnCpuSink, RunQueueFormat, RunQueueSink,
     StackFormat, StackOutput, StackText,
 };
 use tracer::sink::Sink;
+use tracer::syscall::qualify::{QuietSet, StatusSet};
 use tracer::term::is_control;
 
 use super::input::{Input, push_chunk};
@@ -222,20 +223,16 @@ fn sinks(options: u8) -> Vec<(Audience, Tally, Box<dyn Sink>)> {
 }
 
 fn line_options(bits: u8) -> LineOptions {
+    let precision = (bits & 64 != 0).then_some(Precision::Microseconds);
     LineOptions {
-        timestamps: [
-            Timestamps::None,
-            Timestamps::Seconds,
-            Timestamps::Microseconds,
-            Timestamps::Epoch,
-        ][usize::from(bits & 3)],
+        timestamp: Timestamp::of_count(bits & 3),
         prefix: [Prefix::Never, Prefix::WhenSeveral, Prefix::Bare][usize::from(bits >> 2 & 3) % 3],
-        outcome: [Outcome::All, Outcome::Successful, Outcome::Failed]
+        statuses: [StatusSet::ALL, StatusSet::SUCCESSFUL, StatusSet::FAILED]
             [usize::from(bits >> 4 & 3) % 3],
-        relative: bits & 64 != 0,
-        durations: bits & 64 != 0,
+        relative: precision,
+        durations: precision,
         goroutines: bits & 128 != 0,
-        attach_messages: bits & 128 != 0,
+        quiet: [QuietSet::ALL, QuietSet::NONE][usize::from(bits >> 7)],
         follow: true,
         ..LineOptions::default()
     }

@@ -8,6 +8,7 @@ mod process;
 mod run_queue;
 mod sample;
 mod signal;
+mod steady;
 pub mod syscall;
 mod syscall_count;
 mod syscall_count_by_thread;

@@ -21,21 +21,35 @@ use crate::{
 #[btf_tracepoint(function = "sched_process_fork")]
 pub fn process_fork(ctx: BtfTracePointContext) -> i32 {
     let parent = Task::from_ptr(ctx.arg(0));
-    let child = Task::from_ptr(ctx.arg(1));
-    let flags = filter::raw_flags(parent.tgid());
+    on_fork(&ctx, parent.tgid(), Task::from_ptr(ctx.arg(1)));
+    0
+}
+
+/// The child's first way onto a run queue, where its parent brings it with interrupts off.
+/// Argument: the child.
+#[btf_tracepoint(function = "sched_wakeup_new")]
+pub fn process_fork_at_wakeup(ctx: BtfTracePointContext) -> i32 {
+    let parent = (bpf_get_current_pid_tgid() >> 32) as u32;
+    on_fork(&ctx, parent, Task::from_ptr(ctx.arg(0)));
+    0
+}
+
+#[inline(always)]
+fn on_fork(ctx: &BtfTracePointContext, parent: u32, child: Task) {
+    let flags = filter::raw_flags(parent);
     if flags == 0 {
-        return 0;
+        return;
     }
     let child_tgid = child.tgid();
     if flags & target::FOLLOW != 0 && TARGETS.insert(child_tgid, flags, 0).is_err() {
         count::full(ProbeId::Fork);
         warn!(
-            &ctx,
+            ctx,
             "too many processes: child {} is not followed", child_tgid
         );
     }
     if flags & target::AWAIT_EXEC != 0 {
-        return 0;
+        return;
     }
     count::hit(ProbeId::Fork);
     let record = Fork {
@@ -45,17 +59,26 @@ pub fn process_fork(ctx: BtfTracePointContext) -> i32 {
         comm: child.comm(),
     };
     emit::submit(ProbeId::Fork, record);
-    0
 }
 
 /// Arguments: task, old tid, `struct linux_binprm *`.
 #[btf_tracepoint(function = "sched_process_exec")]
 pub fn process_exec(ctx: BtfTracePointContext) -> i32 {
-    let task = Task::from_ptr(ctx.arg(0));
+    let (task, old_tid) = (Task::from_ptr(ctx.arg(0)), ctx.arg::<u64>(1) as u32);
+    on_exec(task, old_tid);
+    if filter::is_target(task.tgid()) && cold::take_any(old_tid) & cold::RULES != 0 {
+        exec_arguments::send(task, old_tid, ctx.arg(2));
+    }
+    0
+}
+
+/// The running thread, `task`, which was `old_tid` so far, has a new program.
+#[inline(always)]
+pub fn on_exec(task: Task, old_tid: u32) {
     let tgid = task.tgid();
     let flags = filter::raw_flags(tgid);
     if flags == 0 {
-        return 0;
+        return;
     }
     // A launched command counts from its program on where no probe saw its `execve` begin.
     if flags & target::AWAIT_EXEC != 0 {
@@ -64,26 +87,27 @@ pub fn process_exec(ctx: BtfTracePointContext) -> i32 {
     count::hit(ProbeId::Exec);
     let record = Exec {
         header: emit::header(Kind::Exec, size_of::<Exec>()),
-        old_tid: ctx.arg::<u64>(1) as u32,
+        old_tid,
         reserved: 0,
         comm: task.comm(),
     };
     emit::submit(ProbeId::Exec, record);
-    let old_tid = ctx.arg::<u64>(1) as u32;
-    if cold::take_any(old_tid) & cold::RULES != 0 {
-        exec_arguments::send(task, old_tid, ctx.arg(2));
-    }
-    0
 }
 
 /// Argument: task.
 #[btf_tracepoint(function = "sched_process_exit")]
 pub fn process_exit(ctx: BtfTracePointContext) -> i32 {
-    let task = Task::from_ptr(ctx.arg(0));
+    on_exit(Task::from_ptr(ctx.arg(0)));
+    0
+}
+
+/// The running thread, `task`, ends.
+#[inline(always)]
+pub fn on_exit(task: Task) {
     let (tgid, tid) = (task.tgid(), task.tid());
     let flags = filter::raw_flags(tgid);
     if flags == 0 {
-        return 0;
+        return;
     }
     syscall_count::forget(bpf_get_current_pid_tgid());
     let _ = OFF_CPU_PENDING.remove(tid);
@@ -98,8 +122,7 @@ pub fn process_exit(ctx: BtfTracePointContext) -> i32 {
     };
     emit::submit(ProbeId::Exit, record);
     if group_dead {
-        let _ = TARGETS.remove(tgid);
+        filter::forget(tgid);
         let _ = FATAL.remove(tgid);
     }
-    0
 }

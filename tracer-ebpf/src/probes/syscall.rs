@@ -1,7 +1,9 @@
 //! Streams every syscall of the targets: one record at entry, one at exit.
 
 use aya_ebpf::{
-    helpers::bpf_get_current_pid_tgid, macros::btf_tracepoint, programs::BtfTracePointContext,
+    helpers::{bpf_get_current_pid_tgid, bpf_get_current_task_btf, bpf_task_pt_regs},
+    macros::btf_tracepoint,
+    programs::BtfTracePointContext,
 };
 use tracer_common::{
     capture::phase,
@@ -31,6 +33,13 @@ impl Registers {
     #[inline(always)]
     pub fn from_ptr(ptr: *const u64) -> Self {
         Self(ptr)
+    }
+
+    /// Those of the running thread (Linux 5.15).
+    #[inline(always)]
+    pub fn current() -> Self {
+        // SAFETY: the helpers have no preconditions for the running task.
+        Self(unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as *const u64)
     }
 
     /// Word `index` of `struct pt_regs`.
@@ -119,21 +128,26 @@ impl Registers {
 
 #[btf_tracepoint(function = "sys_enter")]
 pub fn syscall_enter(ctx: BtfTracePointContext) -> i32 {
+    let registers = || Registers::from_ptr(ctx.arg::<*const u64>(0));
+    on_enter(ctx.arg::<u64>(1) as u32, registers);
+    0
+}
+
+/// A call of the running thread begins.
+#[inline(always)]
+pub fn on_enter(nr: u32, registers: impl Fn() -> Registers) {
     let id = bpf_get_current_pid_tgid();
     let tgid = (id >> 32) as u32;
-    let nr = ctx.arg::<u64>(1) as u32;
     if !begins(tgid, nr) {
         count::foreign(ProbeId::SyscallEnter);
-        return 0;
+        return;
     }
     if !traces_syscall(nr) {
         count::skipped(ProbeId::SyscallEnter);
-        return 0;
+        return;
     }
     count::hit(ProbeId::SyscallEnter);
-    let registers = Registers::from_ptr(ctx.arg::<*const u64>(0));
-    enter(tgid, id as u32, nr, registers);
-    0
+    enter(tgid, id as u32, nr, registers());
 }
 
 /// Whether the process counts, from this call on if it is the `execve` that was waited for.
@@ -188,22 +202,29 @@ fn enter(tgid: u32, tid: u32, nr: u32, registers: Registers) {
 
 #[btf_tracepoint(function = "sys_exit")]
 pub fn syscall_exit(ctx: BtfTracePointContext) -> i32 {
+    let registers = || Registers::from_ptr(ctx.arg::<*const u64>(0));
+    on_exit(ctx.arg::<i64>(1), registers);
+    0
+}
+
+/// A call of the running thread ends with `ret`.
+#[inline(always)]
+pub fn on_exit(ret: i64, registers: impl Fn() -> Registers) {
     let id = bpf_get_current_pid_tgid();
     let tgid = (id >> 32) as u32;
     if !filter::is_target(tgid) {
-        return 0;
+        return;
     }
-    let registers = Registers::from_ptr(ctx.arg::<*const u64>(0));
+    let registers = registers();
     let nr = match registers.nr() {
         u32::MAX => nr_rt_sigreturn(),
         nr => nr,
     };
-    if !traces_syscall(nr) || is_birth(nr, ctx.arg::<i64>(1)) {
-        return 0;
+    if !traces_syscall(nr) || is_birth(nr, ret) {
+        return;
     }
     count::hit(ProbeId::SyscallExit);
-    exit(tgid, id as u32, nr, registers, ctx.arg::<i64>(1));
-    0
+    exit(tgid, id as u32, nr, registers, ret);
 }
 
 #[inline(always)]

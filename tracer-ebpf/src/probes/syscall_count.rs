@@ -29,20 +29,26 @@ const MAX_CPUS: u32 = 1024;
 
 #[btf_tracepoint(function = "sys_enter")]
 pub fn syscall_count_enter(ctx: BtfTracePointContext) -> i32 {
+    on_enter(ctx.arg::<u64>(1) as u32);
+    0
+}
+
+/// A call of the running thread begins.
+#[inline(always)]
+pub fn on_enter(nr: u32) {
     let id = bpf_get_current_pid_tgid();
-    let nr = ctx.arg::<u64>(1) as u32;
     if !begins((id >> 32) as u32, nr) {
         count::foreign(ProbeId::SyscallCountEnter);
-        return 0;
+        return;
     }
     if !traces_syscall(nr) {
         count::skipped(ProbeId::SyscallCountEnter);
-        return 0;
+        return;
     }
     count::hit(ProbeId::SyscallCountEnter);
     // SAFETY: the helper has no preconditions.
     let Some(slot) = IN_FLIGHT.get_ptr_mut(unsafe { bpf_get_smp_processor_id() } as u32) else {
-        return 0;
+        return;
     };
     // SAFETY: `slot` is this CPU's; only a search from another CPU writes its `owner` besides.
     unsafe {
@@ -54,7 +60,6 @@ pub fn syscall_count_enter(ctx: BtfTracePointContext) -> i32 {
         (*slot).enter_ns = bpf_ktime_get_ns();
         (*slot).owner = id;
     }
-    0
 }
 
 /// Moves another thread's entry to the hash, unless that thread takes it first.
@@ -75,27 +80,34 @@ unsafe fn spill(slot: *mut InFlight, owner: u64) {
 
 #[btf_tracepoint(function = "sys_exit")]
 pub fn syscall_count_exit(ctx: BtfTracePointContext) -> i32 {
+    let registers = || Registers::from_ptr(ctx.arg::<*const u64>(0));
+    on_exit(ctx.arg::<i64>(1), registers);
+    0
+}
+
+/// A call of the running thread ends with `ret`.
+#[inline(always)]
+pub fn on_exit(ret: i64, registers: impl Fn() -> Registers) {
     let id = bpf_get_current_pid_tgid();
     // SAFETY: the helper has no preconditions.
     let Some(slot) = IN_FLIGHT.get_ptr_mut(unsafe { bpf_get_smp_processor_id() } as u32) else {
-        return 0;
+        return;
     };
-    // SAFETY: as in `syscall_count_enter`. Only targets get into a slot, so no filter is needed.
+    // SAFETY: as in `on_enter`. Only targets get into a slot, so no filter is needed.
     unsafe {
         if (*slot).owner == id {
             let (nr, enter_ns) = ((*slot).nr as u32, (*slot).enter_ns);
             (*slot).owner = 0;
-            record(nr, Some(enter_ns), ctx.arg::<i64>(1));
-            return 0;
+            record(nr, Some(enter_ns), ret);
+            return;
         }
     }
-    exit_elsewhere(&ctx, id);
-    0
+    exit_elsewhere(id, ret, registers);
 }
 
 /// The slow path: the entry was moved, or made on another CPU, or not seen.
 #[inline(always)]
-fn exit_elsewhere(ctx: &BtfTracePointContext, id: u64) {
+fn exit_elsewhere(id: u64, ret: i64, registers: impl Fn() -> Registers) {
     if !filter::is_target((id >> 32) as u32) {
         return;
     }
@@ -103,22 +115,22 @@ fn exit_elsewhere(ctx: &BtfTracePointContext, id: u64) {
         .or_else(|| take_from_slots(id))
         .or_else(|| take_spilled(id));
     if let Some((nr, enter_ns)) = found {
-        record(nr, Some(enter_ns), ctx.arg::<i64>(1));
+        record(nr, Some(enter_ns), ret);
         return;
     }
-    unseen(ctx);
+    unseen(ret, registers);
 }
 
 /// An exit whose entry was not seen.
 #[inline(always)]
-pub fn unseen(ctx: &BtfTracePointContext) {
-    let nr = match Registers::from_ptr(ctx.arg::<*const u64>(0)).nr() {
+pub fn unseen(ret: i64, registers: impl Fn() -> Registers) {
+    let nr = match registers().nr() {
         u32::MAX => nr_rt_sigreturn(),
         nr => nr,
     };
-    if traces_syscall(nr) && !is_birth(nr, ctx.arg::<i64>(1)) {
+    if traces_syscall(nr) && !is_birth(nr, ret) {
         count::unpaired(ProbeId::SyscallCountExit);
-        record(nr, None, ctx.arg::<i64>(1));
+        record(nr, None, ret);
     }
 }
 
@@ -160,7 +172,7 @@ pub fn forget(id: u64) {
     let _ = SPILLED.remove(id);
     // SAFETY: the helper has no preconditions.
     if let Some(slot) = IN_FLIGHT.get_ptr_mut(unsafe { bpf_get_smp_processor_id() } as u32) {
-        // SAFETY: as in `syscall_count_exit`.
+        // SAFETY: as in `on_exit`.
         unsafe {
             if (*slot).owner == id {
                 (*slot).owner = 0;

@@ -12,7 +12,7 @@ use aya_ebpf::{
 };
 use tracer_common::probe::ProbeId;
 
-use super::syscall::begins;
+use super::syscall::{Registers, begins};
 use super::syscall_count::{record, unseen};
 use crate::{
     constants::traces_syscall,
@@ -78,6 +78,8 @@ pub fn syscall_count_exit_by_thread(ctx: BtfTracePointContext) -> i32 {
             }
         }
     }
-    unseen(&ctx);
+    unseen(ctx.arg::<i64>(1), || {
+        Registers::from_ptr(ctx.arg::<*const u64>(0))
+    });
     0
 }

@@ -25,6 +25,8 @@ pub enum Feature {
     /// Programs at the entry and exit of syscalls may fault, and so be preempted (Linux 7.x; 7.2
     /// does so).
     FaultableSyscalls,
+    /// A perf event on a tracepoint, whose number is read from tracefs.
+    PerfTracepoint,
     /// Map of type `BPF_MAP_TYPE_TASK_STORAGE`, in tracing programs (Linux 5.11).
     TaskStorage,
     /// Helper `bpf_get_attach_cookie` (Linux 5.15).
@@ -37,7 +39,7 @@ pub enum Feature {
 
 impl Feature {
     /// All of them, in the order in which they are reported.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::RingBuffer,
         Self::BtfTracepoint,
         Self::GetStack,
@@ -46,6 +48,7 @@ impl Feature {
         Self::CompareExchange,
         Self::UnlockedMaps,
         Self::FaultableSyscalls,
+        Self::PerfTracepoint,
         Self::TaskStorage,
         Self::AttachCookie,
         Self::UprobeMulti,
@@ -64,6 +67,7 @@ impl Feature {
             Self::CompareExchange => "compare-exchange",
             Self::UnlockedMaps => "unlocked-maps",
             Self::FaultableSyscalls => "faultable-syscalls",
+            Self::PerfTracepoint => "perf-tracepoint",
             Self::TaskStorage => "task-storage",
             Self::AttachCookie => "attach-cookie",
             Self::UprobeMulti => "uprobe-multi",
@@ -77,14 +81,19 @@ impl Feature {
 pub struct Abilities {
     /// [`Feature::CompareExchange`]
     pub compare_exchange: bool,
+    /// A thread can be preempted in a program on a tracepoint ([`Feature::FaultableSyscalls`]), but
+    /// not in one that runs for a perf event ([`Feature::PerfTracepoint`]).
+    pub steadier_by_perf: bool,
 }
 
 impl Abilities {
     /// Those of a kernel, by trial.
     #[must_use]
     pub fn tried(features: &dyn Features) -> Self {
+        let has = |feature| features.try_feature(feature).is_ok();
         Self {
-            compare_exchange: features.try_feature(Feature::CompareExchange).is_ok(),
+            compare_exchange: has(Feature::CompareExchange),
+            steadier_by_perf: has(Feature::FaultableSyscalls) && has(Feature::PerfTracepoint),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuValues, RingBuf};
 use aya::programs::perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent};
-use aya::programs::{BtfTracePoint, PerfEvent, Program, ProgramError, UProbe};
+use aya::programs::{BtfTracePoint, PerfEvent, Program, ProgramError, TracePoint, UProbe};
 use aya::{Btf, Ebpf, EbpfLoader, Endianness};
 use aya_log::EbpfLogger;
 use tracer_common::abi;
@@ -190,6 +190,7 @@ impl Kernel {
         let (program, btf) = self.program(probe.program);
         let loaded = match (probe.attach, program) {
             (Attach::Tracepoint(name), Program::BtfTracePoint(program)) => program.load(name, btf),
+            (Attach::PerfTracepoint(..), Program::TracePoint(program)) => program.load(),
             (Attach::CpuClock, Program::PerfEvent(program)) => program.load(),
             (Attach::GoFunction(_), Program::UProbe(program)) => program.load(),
             _ => Err(ProgramError::UnexpectedProgramType),
@@ -216,6 +217,11 @@ impl Kernel {
                 let (program, _) = self.program(probe.program);
                 let program: &mut BtfTracePoint = program.try_into().map_err(failed)?;
                 program.attach().map_err(failed)?;
+            }
+            Attach::PerfTracepoint(category, name) => {
+                let (program, _) = self.program(probe.program);
+                let program: &mut TracePoint = program.try_into().map_err(failed)?;
+                program.attach(category, name).map_err(failed)?;
             }
             Attach::CpuClock => {
                 let cpus = aya::util::online_cpus().map_err(|(_, e)| BpfError::Cpus(e))?;
@@ -279,6 +285,7 @@ impl Kernel {
         // A program that was never loaded says so; nothing to do then.
         let _ = match program {
             Program::BtfTracePoint(program) => program.unload(),
+            Program::TracePoint(program) => program.unload(),
             Program::PerfEvent(program) => program.unload(),
             Program::UProbe(program) => program.unload(),
             _ => Ok(()),
@@ -326,6 +333,7 @@ impl Kernel {
     pub fn run_time(&self) -> (u64, u64) {
         let info = |program: &Program| match program {
             Program::BtfTracePoint(program) => program.info().ok(),
+            Program::TracePoint(program) => program.info().ok(),
             Program::PerfEvent(program) => program.info().ok(),
             Program::UProbe(program) => program.info().ok(),
             _ => None,
@@ -343,6 +351,29 @@ impl Kernel {
     /// When the target map is full.
     pub fn set_target(&mut self, tgid: u32, flags: u32) -> Result<(), BpfError> {
         self.insert("TARGETS", tgid, flags)
+    }
+
+    /// Whether a process is a target still. The kernel takes it out of the map when its last thread
+    /// exits, before its pid can go to another process. A map that cannot be read says yes.
+    #[must_use]
+    pub fn is_target(&self, tgid: u32) -> bool {
+        let map = self.ebpf.map("TARGETS");
+        let map = map.and_then(|map| HashMap::<_, u32, u32>::try_from(map).ok());
+        map.is_none_or(|map| !matches!(map.get(&tgid, 0), Err(MapError::KeyNotFound)))
+    }
+
+    /// Makes a process that has ended no target any more.
+    pub fn forget_target(&mut self, tgid: u32) {
+        let map = self.ebpf.map_mut("TARGETS");
+        if let Some(Ok(mut map)) = map.map(HashMap::<_, u32, u32>::try_from) {
+            // Not there is as good.
+            let _ = map.remove(&tgid);
+        }
+        // Looked at only where there is a single target, which is this one.
+        let gone = self.ebpf.map_mut("TARGET_GONE");
+        if let Some(Ok(mut gone)) = gone.map(Array::<_, u32>::try_from) {
+            let _ = gone.set(0, 1, 0);
+        }
     }
 
     /// Tells where goroutines are found in a process.
@@ -434,6 +465,7 @@ impl Kernel {
     fn missed_by(&self, probe: &Probe) -> u64 {
         let fd = match self.ebpf.program(probe.program) {
             Some(Program::BtfTracePoint(program)) => program.fd(),
+            Some(Program::TracePoint(program)) => program.fd(),
             Some(Program::PerfEvent(program)) => program.fd(),
             Some(Program::UProbe(program)) => program.fd(),
             _ => return 0,
@@ -534,7 +566,7 @@ fn page_size() -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bpf::Group;
+    use crate::bpf::{Feature, Features, Group};
 
     fn constants() -> Constants {
         Constants {
@@ -556,9 +588,15 @@ mod tests {
     };
     const MODERN: Abilities = Abilities {
         compare_exchange: true,
+        steadier_by_perf: false,
     };
     const OLD: Abilities = Abilities {
         compare_exchange: false,
+        steadier_by_perf: false,
+    };
+    const STEADIER: Abilities = Abilities {
+        compare_exchange: true,
+        steadier_by_perf: true,
     };
 
     fn is_root(what: &str) -> bool {
@@ -573,10 +611,14 @@ mod tests {
     /// What this kernel has, and what is done where it has less.
     fn kinds() -> Vec<Abilities> {
         let here = Abilities::tried(&RunningKernel::default());
-        let mut kinds = vec![here];
-        if here != OLD {
-            kinds.push(OLD);
-        }
+        // The helpers of the steadier programs are somewhat younger than the exchange.
+        let steadier = here.compare_exchange
+            && RunningKernel::default()
+                .try_feature(Feature::PerfTracepoint)
+                .is_ok();
+        let mut kinds = vec![OLD];
+        kinds.extend(here.compare_exchange.then_some(MODERN));
+        kinds.extend(steadier.then_some(STEADIER));
         kinds
     }
 

@@ -9,6 +9,8 @@ use super::{Abilities, BpfError, Refusal};
 pub enum Attach {
     /// A kernel tracepoint, through BTF.
     Tracepoint(&'static str),
+    /// A kernel tracepoint, CATEGORY/NAME, through a perf event.
+    PerfTracepoint(&'static str, &'static str),
     /// A timer on every CPU.
     CpuClock,
     /// A function of the Go runtime, after its stack check.
@@ -50,9 +52,13 @@ impl Group {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     Always,
-    /// Programs can compare and exchange.
+    /// Where [`Abilities::steadier_by_perf`].
+    Steadier,
+    /// Elsewhere.
+    NotSteadier,
+    /// Elsewhere, if programs can compare and exchange.
     CompareExchange,
-    /// They cannot.
+    /// Elsewhere, if they cannot.
     NoCompareExchange,
 }
 
@@ -74,10 +80,16 @@ impl Probe {
     /// Whether it is the one to use on a kernel with these abilities.
     #[must_use]
     pub const fn suits(&self, abilities: Abilities) -> bool {
+        let Abilities {
+            compare_exchange,
+            steadier_by_perf,
+        } = abilities;
         match self.when {
             When::Always => true,
-            When::CompareExchange => abilities.compare_exchange,
-            When::NoCompareExchange => !abilities.compare_exchange,
+            When::Steadier => steadier_by_perf,
+            When::NotSteadier => !steadier_by_perf,
+            When::CompareExchange => !steadier_by_perf && compare_exchange,
+            When::NoCompareExchange => !steadier_by_perf && !compare_exchange,
         }
     }
 
@@ -137,21 +149,48 @@ pub const PROBES: &[Probe] = &[
         Attach::Tracepoint("sched_process_fork"),
         Group::Process,
     )
-    .without("children are not followed"),
+    .without("children are not followed")
+    .when(When::NotSteadier),
+    row(
+        "process_fork_at_wakeup",
+        ProbeId::Fork,
+        Attach::Tracepoint("sched_wakeup_new"),
+        Group::Process,
+    )
+    .without("children are not followed")
+    .when(When::Steadier),
     row(
         "process_exec",
         ProbeId::Exec,
         Attach::Tracepoint("sched_process_exec"),
         Group::Process,
     )
-    .without("programs that replace the first are not noticed"),
+    .without("programs that replace the first are not noticed")
+    .when(When::NotSteadier),
+    row(
+        "process_exec_steady",
+        ProbeId::Exec,
+        Attach::PerfTracepoint("sched", "sched_process_exec"),
+        Group::Process,
+    )
+    .without("programs that replace the first are not noticed")
+    .when(When::Steadier),
     row(
         "process_exit",
         ProbeId::Exit,
         Attach::Tracepoint("sched_process_exit"),
         Group::Process,
     )
-    .without("ends of threads are not noticed"),
+    .without("ends of threads are not noticed")
+    .when(When::NotSteadier),
+    row(
+        "process_exit_steady",
+        ProbeId::Exit,
+        Attach::PerfTracepoint("sched", "sched_process_exit"),
+        Group::Process,
+    )
+    .without("ends of threads are not noticed")
+    .when(When::Steadier),
     row(
         "signal_deliver",
         ProbeId::Signal,
@@ -171,13 +210,29 @@ pub const PROBES: &[Probe] = &[
         ProbeId::SyscallEnter,
         Attach::Tracepoint("sys_enter"),
         Group::SyscallStream,
-    ),
+    )
+    .when(When::NotSteadier),
+    row(
+        "syscall_enter_steady",
+        ProbeId::SyscallEnter,
+        Attach::PerfTracepoint("raw_syscalls", "sys_enter"),
+        Group::SyscallStream,
+    )
+    .when(When::Steadier),
     row(
         "syscall_exit",
         ProbeId::SyscallExit,
         Attach::Tracepoint("sys_exit"),
         Group::SyscallStream,
-    ),
+    )
+    .when(When::NotSteadier),
+    row(
+        "syscall_exit_steady",
+        ProbeId::SyscallExit,
+        Attach::PerfTracepoint("raw_syscalls", "sys_exit"),
+        Group::SyscallStream,
+    )
+    .when(When::Steadier),
     row(
         "syscall_count_enter",
         ProbeId::SyscallCountEnter,
@@ -200,12 +255,26 @@ pub const PROBES: &[Probe] = &[
     )
     .when(When::NoCompareExchange),
     row(
+        "syscall_count_enter_steady",
+        ProbeId::SyscallCountEnter,
+        Attach::PerfTracepoint("raw_syscalls", "sys_enter"),
+        Group::SyscallStats,
+    )
+    .when(When::Steadier),
+    row(
         "syscall_count_exit_by_thread",
         ProbeId::SyscallCountExit,
         Attach::Tracepoint("sys_exit"),
         Group::SyscallStats,
     )
     .when(When::NoCompareExchange),
+    row(
+        "syscall_count_exit_steady",
+        ProbeId::SyscallCountExit,
+        Attach::PerfTracepoint("raw_syscalls", "sys_exit"),
+        Group::SyscallStats,
+    )
+    .when(When::Steadier),
     row("sample", ProbeId::Sample, Attach::CpuClock, Group::Samples),
     row(
         "off_cpu_wakeup",
@@ -265,17 +334,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_probe_of_each_pair_suits_a_kernel() {
-        let suiting = |compare_exchange| {
-            let abilities = Abilities { compare_exchange };
-            PROBES
-                .iter()
-                .filter(|p| p.suits(abilities))
-                .map(|p| (p.id, p.attach))
+    fn the_same_is_probed_on_every_kernel() {
+        let suiting = |compare_exchange, steadier_by_perf| {
+            let abilities = Abilities {
+                compare_exchange,
+                steadier_by_perf,
+            };
+            let probes = PROBES.iter().filter(|p| p.suits(abilities));
+            probes
+                .map(|p| (p.id, p.group, p.without))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(suiting(true), suiting(false));
-        assert_eq!(suiting(true).len(), PROBES.len() - 2);
+        let modern = suiting(true, false);
+        for other in [(false, false), (true, true), (false, true)] {
+            assert_eq!(suiting(other.0, other.1), modern, "{other:?}");
+        }
     }
 
     #[test]

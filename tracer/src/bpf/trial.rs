@@ -72,8 +72,11 @@ impl Features for RunningKernel {
             Feature::UprobeMulti => try_uprobe_multi(0, libc::EBADF),
             // Only a kernel that filters by process refuses a negative pid before it looks at the
             // path: commit 46ba0e49b642 of Linux 6.10, also in 6.6.35 and 6.9.5.
-            Feature::UprobeMultiProcess => try_uprobe_multi(u32::MAX, libc::EINVAL),
+            // One that has no such links refuses everything so.
+            Feature::UprobeMultiProcess => try_uprobe_multi(0, libc::EBADF)
+                .and_then(|()| try_uprobe_multi(u32::MAX, libc::EINVAL)),
             Feature::CpuClock => try_cpu_clock(),
+            Feature::PerfTracepoint => try_perf_tracepoint(),
         }
     }
 
@@ -429,13 +432,31 @@ struct PerfEventAttr {
 
 fn try_cpu_clock() -> io::Result<()> {
     const SOFTWARE: u32 = 1;
+    const CPU_CLOCK: u64 = 0;
+    try_perf_event(SOFTWARE, CPU_CLOCK, 1_000_000_000)
+}
+
+/// Where the loader library looks for tracefs, in its order.
+const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+
+fn try_perf_tracepoint() -> io::Result<()> {
+    const TRACEPOINT: u32 = 2;
+    let read = |dir| std::fs::read_to_string(format!("{dir}/events/raw_syscalls/sys_enter/id"));
+    let id = read(TRACEFS[0]).or_else(|_| read(TRACEFS[1]))?;
+    let id = id.trim().parse();
+    let id = id.map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    try_perf_event(TRACEPOINT, id, 1)
+}
+
+/// Opens an event on the first CPU for all processes; it is never switched on.
+fn try_perf_event(event_type: u32, config: u64, sample_period: u64) -> io::Result<()> {
     const DISABLED: u64 = 1;
     const CLOEXEC: libc::c_ulong = 8;
     let mut attr = PerfEventAttr {
-        event_type: SOFTWARE,
+        event_type,
         size: size_of::<PerfEventAttr>() as u32,
-        config: 0,
-        sample_period: 1_000_000_000,
+        config,
+        sample_period,
         sample_type: 0,
         read_format: 0,
         flags: DISABLED,

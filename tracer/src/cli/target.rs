@@ -3,24 +3,19 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 
 use crate::cost::{Budget, Limit, Policy, parse_limit};
 use crate::error::ExpectedError;
-use crate::session::{Capture, Plan, TargetSpec, find_executable};
+use crate::session::{Capture, LaunchSetup, Plan, TargetSpec, find_executable};
 use crate::term::parse_duration;
 
 /// Whom, and for how long.
 #[derive(Clone, Debug, Args)]
 pub struct TargetArgs {
     /// Processes to attach to, with all their threads; may be repeated
-    #[arg(
-        short,
-        long = "pid",
-        value_name = "PID[,PID...]",
-        value_delimiter = ','
-    )]
-    pub pid: Vec<u32>,
+    #[arg(short, long = "pid", value_name = "PID[,PID...]", value_parser = parse_pids)]
+    pub pid: Vec<Pids>,
     /// Attach to the processes of this name
     #[arg(long, value_name = "NAME", conflicts_with_all = ["pid", "all"])]
     pub comm: Option<String>,
@@ -28,8 +23,8 @@ pub struct TargetArgs {
     #[arg(short, long, conflicts_with = "pid")]
     pub all: bool,
     /// Follow children, too
-    #[arg(short, long)]
-    pub follow_forks: bool,
+    #[arg(short, long, action = ArgAction::Count)]
+    pub follow_forks: u8,
     /// Stop after this time: 500ms, 10s, 2m
     #[arg(short, long, value_name = "TIME", value_parser = parse_duration)]
     pub duration: Option<Duration>,
@@ -43,8 +38,8 @@ pub struct TargetArgs {
     #[arg(short, long, conflicts_with = "quiet")]
     pub verbose: bool,
     /// Less on stderr
-    #[arg(short, long)]
-    pub quiet: bool,
+    #[arg(short, long, action = ArgAction::Count)]
+    pub quiet: u8,
     /// Command to launch and trace from its first instruction
     #[arg(last = true, value_name = "CMD", conflicts_with_all = ["pid", "comm", "all"])]
     pub command: Vec<String>,
@@ -62,10 +57,10 @@ impl TargetArgs {
         policy: Policy,
     ) -> Result<Plan, ExpectedError> {
         let mut plan = Plan::new(self.spec()?, captures);
-        plan.follow = self.follow_forks;
+        plan.follow = self.follow_forks > 0;
         plan.duration = self.duration;
         plan.ring_bytes = self.buffer_size.map(|kib| kib.saturating_mul(1024));
-        plan.notices = !self.quiet;
+        plan.notices = self.quiet == 0;
         plan.verbose = self.verbose;
         plan.budget = Budget::new(self.max_overhead, policy);
         plan.kinds = kind.iter().map(|&k| k.to_owned()).collect();
@@ -81,6 +76,7 @@ impl TargetArgs {
             return Ok(TargetSpec::Launch {
                 file,
                 args: self.command.clone(),
+                setup: LaunchSetup::default(),
             });
         }
         if self.all {
@@ -94,7 +90,7 @@ impl TargetArgs {
                 "no target: give -p PID, --comm NAME, --all or -- CMD".to_owned(),
             ));
         }
-        let mut pids = self.pid.clone();
+        let mut pids: Vec<u32> = self.pid.iter().flat_map(|p| p.0.clone()).collect();
         pids.sort_unstable();
         pids.dedup();
         if pids.contains(&std::process::id()) {
@@ -103,6 +99,19 @@ impl TargetArgs {
             ));
         }
         Ok(TargetSpec::Pids(pids))
+    }
+}
+
+/// Ids in one argument, between commas or white space as `pidof` prints them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pids(Vec<u32>);
+
+fn parse_pids(text: &str) -> Result<Pids, std::num::ParseIntError> {
+    let words = text.split(|c: char| c == ',' || c.is_whitespace());
+    let numbers = words.filter(|w| !w.is_empty()).map(str::parse).collect();
+    match numbers {
+        Ok(pids) if Vec::is_empty(&pids) => "".parse().map(|pid| Pids(vec![pid])),
+        other => other.map(Pids),
     }
 }
 
@@ -126,4 +135,16 @@ fn by_name(name: &str) -> Result<Vec<u32>, ExpectedError> {
         });
     }
     Ok(pids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_stand_between_commas_or_spaces() {
+        assert_eq!(parse_pids("812"), Ok(Pids(vec![812])));
+        assert_eq!(parse_pids("812,813 814\n"), Ok(Pids(vec![812, 813, 814])));
+        assert!(parse_pids("").is_err() && parse_pids("a").is_err() && parse_pids("-1").is_err());
+    }
 }

@@ -19,7 +19,6 @@ use crate::event::{Body, Event, RunEnd, RunStart, StopReason};
 use crate::recording::{ReadError, Reader};
 use crate::render::strace_line::Prefix;
 use crate::sink::{Sink, SinkError};
-use crate::syscall::filter::SyscallSet;
 use crate::term::notice;
 
 const EXAMPLES: &str = "\
@@ -137,9 +136,8 @@ fn lines(view: &LineView, output: &OutputArgs) -> Result<Box<dyn Sink>, Expected
             Prefix::WhenSeveral
         },
         follow: true,
-        attach_messages: false,
     };
-    strace::line_sink(view, SyscallSet::ALL, style, output)
+    strace::line_sink(view, style, output)
 }
 
 /// Shows all parts, one after the other.

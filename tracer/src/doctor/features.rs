@@ -20,25 +20,27 @@ pub struct FeatureCheck {
 /// How something works where the kernel has less, or is different.
 #[derive(Clone, Copy, Debug)]
 pub struct Otherwise {
-    pub feature: Feature,
-    /// Whether it applies to kernels that have the feature; otherwise to those that lack it.
-    pub present: bool,
+    /// A feature, and whether it applies to kernels that have it or to those that lack it. All must
+    /// apply.
+    pub when: &'static [(Feature, bool)],
     pub how: &'static str,
     pub remedy: &'static str,
 }
 
 /// A thread that is preempted in a probe keeps it from running for the others on its CPU.
 const PREEMPTIBLE: Otherwise = Otherwise {
-    feature: Feature::FaultableSyscalls,
-    present: true,
-    how: "calls may be left out: while a thread is preempted in a probe, this kernel runs that \
-          probe for no other thread on the CPU; such calls are reported as lost",
-    remedy: "give busy threads a CPU each, and heed the losses",
+    when: &[
+        (Feature::FaultableSyscalls, true),
+        (Feature::PerfTracepoint, false),
+    ],
+    how: "events may be left out: while a thread is preempted in a probe, this kernel runs that \
+          probe for no other thread on the CPU; they are reported as lost",
+    remedy: "make tracefs readable (mount -t tracefs tracefs /sys/kernel/tracing): these probes are \
+             then attached in a way that loses nothing",
 };
 
 const BY_THREAD: Otherwise = Otherwise {
-    feature: Feature::CompareExchange,
-    present: false,
+    when: &[(Feature::CompareExchange, false)],
     how: "times of entry wait in a hash by thread, not in a slot of the CPU: every call costs the \
           target some tens of ns more",
     remedy: "use Linux 5.12 or later",
@@ -55,7 +57,10 @@ const fn row(id: &'static str, purpose: &'static str, group: Group) -> FeatureCh
 
 /// All features, in the order they are shown.
 pub const FEATURES: &[FeatureCheck] = &[
-    row("processes", "see births, execs and ends", Group::Process),
+    FeatureCheck {
+        otherwise: &[PREEMPTIBLE],
+        ..row("processes", "see births, execs and ends", Group::Process)
+    },
     FeatureCheck {
         otherwise: &[PREEMPTIBLE],
         ..row(
@@ -95,7 +100,8 @@ impl FeatureCheck {
             let detail = format!("{}: {}", lost.join("; "), first.why);
             return remedied(c, first, Verdict::limited(detail));
         }
-        let applies = |o: &&Otherwise| c.kernel.try_feature(o.feature).is_ok() == o.present;
+        let has = |feature| c.kernel.try_feature(feature).is_ok();
+        let applies = |o: &&Otherwise| o.when.iter().all(|&(f, present)| has(f) == present);
         match self.otherwise.iter().find(applies) {
             Some(otherwise) => Verdict::limited(otherwise.how).remedy(otherwise.remedy),
             None => Verdict::ok("works"),

@@ -365,9 +365,16 @@ fn features_work_work_differently_or_are_not_here() {
     assert!(counts.detail.contains("by thread"), "{counts:?}");
     assert_eq!(counts.remedy.as_deref(), Some("use Linux 5.12 or later"));
 
-    let newest = examined(&FakeKernel(Vec::new(), &[]), "syscall-counts");
-    assert_eq!(newest.status, Status::Limited);
-    assert!(newest.detail.contains("preempted"), "{newest:?}");
+    let newest = FakeKernel(Vec::new(), &[]);
+    assert_eq!(examined(&newest, "syscall-counts").status, Status::Ok);
+    let without_tracefs = FakeKernel(vec![(Feature::PerfTracepoint, libc::ENOENT)], &[]);
+    for id in ["processes", "syscall-lines", "syscall-counts"] {
+        let newest = examined(&without_tracefs, id);
+        assert_eq!(newest.status, Status::Limited);
+        assert!(newest.detail.contains("preempted"), "{newest:?}");
+        let remedy = newest.remedy.expect("there is one");
+        assert!(remedy.contains("mount -t tracefs"), "{remedy}");
+    }
 
     let refuses = FakeKernel(vec![FAULTABLE], &["signal_deliver", "sample"]);
     let lines = examined(&refuses, "syscall-lines");

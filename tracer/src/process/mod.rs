@@ -1,10 +1,14 @@
-//! What is known of target processes from `/proc`: where files are mapped, and the files
-//! themselves, kept open so that they can be read after the process or its files are gone.
+//! What is known of target processes from `/proc`: where files are mapped, the files themselves,
+//! kept open so that they can be read after the process or its files are gone, and what their
+//! descriptors refer to.
 
 mod address_space;
+mod descriptors;
 mod files;
 mod maps;
+mod sockets;
 
 pub use address_space::{AddressSpace, AddressSpaceError};
+pub use descriptors::{Descriptors, path_argument, returns_descriptor, tracked_calls};
 pub use files::{MappedFile, MappedFiles};
 pub use maps::{Mapping, Maps, Perms};

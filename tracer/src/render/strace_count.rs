@@ -18,6 +18,10 @@ pub struct CountOptions {
     /// A histogram of each syscall after the table.
     pub histograms: bool,
     pub format: CountFormat,
+    /// The text says which clock the times are of.
+    pub names_clock: bool,
+    /// `-O`: taken off the time of each call, in ns.
+    pub overhead_ns: u64,
 }
 
 /// How the summary is written.
@@ -36,6 +40,8 @@ impl Default for CountOptions {
             sort: SummarySort::default(),
             histograms: false,
             format: CountFormat::Text,
+            names_clock: true,
+            overhead_ns: 0,
         }
     }
 }
@@ -70,14 +76,20 @@ impl<W: Write> StraceCounts<W> {
     }
 
     fn print(&mut self) -> Result<(), SinkError> {
-        let totals = self.totals.take();
-        let table = totals.table(&self.options.columns, self.options.sort);
+        let mut totals = self.totals.take();
+        totals.take_off(self.options.overhead_ns);
+        let mut table = totals.table(&self.options.columns, self.options.sort);
         let histograms = match self.options.histograms {
             true => totals.histograms(self.options.sort),
             false => Vec::new(),
         };
         let text = match self.options.format {
-            CountFormat::Text => text(&table, &histograms),
+            CountFormat::Text => {
+                if !self.options.names_clock {
+                    table.title.clear();
+                }
+                text(&table, &histograms)
+            }
             CountFormat::Json => json(&table, &histograms, self.cost.as_ref()),
         };
         self.out
@@ -133,7 +145,10 @@ fn json(table: &Table, histograms: &[Histogram], cost: Option<&serde_json::Value
 #[must_use]
 pub fn render(table: &Table) -> String {
     let widths = widths(table);
-    let mut out = format!("{}\n", table.title);
+    let mut out = match table.title.as_str() {
+        "" => String::new(),
+        title => format!("{title}\n"),
+    };
     let headings = table.columns.iter().map(|c| c.heading.clone());
     line(&mut out, table, &widths, headings);
     let rule = || widths.iter().map(|w| "-".repeat(*w)).collect::<Vec<_>>();
@@ -162,6 +177,7 @@ fn cell_text(cell: &Cell, key: &str) -> String {
     match cell {
         Cell::Empty => String::new(),
         Cell::Text(text) => text.clone(),
+        Cell::Count(0) if key == "errors" => String::new(),
         Cell::Count(count) => count.to_string(),
         Cell::Percent(share) => format!("{share:.2}"),
         Cell::Nanoseconds(ns) if key == "avg-time" => (ns / 1000).to_string(),

@@ -1,100 +1,34 @@
 //! Events as lines of strace 6.1, the moment they come.
 
+mod clock;
+mod dump;
+mod notice;
+mod options;
+mod output;
+mod slowest;
+
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
 
+pub use clock::{Precision, TimeFormat, Timestamp};
+pub use notice::Notices;
+pub use options::{LineOptions, Prefix};
+pub use output::{Column, Outputs, SeparateFiles};
+use slowest::Slowest;
+
+use super::path_filter::is_about;
 use crate::event::{
     Body, Event, Exec, Exit, Fork, Losses, RunEnd, RunStart, Signal, StopReason, SyscallEnter,
     SyscallExit,
 };
 use crate::sink::{Sink, SinkError};
-use crate::syscall::filter::SyscallSet;
 use crate::syscall::machine::Machine;
 use crate::syscall::print::{Decoder, exit_text, siginfo_text};
+use crate::syscall::qualify::{Message, Status};
+use crate::syscall::table;
 
 /// What goes on with an interrupted call.
 const RESTART_SYSCALL: &str = "restart_syscall";
-
-/// What the lines look like.
-#[derive(Clone, Debug)]
-pub struct LineOptions {
-    /// `-s`: bytes of a string and elements of an array to show.
-    pub string_limit: usize,
-    /// `-a`: column of the result.
-    pub column: usize,
-    /// `-t`, `-tt`, `-ttt`.
-    pub timestamps: Timestamps,
-    /// `-r`: time since the line before.
-    pub relative: bool,
-    /// `-T`: duration of each call.
-    pub durations: bool,
-    /// Who made the call.
-    pub prefix: Prefix,
-    /// Children are followed: they count for the prefix from their birth.
-    pub follow: bool,
-    /// Goroutine id in the prefix.
-    pub goroutines: bool,
-    /// A line for each new process and thread.
-    pub attach_messages: bool,
-    /// Calls to show.
-    pub calls: SyscallSet,
-    /// `-z`, `-Z`: calls to show by result.
-    pub outcome: Outcome,
-    /// Calls to show by duration, in ns.
-    pub min_time_ns: u64,
-}
-
-impl Default for LineOptions {
-    fn default() -> Self {
-        Self {
-            string_limit: 32,
-            column: 40,
-            timestamps: Timestamps::None,
-            relative: false,
-            durations: false,
-            prefix: Prefix::WhenSeveral,
-            follow: false,
-            goroutines: false,
-            attach_messages: false,
-            calls: SyscallSet::ALL,
-            outcome: Outcome::All,
-            min_time_ns: 0,
-        }
-    }
-}
-
-/// Time of day in front of each line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Timestamps {
-    #[default]
-    None,
-    /// `12:34:56`, local time.
-    Seconds,
-    /// `12:34:56.123456`, local time.
-    Microseconds,
-    /// `1700000000.123456`, since 1970 UTC.
-    Epoch,
-}
-
-/// Thread id in front of each line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Prefix {
-    Never,
-    /// `[pid 123] ` while more than one thread is traced: strace on a terminal.
-    #[default]
-    WhenSeveral,
-    /// `123 ` always: strace with `-f -o FILE`.
-    Bare,
-}
-
-/// Which results are shown. Other than `All`, lines are printed when calls end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Outcome {
-    #[default]
-    All,
-    Successful,
-    Failed,
-}
 
 /// Prints events as strace would.
 ///
@@ -103,22 +37,25 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct StraceLines<W> {
     options: LineOptions,
-    out: W,
-    name: String,
+    out: Outputs<W>,
+    notices: Notices,
     decoder: Decoder,
     /// Calls that have not returned, by thread.
     pending: HashMap<u32, Pending>,
     /// Threads alive, as far as seen.
     threads: HashSet<u32>,
-    /// Thread whose call stands at the end of the output, without a newline.
-    open: Option<u32>,
-    /// Characters in the line so far.
-    width: usize,
+    /// Processes that are traced no more.
+    detached: HashSet<u32>,
+    slowest: Slowest,
     previous_ns: Option<u64>,
     /// Call that a signal interrupted and `restart_syscall` will go on with, by thread.
     interrupted: HashMap<u32, u32>,
     /// Signals that are dropped, by the thread that is in a call.
     ignored: HashMap<u32, Vec<Event>>,
+    /// The last call of each thread, when numbers are shown.
+    last_calls: HashMap<u32, u32>,
+    /// The launched command has not executed its program yet.
+    awaits_program: bool,
     start: RunStart,
 }
 
@@ -126,23 +63,33 @@ pub struct StraceLines<W> {
 struct Pending {
     enter: SyscallEnter,
     time_ns: u64,
+    /// How its line begins, when that waits for the end of the call.
+    leader: String,
 }
 
 impl<W: Write> StraceLines<W> {
-    /// Writes to `out`, which should be buffered; errors call it `name`.
+    /// Writes to `out`, which should be buffered; errors call it `name`. Notices are dropped.
     pub fn new(options: LineOptions, out: W, name: &str) -> Self {
+        let column = Column::new(out, name.to_owned());
+        Self::with_outputs(options, Outputs::One(column), Notices::none())
+    }
+
+    /// Writes lines to `out`, and what strace tells of its own doings to `notices`.
+    pub fn with_outputs(options: LineOptions, out: Outputs<W>, notices: Notices) -> Self {
         Self {
-            decoder: Decoder::new(options.string_limit),
+            decoder: Decoder::with_options(options.decode.clone()),
+            slowest: Slowest::new(options.slowest),
             options,
             out,
-            name: name.to_owned(),
+            notices,
             pending: HashMap::new(),
             threads: HashSet::new(),
-            open: None,
-            width: 0,
+            detached: HashSet::new(),
             previous_ns: None,
             interrupted: HashMap::new(),
             ignored: HashMap::new(),
+            last_calls: HashMap::new(),
+            awaits_program: false,
             start: RunStart::default(),
         }
     }
@@ -152,75 +99,136 @@ impl<W: Write> StraceLines<W> {
         self.decoder.faults()
     }
 
-    /// Gives the writer back.
-    pub fn into_inner(self) -> W {
-        self.out
+    /// Gives the writer back, unless there is one for each thread.
+    pub fn into_inner(self) -> Option<W> {
+        self.out.into_inner()
     }
 
     fn enter(&mut self, event: &Event, enter: &SyscallEnter) -> Result<(), SinkError> {
-        if !self.options.calls.contains(enter.nr) {
+        self.decoder.of_process(event.pid);
+        if let Some(tables) = self.decoder.descriptors() {
+            tables.enter(event.tid, enter);
+        }
+        if !self.options.calls.contains(enter.nr) || !self.is_about_paths(event.pid, enter) {
+            return self.leave_on_execve(event, enter);
+        }
+        self.note_number(event.tid, enter.nr);
+        let never_returns = self.decoder.never_returns(enter);
+        let whole = self.options.whole_lines();
+        if never_returns && !self.options.shows_endless_calls() {
             return Ok(());
         }
-        let never_returns = self.decoder.never_returns(enter);
-        if never_returns || !self.whole_lines() {
-            self.lead(event)?;
+        let leader = self.leader(event, event.time_ns);
+        if never_returns || !whole {
+            self.begin_line(event.tid, &leader)?;
             let text = self.begin(event.tid, enter);
-            self.write(&text)?;
-            self.open = Some(event.tid);
+            self.out.write(event.tid, &text)?;
+            self.out.set_open(event.tid);
         }
         if never_returns {
-            return self.result("?", None);
+            return self.result(event.tid, "?", None);
         }
-        self.pending.insert(
-            event.tid,
-            Pending {
-                enter: enter.clone(),
-                time_ns: event.time_ns,
-            },
-        );
-        Ok(())
+        let pending = Pending {
+            enter: enter.clone(),
+            time_ns: event.time_ns,
+            leader,
+        };
+        self.pending.insert(event.tid, pending);
+        self.leave_on_execve(event, enter)
+    }
+
+    /// With `-b execve`, a process that is about to run another program is let go.
+    fn leave_on_execve(&mut self, event: &Event, enter: &SyscallEnter) -> Result<(), SinkError> {
+        let is_execve = || table::by_name("execve") == Some(enter.nr);
+        if !self.options.detach_on_execve || self.awaits_program || !is_execve() {
+            return Ok(());
+        }
+        if self.out.open(event.tid) == Some(event.tid) {
+            self.out.write(event.tid, " <detached ...>")?;
+            self.out.end_line(event.tid)?;
+        }
+        self.pending.remove(&event.tid);
+        self.threads.remove(&event.tid);
+        self.detached.insert(event.pid);
+        self.notice(Message::Attach, &format!("Process {} detached", event.tid))
     }
 
     fn exit(&mut self, event: &Event, exit: &SyscallExit) -> Result<(), SinkError> {
-        if !self.options.calls.contains(exit.nr) {
-            return Ok(());
+        self.decoder.of_process(event.pid);
+        let result = self.shown_exit(event, exit);
+        if let Some(tables) = self.decoder.descriptors() {
+            tables.exit(event.pid, event.tid, exit);
         }
+        result
+    }
+
+    fn shown_exit(&mut self, event: &Event, exit: &SyscallExit) -> Result<(), SinkError> {
         let pending = self
             .pending
             .remove(&event.tid)
             .filter(|p| p.enter.nr == exit.nr);
+        let unseen = pending.is_none() && !self.options.paths.is_empty();
+        if !self.options.calls.contains(exit.nr) || unseen {
+            return Ok(());
+        }
         let took = pending
             .as_ref()
             .map(|p| event.time_ns.saturating_sub(p.time_ns));
-        let enter = pending.as_ref().map(|p| &p.enter);
-        if self.whole_lines() {
+        self.note_interruption(event.tid, exit);
+        if self.options.whole_lines() {
             if !self.wanted(exit, took) {
                 return Ok(());
             }
-            let began = pending.as_ref().map_or(event.time_ns, |p| p.time_ns);
-            self.lead_at(event, began)?;
-            match enter {
-                Some(enter) => {
-                    let text = self.begin(event.tid, enter);
-                    self.write(&text)?;
-                }
-                None => self.resumed(exit.nr, exit.compat)?,
+            if self.options.slowest > 0 {
+                self.out.stage(event.tid)?;
             }
-        } else if self.open != Some(event.tid) || enter.is_none() {
+            self.whole_line_begins(event, exit, pending.as_ref())?;
+        } else if self.out.open(event.tid) != Some(event.tid) || pending.is_none() {
             self.lead(event)?;
-            self.resumed(exit.nr, exit.compat)?;
+            self.resumed(event.tid, exit.nr, exit.compat)?;
         }
-        self.note_interruption(event.tid, exit);
+        let enter = pending.as_ref().map(|p| &p.enter);
         let rest = self.decoder.rest(enter, exit);
-        self.write(&rest)?;
+        self.out.write(event.tid, &rest)?;
+        self.opened(event, exit);
         let result = self.decoder.result(enter, exit);
-        self.result(&result, took)
+        self.result(event.tid, &result, took)?;
+        if let Some(enter) = enter {
+            self.dump(event.tid, enter, exit)?;
+        }
+        if self.options.slowest > 0 {
+            let lines = self.out.unstage(event.tid);
+            self.slowest.insert(took.unwrap_or(0), event.tid, lines);
+        }
+        Ok(())
+    }
+
+    /// A new descriptor is shown with what it refers to, so it must be known before the result.
+    fn opened(&mut self, event: &Event, exit: &SyscallExit) {
+        if let Some(tables) = self.decoder.descriptors() {
+            tables.exit(event.pid, event.tid, exit);
+        }
+    }
+
+    fn whole_line_begins(
+        &mut self,
+        event: &Event,
+        exit: &SyscallExit,
+        pending: Option<&Pending>,
+    ) -> Result<(), SinkError> {
+        let Some(pending) = pending else {
+            self.lead(event)?;
+            return self.resumed(event.tid, exit.nr, exit.compat);
+        };
+        self.begin_line(event.tid, &pending.leader)?;
+        let text = self.begin(event.tid, &pending.enter);
+        self.out.write(event.tid, &text)
     }
 
     /// The text at entry. `restart_syscall` has no arguments: it names what it goes on with.
     fn begin(&mut self, tid: u32, enter: &SyscallEnter) -> String {
         let mut text = self.decoder.begin(enter);
-        if self.decoder.name(enter.nr, enter.compat) == RESTART_SYSCALL {
+        if self.is_restart(enter.nr, enter.compat) {
             let name = match self.interrupted.get(&tid) {
                 Some(&nr) => self.decoder.name(nr, false),
                 None => "system call".to_owned(),
@@ -234,54 +242,91 @@ impl<W: Write> StraceLines<W> {
     fn note_interruption(&mut self, tid: u32, exit: &SyscallExit) {
         const ERESTART_RESTARTBLOCK: i64 = 516;
         if exit.ret == -ERESTART_RESTARTBLOCK {
-            if self.decoder.name(exit.nr, exit.compat) != RESTART_SYSCALL {
+            if !self.is_restart(exit.nr, exit.compat) {
                 self.interrupted.insert(tid, exit.nr);
             }
-        } else {
+        } else if !self.options.whole_lines() || !self.is_restart(exit.nr, exit.compat) {
             self.interrupted.remove(&tid);
         }
     }
 
-    /// Whether lines wait for the end of their call.
-    fn whole_lines(&self) -> bool {
-        self.options.outcome != Outcome::All || self.options.min_time_ns > 0
+    fn is_restart(&self, nr: u32, compat: bool) -> bool {
+        self.decoder.name(nr, compat) == RESTART_SYSCALL
+    }
+
+    fn note_number(&mut self, tid: u32, nr: u32) {
+        if self.options.numbers {
+            self.last_calls.insert(tid, nr);
+        }
+    }
+
+    /// Whether a call has a path of `-P`, or a descriptor that refers to one, as an argument.
+    fn is_about_paths(&mut self, pid: u32, enter: &SyscallEnter) -> bool {
+        is_about(&self.options.paths, self.decoder.descriptors(), pid, enter)
     }
 
     fn wanted(&self, exit: &SyscallExit, took: Option<u64>) -> bool {
-        let failed = (-4095..0).contains(&exit.ret);
-        let outcome = match self.options.outcome {
-            Outcome::All => true,
-            Outcome::Successful => !failed,
-            Outcome::Failed => failed,
+        let status = match exit.ret {
+            -4095..0 => Status::Failed,
+            _ => Status::Successful,
         };
-        outcome && took.unwrap_or(0) >= self.options.min_time_ns
+        let took = took.unwrap_or(0);
+        self.options.statuses.contains(status)
+            && took >= self.options.min_time_ns
+            && (self.options.slowest == 0 || self.slowest.takes(took))
     }
 
-    fn resumed(&mut self, nr: u32, compat: bool) -> Result<(), SinkError> {
+    fn resumed(&mut self, tid: u32, nr: u32, compat: bool) -> Result<(), SinkError> {
         let name = self.decoder.name(nr, compat);
-        self.write(&format!("<... {name} resumed>"))
+        self.out.write(tid, &format!("<... {name} resumed>"))
     }
 
     /// `) = RESULT <TIME>` at its column, and the end of the line.
-    fn result(&mut self, result: &str, took: Option<u64>) -> Result<(), SinkError> {
-        self.write(") ")?;
-        let padding = self.options.column.saturating_sub(self.width);
-        self.write(&format!("{:padding$}= {result}", ""))?;
-        if let (true, Some(ns)) = (self.options.durations, took) {
-            self.write(&format!(
-                " <{}.{:06}>",
-                ns / 1_000_000_000,
-                ns / 1000 % 1_000_000
-            ))?;
+    fn result(&mut self, tid: u32, result: &str, took: Option<u64>) -> Result<(), SinkError> {
+        self.out.write(tid, ") ")?;
+        let padding = self.options.column.saturating_sub(self.out.width(tid));
+        self.out.write(tid, &format!("{:padding$}= {result}", ""))?;
+        if let (Some(precision), Some(ns)) = (self.options.durations, took) {
+            let mut text = " <".to_owned();
+            precision.push(&mut text, ns, 0);
+            self.out.write(tid, &(text + ">"))?;
         }
-        self.end_line()
+        self.out.end_line(tid)
+    }
+
+    /// The data of a call, when its descriptor is one of those asked for.
+    fn dump(
+        &mut self,
+        tid: u32,
+        enter: &SyscallEnter,
+        exit: &SyscallExit,
+    ) -> Result<(), SinkError> {
+        if self.options.dump_input.is_empty() && self.options.dump_output.is_empty() {
+            return Ok(());
+        }
+        let Some(data) = dump::data(enter, exit) else {
+            return Ok(());
+        };
+        let wanted = match data.input {
+            true => &self.options.dump_input,
+            false => &self.options.dump_output,
+        };
+        if !wanted.contains(enter.args[0] as i32) {
+            return Ok(());
+        }
+        for line in dump::dump(&data).lines() {
+            self.out.write(tid, line)?;
+            self.out.end_line(tid)?;
+        }
+        Ok(())
     }
 
     /// SIGKILL has no line in strace either. The kernel shows it to us because it carries out
     /// every fatal signal, and the end of a process of several threads, as SIGKILL
     /// (`complete_signal` and `zap_other_threads`, kernel/signal.c).
     fn signal(&mut self, event: &Event, signal: &Signal) -> Result<(), SinkError> {
-        if signal.signo == libc::SIGKILL.cast_unsigned() {
+        let sigkill = libc::SIGKILL.cast_unsigned();
+        if signal.signo == sigkill || !self.options.signals.contains(signal.signo) {
             return Ok(());
         }
         if signal.ignored && self.pending.contains_key(&event.tid) {
@@ -290,16 +335,12 @@ impl<W: Write> StraceLines<W> {
             return Ok(());
         }
         let text = siginfo_text(signal.signo, signal.info.as_deref());
-        self.lead(event)?;
-        self.write(&format!("--- {text} ---"))?;
-        self.end_line()?;
+        self.line(event, &format!("--- {text} ---"))?;
         if signal.signo != libc::SIGSTOP.cast_unsigned() || signal.ignored {
             return Ok(());
         }
         // No program can have another way with it.
-        self.lead(event)?;
-        self.write("--- stopped by SIGSTOP ---")?;
-        self.end_line()
+        self.line(event, "--- stopped by SIGSTOP ---")
     }
 
     /// Signals that came while the thread was in a call, and did not interrupt it: strace stops
@@ -317,43 +358,58 @@ impl<W: Write> StraceLines<W> {
         if !self.options.follow && fork.child_pid != pid {
             return Ok(());
         }
-        self.threads.insert(fork.child_tid);
-        if !self.options.attach_messages {
-            return Ok(());
+        if let Some(tables) = self.decoder.descriptors() {
+            tables.fork(pid, fork);
         }
-        self.interrupt()?;
-        self.write(&format!("strace: Process {} attached", fork.child_tid))?;
-        self.end_line()
+        self.threads.insert(fork.child_tid);
+        self.notice(
+            Message::Attach,
+            &format!("Process {} attached", fork.child_tid),
+        )
     }
 
     /// A thread that is not the leader takes the leader's id when it executes a program.
     fn exec(&mut self, event: &Event, exec: &Exec) -> Result<(), SinkError> {
+        self.awaits_program = false;
+        if let Some(tables) = self.decoder.descriptors() {
+            tables.exec(event.pid, exec);
+        }
         if exec.old_tid == event.tid {
             return Ok(());
         }
         self.abandon(event)?;
-        self.lead(event)?;
-        self.write(&format!(
-            "+++ superseded by execve in pid {} +++",
-            exec.old_tid
-        ))?;
-        self.end_line()?;
+        if !self.options.quiet.contains(Message::ThreadExecve) {
+            let text = format!("+++ superseded by execve in pid {} +++", exec.old_tid);
+            self.line(event, &text)?;
+        }
         self.threads.remove(&exec.old_tid);
         if let Some(call) = self.pending.remove(&exec.old_tid) {
             self.pending.insert(event.tid, call);
         }
-        Ok(())
+        self.out.close(exec.old_tid)
     }
 
     fn thread_exit(&mut self, event: &Event, exit: &Exit) -> Result<(), SinkError> {
         self.abandon(event)?;
-        self.lead(event)?;
-        self.write(&format!("+++ {} +++", exit_text(exit.status)))?;
-        self.end_line()?;
+        if self.tells_end(exit.status) {
+            self.line(event, &format!("+++ {} +++", exit_text(exit.status)))?;
+        }
         self.threads.remove(&event.tid);
         self.interrupted.remove(&event.tid);
         self.ignored.remove(&event.tid);
-        Ok(())
+        self.last_calls.remove(&event.tid);
+        if let (true, Some(tables)) = (exit.last_thread, self.decoder.descriptors()) {
+            tables.gone(event.pid);
+        }
+        self.out.close(event.tid)
+    }
+
+    /// Whether an end has a line: by the signals chosen, or the messages.
+    const fn tells_end(&self, status: u32) -> bool {
+        match status & 0x7f {
+            0 => !self.options.quiet.contains(Message::Exit),
+            signal => self.options.signals.contains(signal),
+        }
     }
 
     /// Ends a call of which the end will not come: `= ?`.
@@ -361,20 +417,25 @@ impl<W: Write> StraceLines<W> {
         let Some(call) = self.pending.remove(&event.tid) else {
             return Ok(());
         };
-        if self.whole_lines() {
-            return Ok(());
-        }
-        if self.open != Some(event.tid) {
+        let tid = event.tid;
+        if self.options.whole_lines() {
+            if !self.options.shows_endless_calls() {
+                return Ok(());
+            }
+            self.begin_line(tid, &call.leader)?;
+            let text = self.begin(tid, &call.enter);
+            self.out.write(tid, &text)?;
+        } else if self.out.open(tid) != Some(tid) {
             self.lead(event)?;
-            self.resumed(call.enter.nr, call.enter.compat)?;
+            self.resumed(tid, call.enter.nr, call.enter.compat)?;
         }
         if !self.decoder.complete_at_entry(&call.enter) {
-            self.write(" <unfinished ...>")?;
+            self.out.write(tid, " <unfinished ...>")?;
         }
-        self.result("?", None)
+        self.result(tid, "?", None)
     }
 
-    fn losses(&mut self, losses: &Losses) -> Result<(), SinkError> {
+    fn losses(&mut self, tid: u32, losses: &Losses) -> Result<(), SinkError> {
         let lost: u64 = losses
             .probes
             .iter()
@@ -383,123 +444,169 @@ impl<W: Write> StraceLines<W> {
         if lost == 0 {
             return Ok(());
         }
-        self.interrupt()?;
-        self.write(&format!("<lost {lost} events>"))?;
-        self.end_line()
+        if self.out.is_separate() {
+            self.notices.write(&format!("lost {lost} events"));
+            return Ok(());
+        }
+        self.interrupt(tid)?;
+        self.out.write(tid, &format!("<lost {lost} events>"))?;
+        self.out.end_line(tid)
     }
 
     fn run_end(&mut self, end: &RunEnd) -> Result<(), SinkError> {
-        if self.open.is_some() {
-            let attached = self.start.command.is_empty();
-            let text = match end.reason {
-                StopReason::TargetExited => " <unfinished ...>",
-                _ if attached => " <detached ...>",
-                _ => " <unfinished ...>",
-            };
-            self.write(text)?;
-            self.end_line()?;
+        let attached = self.start.command.is_empty();
+        let detaches = attached && end.reason != StopReason::TargetExited;
+        let text = match detaches {
+            true => " <detached ...>",
+            false => " <unfinished ...>",
+        };
+        for tid in self.out.all_open() {
+            self.out.write(tid, text)?;
+            self.out.end_line(tid)?;
         }
-        self.out.flush().map_err(|e| self.failed(e))
+        if self.options.whole_lines() && self.options.statuses.contains(Status::Detached) {
+            self.unfinished_calls(text)?;
+        }
+        for (tid, line) in self.slowest.take() {
+            self.out.write(tid, &line)?;
+        }
+        self.out.flush()?;
+        let mut threads: Vec<u32> = self.threads.iter().copied().filter(|_| detaches).collect();
+        threads.sort_unstable();
+        for tid in threads {
+            self.notice(Message::Attach, &format!("Process {tid} detached"))?;
+        }
+        Ok(())
     }
 
-    /// Ends the open line, if any, to make room for another.
-    fn interrupt(&mut self) -> Result<(), SinkError> {
-        if self.open.is_some() {
-            self.write(" <unfinished ...>")?;
-            self.end_line()?;
+    /// Calls that waited for their end, of which there is none in this trace.
+    fn unfinished_calls(&mut self, end: &str) -> Result<(), SinkError> {
+        if self.options.slowest > 0 || self.options.min_time_ns > 0 {
+            return Ok(());
+        }
+        let mut calls: Vec<_> = self.pending.drain().collect();
+        calls.sort_unstable_by_key(|(_, call)| call.time_ns);
+        for (tid, call) in calls {
+            self.begin_line(tid, &call.leader)?;
+            let text = self.begin(tid, &call.enter);
+            self.out.write(tid, &(text + end))?;
+            self.out.end_line(tid)?;
+        }
+        Ok(())
+    }
+
+    /// What strace tells of its own doings, after the lines before it.
+    fn notice(&mut self, kind: Message, text: &str) -> Result<(), SinkError> {
+        if self.options.quiet.contains(kind) || self.notices.are_dropped() {
+            return Ok(());
+        }
+        for tid in self.out.all_open() {
+            self.interrupt(tid)?;
+        }
+        self.out.flush()?;
+        self.notices.write(text);
+        Ok(())
+    }
+
+    /// A line of its own.
+    fn line(&mut self, event: &Event, text: &str) -> Result<(), SinkError> {
+        if self.options.slowest > 0 {
+            return Ok(());
+        }
+        self.lead(event)?;
+        self.out.write(event.tid, text)?;
+        self.out.end_line(event.tid)
+    }
+
+    /// Ends the open line that one of this thread would follow, if any, to make room for it.
+    fn interrupt(&mut self, tid: u32) -> Result<(), SinkError> {
+        if self.out.open(tid).is_some() {
+            self.out.write(tid, " <unfinished ...>")?;
+            self.out.end_line(tid)?;
         }
         Ok(())
     }
 
     fn lead(&mut self, event: &Event) -> Result<(), SinkError> {
-        self.lead_at(event, event.time_ns)
+        let leader = self.leader(event, event.time_ns);
+        self.begin_line(event.tid, &leader)
     }
 
-    /// Begins a line: who and when.
-    fn lead_at(&mut self, event: &Event, time_ns: u64) -> Result<(), SinkError> {
-        self.interrupt()?;
-        let who = self.who(event);
-        let when = self.when(time_ns);
-        self.write(&who)?;
-        self.write(&when)
+    fn begin_line(&mut self, tid: u32, leader: &str) -> Result<(), SinkError> {
+        self.interrupt(tid)?;
+        self.out.write(tid, leader)
+    }
+
+    /// How a line begins: who, when, and which call.
+    fn leader(&mut self, event: &Event, time_ns: u64) -> String {
+        let mut leader = self.who(event);
+        self.when(&mut leader, time_ns);
+        if self.options.numbers {
+            leader += &match self.last_calls.get(&event.tid) {
+                Some(nr) => format!("[{nr:>4}] "),
+                None => "[????] ".to_owned(),
+            };
+        }
+        leader
     }
 
     fn who(&self, event: &Event) -> String {
         let goid = event.goid.filter(|_| self.options.goroutines);
-        let several = self.threads.len() > 1;
-        match (self.options.prefix, goid) {
-            (Prefix::WhenSeveral, Some(goid)) if several => {
-                format!("[pid {:>5} g {goid}] ", event.tid)
-            }
-            (Prefix::WhenSeveral, None) if several => format!("[pid {:>5}] ", event.tid),
-            (Prefix::Bare, Some(goid)) => format!("{:<5} [g {goid}] ", event.tid),
-            (Prefix::Bare, None) => format!("{:<5} ", event.tid),
-            (_, Some(goid)) => format!("[g {goid}] "),
-            (_, None) => String::new(),
+        let bracket = match self.options.prefix {
+            Prefix::WhenSeveral => self.threads.len() > 1,
+            Prefix::Always => true,
+            Prefix::Never | Prefix::Bare => false,
+        };
+        let bare = self.options.prefix == Prefix::Bare;
+        match goid {
+            Some(goid) if bracket => format!("[pid {:>5} g {goid}] ", event.tid),
+            None if bracket => format!("[pid {:>5}] ", event.tid),
+            Some(goid) if bare => format!("{:<5} [g {goid}] ", event.tid),
+            None if bare => format!("{:<5} ", event.tid),
+            Some(goid) => format!("[g {goid}] "),
+            None => String::new(),
         }
     }
 
-    fn when(&mut self, time_ns: u64) -> String {
-        let mut text = String::new();
-        if self.options.relative {
+    fn when(&mut self, text: &mut String, time_ns: u64) {
+        if let Some(timestamp) = self.options.timestamp {
+            let utc_ns = i128::from(time_ns) + i128::from(self.start.wall_offset_ns);
+            timestamp.push(text, utc_ns, self.start.utc_offset_s);
+            text.push(' ');
+        }
+        if let Some(precision) = self.options.relative {
             let previous = self.previous_ns.replace(time_ns).unwrap_or(time_ns);
-            let us = time_ns.saturating_sub(previous) / 1000;
-            text = format!("{:>6}.{:06} ", us / 1_000_000, us % 1_000_000);
+            let between = self.options.timestamp.is_some();
+            text.push_str(if between { "(+" } else { "" });
+            precision.push(text, time_ns.saturating_sub(previous), 6);
+            text.push_str(if between { ") " } else { " " });
         }
-        let utc_ns = i128::from(time_ns) + i128::from(self.start.wall_offset_ns);
-        let us = utc_ns.div_euclid(1000);
-        let fraction = us.rem_euclid(1_000_000);
-        let seconds = us.div_euclid(1_000_000);
-        let local = (seconds + i128::from(self.start.utc_offset_s)).rem_euclid(86400);
-        let clock = || {
-            format!(
-                "{:02}:{:02}:{:02}",
-                local / 3600,
-                local / 60 % 60,
-                local % 60
-            )
-        };
-        text += &match self.options.timestamps {
-            Timestamps::None => String::new(),
-            Timestamps::Seconds => format!("{} ", clock()),
-            Timestamps::Microseconds => format!("{}.{fraction:06} ", clock()),
-            Timestamps::Epoch => format!("{seconds}.{fraction:06} "),
-        };
-        text
     }
 
-    fn write(&mut self, text: &str) -> Result<(), SinkError> {
-        self.width += text.len();
-        let written = self.out.write_all(text.as_bytes());
-        written.map_err(|e| self.failed(e))
-    }
-
-    fn end_line(&mut self) -> Result<(), SinkError> {
-        self.width = 0;
-        self.open = None;
-        let written = self.out.write_all(b"\n");
-        written.map_err(|e| self.failed(e))
-    }
-
-    fn failed(&self, error: std::io::Error) -> SinkError {
-        SinkError::from_io(&self.name, error)
-    }
-}
-
-impl<W: Write> Sink for StraceLines<W> {
-    fn event(&mut self, event: &Event) -> Result<(), SinkError> {
-        match &event.body {
-            Body::RunStart(start) => {
-                self.threads.extend(&start.pids);
-                self.decoder.set_machine(Machine::named(&start.arch));
-                self.start = (**start).clone();
-            }
-            Body::Threads(tids) => self.threads.extend(tids),
-            Body::Losses(losses) => return self.losses(losses),
-            Body::RunEnd(end) => return self.run_end(end),
-            _ => {}
+    fn run_start(&mut self, start: &RunStart) {
+        self.threads.extend(&start.pids);
+        self.decoder.set_machine(Machine::named(&start.arch));
+        self.awaits_program = !start.command.is_empty();
+        self.start = start.clone();
+        if let Some(tables) = self.decoder.descriptors() {
+            start.pids.iter().for_each(|&pid| tables.attach(pid));
         }
-        if event.tid != 0 && is_thread_event(&event.body) {
+    }
+
+    fn attached(&mut self, pid: u32, tids: &[u32]) -> Result<(), SinkError> {
+        self.threads.extend(tids);
+        let text = match tids.len() {
+            0 | 1 => format!("Process {pid} attached"),
+            n => format!("Process {pid} attached with {n} threads"),
+        };
+        self.notice(Message::Attach, &text)
+    }
+
+    fn thread_event(&mut self, event: &Event) -> Result<(), SinkError> {
+        if self.detached.contains(&event.pid) {
+            return Ok(());
+        }
+        if event.tid != 0 {
             self.threads.insert(event.tid);
         }
         match &event.body {
@@ -515,22 +622,31 @@ impl<W: Write> Sink for StraceLines<W> {
             _ => Ok(()),
         }
     }
-
-    fn flush(&mut self) -> Result<(), SinkError> {
-        self.out.flush().map_err(|e| self.failed(e))
-    }
 }
 
-fn is_thread_event(body: &Body) -> bool {
-    matches!(
-        body,
-        Body::SyscallEnter(_)
+impl<W: Write> Sink for StraceLines<W> {
+    fn event(&mut self, event: &Event) -> Result<(), SinkError> {
+        match &event.body {
+            Body::RunStart(start) => {
+                self.run_start(start);
+                Ok(())
+            }
+            Body::Threads(tids) => self.attached(event.pid, tids),
+            Body::Losses(losses) => self.losses(event.tid, losses),
+            Body::RunEnd(end) => self.run_end(end),
+            Body::SyscallEnter(_)
             | Body::SyscallExit(_)
             | Body::Signal(_)
             | Body::Fork(_)
             | Body::Exec(_)
-            | Body::Exit(_)
-    )
+            | Body::Exit(_) => self.thread_event(event),
+            _ => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), SinkError> {
+        self.out.flush()
+    }
 }
 
 #[cfg(test)]

@@ -19,5 +19,6 @@ mod target;
 mod watch;
 
 pub(crate) use launch::find_executable;
+pub use launch::{LaunchSetup, User};
 pub use plan::{Capture, Plan, TargetSpec};
 pub use run::{Outcome, run};

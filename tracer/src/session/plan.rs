@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::launch::LaunchSetup;
 use crate::bpf::Group;
 use crate::cost::{Budget, Policy};
 use crate::syscall::filter::SyscallSet;
@@ -13,7 +14,11 @@ pub enum TargetSpec {
     /// Running processes, with all their threads.
     Pids(Vec<u32>),
     /// A command to launch: an executable file and its arguments, the first of which is its name.
-    Launch { file: PathBuf, args: Vec<String> },
+    Launch {
+        file: PathBuf,
+        args: Vec<String>,
+        setup: LaunchSetup,
+    },
     /// Every process but the tracer.
     All,
 }
@@ -89,12 +94,12 @@ pub struct Plan {
     pub go_optional: bool,
     /// Tell on stderr what happens.
     pub notices: bool,
+    /// SIGINT and SIGTERM do not end the run.
+    pub uninterruptible: bool,
     /// Tell on stderr what it costs, in detail.
     pub verbose: bool,
     /// What it may cost.
     pub budget: Budget,
-    /// `strace`'s notices for attached processes.
-    pub attach_notices: bool,
 }
 
 impl Plan {
@@ -111,9 +116,9 @@ impl Plan {
             ring_bytes: None,
             go_optional: false,
             notices: true,
+            uninterruptible: false,
             verbose: false,
             budget: Budget::new(None, Policy::Enforce),
-            attach_notices: false,
         }
     }
 

@@ -25,6 +25,8 @@ pub(super) struct Pump<'a> {
     pub(super) live: HashSet<u32>,
     /// Processes that replaced their program since this was last taken.
     pub(super) replaced: Vec<u32>,
+    /// Go processes that have ended since this was last taken.
+    pub(super) ended_go: Vec<u32>,
     /// What was copied from the targets' memory.
     pub(super) captured: Captured,
     pub(super) undecodable: u64,
@@ -50,6 +52,7 @@ impl<'a> Pump<'a> {
             go: HashMap::new(),
             live: HashSet::new(),
             replaced: Vec::new(),
+            ended_go: Vec::new(),
             captured: Captured::default(),
             undecodable: 0,
             cold: ColdEntries::default(),
@@ -176,10 +179,16 @@ impl<'a> Pump<'a> {
             Body::Exec(_) => self.replaced.push(event.pid),
             Body::SyscallEnter(enter) => self.unread += enter.unread(),
             Body::SyscallExit(exit) => self.unread += unread(&exit.captures),
-            Body::Exit(exit) if exit.last_thread => {
-                self.live.remove(&event.pid);
-            }
+            Body::Exit(exit) if exit.last_thread => self.ended(event.pid),
             _ => {}
+        }
+    }
+
+    /// A process is gone.
+    pub(super) fn ended(&mut self, pid: u32) {
+        self.live.remove(&pid);
+        if self.go.remove(&pid).is_some() {
+            self.ended_go.push(pid);
         }
     }
 

@@ -20,7 +20,7 @@ use super::settings::{constants, sizes};
 use super::signals::Signals;
 use super::spending::{Spending, breakdown, over_line, prices_for};
 use super::target::{Target, comm};
-use super::watch::{all_ended, reap};
+use super::watch::{all_ended, is_alive, reap};
 use crate::bpf::{Group, Kernel};
 use crate::cost::{Action, Prices};
 use crate::decode::LostRecords;
@@ -163,12 +163,21 @@ impl<'a> Session<'a> {
         for notice in self.captured.take_notices() {
             self.notice(&notice);
         }
+        self.drop_ended(target);
         if launched.is_none() {
             for pid in target.pids() {
                 self.pump.attach_symbols(pid);
             }
         }
         Ok(())
+    }
+
+    /// Who ended before the probe on exits was attached would stay a target, and whoever got the pid
+    /// would be one.
+    fn drop_ended(&mut self, target: &Target) {
+        for process in target.watched().iter().filter(|w| w.has_ended()) {
+            self.kernel.forget_target(process.pid);
+        }
     }
 
     fn wants_goroutines(&self) -> bool {
@@ -378,7 +387,12 @@ impl<'a> Session<'a> {
             }
         };
         tokio::pin!(deadline, ended);
-        let stop = signals.stop();
+        let stop = async {
+            match plan.uninterruptible {
+                true => pending().await,
+                false => signals.stop().await,
+            }
+        };
         tokio::pin!(stop);
         let mut poll = tokio::time::interval(POLL);
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -399,7 +413,11 @@ impl<'a> Session<'a> {
                 () = tick(&mut ticks) => self.interval(target),
                 _ = poll.tick() => {
                     polls = polls.wrapping_add(1);
-                    self.drain_some(polls.is_multiple_of(POLLS_PER_LOSS_CHECK))
+                    let now_and_then = polls.is_multiple_of(POLLS_PER_LOSS_CHECK);
+                    if targets_ended && now_and_then {
+                        self.forget_dead();
+                    }
+                    self.drain_some(now_and_then)
                         .and_then(|()| self.keep_budget(target))
                 }
             };
@@ -421,15 +439,25 @@ impl<'a> Session<'a> {
         !self.plan.follow || self.pump.live.iter().all(|pid| asked.contains(pid))
     }
 
+    /// The end of a process may not have been seen: nobody waits for what is gone.
+    fn forget_dead(&mut self) {
+        self.pump.live.retain(|&pid| is_alive(pid));
+    }
+
     fn drain_some(&mut self, check_losses: bool) -> Result<(), SinkError> {
         let until = now_ns().saturating_sub(ORDER_WINDOW_NS);
         self.take_records();
         self.pump.release(until)?;
+        for pid in std::mem::take(&mut self.pump.ended_go) {
+            self.kernel.forget_go(pid);
+            self.kernel.detach_uprobes(pid);
+        }
         for pid in std::mem::take(&mut self.pump.replaced) {
             self.reattach_go(pid);
         }
         if check_losses {
             self.report_losses()?;
+            self.find_unseen_ends();
         }
         self.pump.flush()
     }
@@ -471,6 +499,19 @@ impl<'a> Session<'a> {
                 .collect();
             self.pump.untold(&untold);
         }
+    }
+
+    /// Where records of exits were lost, the kernel knows who is gone. Without it a run that
+    /// follows children would wait for dead ones.
+    fn find_unseen_ends(&mut self) {
+        let exits = self.counts.counters.get(ProbeId::Exit as usize);
+        if !self.plan.follow || exits.is_none_or(|exits| exits.lost == 0) {
+            return;
+        }
+        let kernel = &self.kernel;
+        let live = self.pump.live.iter().copied();
+        let gone: Vec<u32> = live.filter(|&pid| !kernel.is_target(pid)).collect();
+        gone.into_iter().for_each(|pid| self.pump.ended(pid));
     }
 
     /// Detaches the dearest probes when all cost too much.

@@ -30,12 +30,12 @@ impl Target {
                 .map(|&pid| watch(pid))
                 .collect::<Result<_, _>>()
                 .map(Self::Processes),
-            TargetSpec::Launch { file, args } => {
+            TargetSpec::Launch { file, args, setup } => {
                 let not_run = |source| ExpectedError::CommandNotRun {
                     command: file.display().to_string(),
                     source,
                 };
-                let child = launch(file, args).map_err(not_run)?;
+                let child = launch(file, args, setup).map_err(not_run)?;
                 let watched = Watched::open(child.pid).map_err(not_run)?;
                 Ok(Self::Launched {
                     child: Some(child),

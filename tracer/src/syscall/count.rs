@@ -39,14 +39,18 @@ static NAMES: &[(&str, SummaryColumn)] = &[
     ("time", TimePercent),
     ("total-time", TotalTime),
     ("time-total", TotalTime),
+    ("wall-total", TotalTime),
     ("min-time", MinTime),
     ("shortest", MinTime),
     ("time-min", MinTime),
+    ("wall-min", MinTime),
     ("max-time", MaxTime),
     ("longest", MaxTime),
     ("time-max", MaxTime),
+    ("wall-max", MaxTime),
     ("avg-time", AverageTime),
     ("time-avg", AverageTime),
+    ("wall-avg", AverageTime),
     ("calls", Calls),
     ("count", Calls),
     ("errors", Errors),
@@ -266,6 +270,14 @@ impl SyscallTotals {
     /// Adds measurements to the syscall's.
     pub fn add(&mut self, more: &SyscallLatency) {
         self.by_nr.entry(more.nr).or_default().merge(&more.latency);
+    }
+
+    /// Takes `overhead_ns` off the time of each call, as far as there is any.
+    pub fn take_off(&mut self, overhead_ns: u64) {
+        for latency in self.by_nr.values_mut() {
+            let overhead = overhead_ns.saturating_mul(latency.measured());
+            latency.total_ns = latency.total_ns.saturating_sub(overhead);
+        }
     }
 
     /// Whether nothing was added.

@@ -154,7 +154,14 @@ fn union(terms: &str) -> Result<SyscallSet, FilterError> {
 }
 
 /// The set of one term; `None` when it names nothing.
-fn one(name: &str) -> Result<Option<SyscallSet>, FilterError> {
+fn one(term: &str) -> Result<Option<SyscallSet>, FilterError> {
+    // strace names the ABI after an `@`. Calls of the 32-bit ones are shown by number, and only
+    // when everything is.
+    let name = match term.rsplit_once('@') {
+        Some((name, "64")) => name,
+        Some((_, "32" | "x32")) => return Ok(Some(SyscallSet::NONE)),
+        _ => term,
+    };
     if let Some(pattern) = name.strip_prefix('/') {
         return matching(pattern).map(Some);
     }
@@ -167,8 +174,7 @@ fn one(name: &str) -> Result<Option<SyscallSet>, FilterError> {
     if name.starts_with(|c: char| c.is_ascii_digit()) {
         return Ok(of_number(name));
     }
-    // strace names the ABI after an `@`.
-    if let Some(nr) = table::by_name(name.strip_suffix("@64").unwrap_or(name)) {
+    if let Some(nr) = table::by_name(name) {
         return Ok(Some(of_numbers([nr])));
     }
     let legacy = LEGACY_CLASSES.contains(&name);

@@ -12,6 +12,7 @@ pub mod filter;
 pub mod flags;
 pub mod machine;
 pub mod print;
+pub mod qualify;
 mod rows;
 pub mod signal;
 pub mod table;

@@ -29,6 +29,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "execs", about: "programs replace themselves without a pause", unit: "execs", full: 50_000, quick: 2000, run: s::execs },
     Scenario { name: "reuse", about: "another process gets the target's pid", unit: "pids", full: 100, quick: 4, run: s::reuse },
     Scenario { name: "overrun", about: "the buffer is too small all the time", unit: "seconds", full: 60, quick: 3, run: s::overrun },
+    Scenario { name: "unseen", about: "births and deaths of children find no room in the buffer", unit: "seconds", full: 60, quick: 6, run: s::unseen },
+    Scenario { name: "programs", about: "a shell runs one Go program after the other", unit: "programs", full: 600, quick: 80, run: s::programs },
     Scenario { name: "goroutines", about: "every command on 100,000 goroutines", unit: "seconds", full: 140, quick: 21, run: s::goroutines },
     // Eight hours of 10,000 events a second are 288 million.
     Scenario { name: "volume", about: "as many events as eight hours of 10,000 a second", unit: "million events", full: 288, quick: 6, run: s::volume },

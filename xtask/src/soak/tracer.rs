@@ -106,6 +106,19 @@ pub(super) fn gone(loaded: &Loaded) -> Result<()> {
     Ok(())
 }
 
+/// Whether it has said so.
+pub(super) fn is_attached(tracer: &Running) -> bool {
+    tracer.stderr().contains("tracer: attached to ")
+}
+
+/// Bytes that a process has written so far (`wchar` of proc(5)'s `/proc/PID/io`); `None` when it
+/// is gone.
+pub(super) fn written(tracer: &Running) -> Option<u64> {
+    let io = std::fs::read_to_string(format!("/proc/{}/io", tracer.pid())).ok()?;
+    let line = io.lines().find_map(|l| l.strip_prefix("wchar:"))?;
+    line.trim().parse().ok()
+}
+
 /// Resident memory of a process, bytes; `None` when it is gone.
 pub(super) fn resident(tracer: &Running) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", tracer.pid())).ok()?;

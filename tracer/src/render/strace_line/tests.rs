@@ -1,5 +1,6 @@
 use super::*;
 use crate::event::{Capture, ProbeLoss};
+use crate::syscall::qualify::{QuietSet, SignalSet, StatusSet};
 use tracer_common::capture::kind;
 
 const NOSLEEP: u32 = 230;
@@ -62,7 +63,7 @@ fn lines(options: LineOptions, events: &[Event]) -> String {
     for event in events {
         sink.event(event).expect("a vector takes everything");
     }
-    String::from_utf8(sink.into_inner()).expect("ASCII")
+    String::from_utf8(sink.into_inner().expect("one output")).expect("ASCII")
 }
 
 fn bare() -> LineOptions {
@@ -186,26 +187,26 @@ fn times_are_those_of_the_options() {
         enter(1_500_000, 100, 39, [0; 6]),
         exit(1_500_001, 100, 39, 100),
     ];
-    let with = |timestamps, relative| {
+    let with = |timestamp: &str, relative: bool| {
         let options = LineOptions {
-            timestamps,
-            relative,
-            durations: true,
+            timestamp: Timestamp::parse(timestamp).expect("valid"),
+            relative: relative.then(Precision::default),
+            durations: Some(Precision::default()),
             ..LineOptions::default()
         };
         lines(options, &events)
     };
     assert_eq!(
-        with(Timestamps::Microseconds, false),
+        with("us", false),
         "\
 23:13:21.000000 getpid()                = 100 <0.000037>
 23:13:21.500000 getpid()                = 100 <0.000001>
 "
     );
-    assert!(with(Timestamps::Seconds, false).starts_with("23:13:21 getpid()"));
-    assert!(with(Timestamps::Epoch, false).starts_with("1700000001.000000 getpid()"));
+    assert!(with("time", false).starts_with("23:13:21 getpid()"));
+    assert!(with("unix,us", false).starts_with("1700000001.000000 getpid()"));
     assert_eq!(
-        with(Timestamps::None, true),
+        with("none", true),
         "     0.000000 getpid()                  = 100 <0.000037>
      0.500000 getpid()                  = 100 <0.000001>
 "
@@ -344,7 +345,7 @@ fn calls_are_chosen_by_name_result_and_duration() {
     let all = LineOptions::default;
     let failed = lines(
         LineOptions {
-            outcome: Outcome::Failed,
+            statuses: StatusSet::FAILED,
             ..all()
         },
         &events,
@@ -355,7 +356,7 @@ fn calls_are_chosen_by_name_result_and_duration() {
     );
     assert_eq!(
         count(LineOptions {
-            outcome: Outcome::Successful,
+            statuses: StatusSet::SUCCESSFUL,
             ..all()
         }),
         2
@@ -417,8 +418,217 @@ fn missed_memory_is_counted() {
     sink.event(&at(2, 1, Body::SyscallEnter(open)))
         .expect("written");
     assert_eq!(sink.faults(), 1);
-    let text = String::from_utf8(sink.into_inner()).expect("ASCII");
+    let text = String::from_utf8(sink.into_inner().expect("one output")).expect("ASCII");
     assert!(text.starts_with("open(0x7000, O_RDONLY)                  = 3\nopen(\"/x\", O_RDONLY"));
+}
+
+/// A signal, a child and ends of both kinds, which options leave out one by one.
+fn lives() -> Vec<Event> {
+    let fork = Fork {
+        child_pid: 101,
+        child_tid: 101,
+        comm: String::new(),
+    };
+    vec![
+        at(0, 100, Body::Fork(fork)),
+        at(
+            1,
+            100,
+            Body::Signal(Signal {
+                signo: 10,
+                info: None,
+                ignored: false,
+            }),
+        ),
+        gone(2, 101, 0x100),
+        gone(3, 100, 15),
+    ]
+}
+
+#[test]
+fn signals_and_messages_are_chosen() {
+    let with = |signals: &str, quiet: u8| {
+        let options = LineOptions {
+            signals: SignalSet::parse(signals).expect("valid"),
+            quiet: QuietSet::of_count(quiet),
+            prefix: Prefix::Never,
+            follow: true,
+            ..LineOptions::default()
+        };
+        lines(options, &lives())
+    };
+    let all = "--- SIGUSR1 ---\n+++ exited with 1 +++\n+++ killed by SIGTERM +++\n";
+    assert_eq!(with("all", 0), all);
+    assert_eq!(with("none", 0), "+++ exited with 1 +++\n");
+    assert_eq!(with("usr1", 2), "--- SIGUSR1 ---\n");
+}
+
+/// Keeps what is written where a test can read it.
+#[derive(Clone, Default)]
+struct Shared(std::rc::Rc<std::cell::RefCell<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.borrow_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn notices_stand_apart_from_lines() {
+    let (out, told) = (Shared::default(), Shared::default());
+    let column = Column::new(out.clone(), "out".to_owned());
+    let options = LineOptions {
+        follow: true,
+        ..LineOptions::default()
+    };
+    let notices = Notices::to(Box::new(told.clone()));
+    let mut sink = StraceLines::with_outputs(options, Outputs::One(column), notices);
+    let events = [
+        at(0, 0, Body::Threads(vec![100, 102])),
+        enter(1, 100, 61, [0; 6]),
+        lives()[0].clone(),
+        end(StopReason::Interrupted),
+    ];
+    for event in &events {
+        sink.event(event).expect("written");
+    }
+    let text = |shared: &Shared| String::from_utf8(shared.0.borrow().clone()).expect("ASCII");
+    assert_eq!(text(&out), "[pid   100] wait4(0,  <unfinished ...>\n");
+    assert_eq!(
+        text(&told),
+        "strace: Process 100 attached with 2 threads\nstrace: Process 101 attached\n\
+         strace: Process 100 detached\nstrace: Process 101 detached\n\
+         strace: Process 102 detached\n"
+    );
+}
+
+#[test]
+fn each_thread_has_a_file_of_its_own() {
+    let base = std::env::temp_dir().join(format!("tracer-lines-{}", std::process::id()));
+    let files = Outputs::<Vec<u8>>::Separate(SeparateFiles::new(base.clone(), false));
+    let options = LineOptions {
+        prefix: Prefix::Never,
+        ..LineOptions::default()
+    };
+    let mut sink = StraceLines::with_outputs(options, files, Notices::none());
+    let events = [
+        enter(0, 100, 61, [0; 6]),
+        enter(1, 101, 39, [0; 6]),
+        exit(2, 101, 39, 7),
+        gone(3, 101, 0),
+        exit(4, 100, 61, 101),
+        end(StopReason::TargetExited),
+    ];
+    for event in &events {
+        sink.event(event).expect("written");
+    }
+    let read = |tid: u32| {
+        let path = format!("{}.{tid}", base.display());
+        let text = std::fs::read_to_string(&path).expect("a file");
+        let _ = std::fs::remove_file(path);
+        text
+    };
+    assert_eq!(read(100), "wait4(0, NULL, 0, NULL)                 = 101\n");
+    assert_eq!(
+        read(101),
+        "getpid()                                = 7\n+++ exited with 0 +++\n"
+    );
+}
+
+#[test]
+fn calls_are_chosen_by_path_and_shown_with_it() {
+    let at_cwd = (-100i64).cast_unsigned();
+    let open = |time_us, path: &str, fd| {
+        let call = SyscallEnter {
+            nr: 257,
+            args: [at_cwd, 0x7000, 0, 0, 0, 0],
+            captures: vec![Capture {
+                arg: 1,
+                kind: kind::STRING,
+                data: path.into(),
+                ..Capture::default()
+            }],
+            ..SyscallEnter::default()
+        };
+        // No process has this id (`PID_MAX_LIMIT` is 2^22), so `/proc` does not interfere.
+        let mut events = [
+            at(time_us, 100, Body::SyscallEnter(call)),
+            exit(time_us + 1, 100, 257, fd),
+        ];
+        events.iter_mut().for_each(|e| e.pid = 1 << 30);
+        events
+    };
+    let close = |time_us, fd| {
+        let mut events = [
+            enter(time_us, 100, 3, [fd, 0, 0, 0, 0, 0]),
+            exit(time_us + 1, 100, 3, 0),
+        ];
+        events.iter_mut().for_each(|e| e.pid = 1 << 30);
+        events
+    };
+    let events = [
+        open(0, "/no/a", 3),
+        open(2, "/no/b", 4),
+        close(4, 3),
+        close(6, 4),
+    ]
+    .concat();
+    let mut options = LineOptions {
+        paths: vec!["/no/b".to_owned()],
+        ..LineOptions::default()
+    };
+    options.decode.track_descriptors = true;
+    assert_eq!(
+        lines(options.clone(), &events),
+        "openat(AT_FDCWD, \"/no/b\", O_RDONLY)     = 4\n\
+         close(4)                                = 0\n"
+    );
+    options.paths.clear();
+    options.decode.descriptors = crate::syscall::qualify::DescriptorDetails::PATH;
+    let text = lines(options, &events);
+    assert!(
+        text.contains(" = 3</no/a>\n") && text.contains("close(4</no/b>) "),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_process_is_let_go_at_execve() {
+    let options = LineOptions {
+        detach_on_execve: true,
+        ..LineOptions::default()
+    };
+    let events = [
+        enter(0, 100, 59, [0; 6]),
+        exit(1, 100, 59, 0),
+        enter(2, 100, 39, [0; 6]),
+    ];
+    assert_eq!(
+        lines(options, &events),
+        "execve(NULL, NULL, NULL <detached ...>\n"
+    );
+}
+
+#[test]
+fn numbers_stand_before_calls() {
+    let options = LineOptions {
+        numbers: true,
+        slowest: 0,
+        ..LineOptions::default()
+    };
+    let events = [
+        gone(0, 101, 0),
+        enter(1, 100, 39, [0; 6]),
+        exit(2, 100, 39, 100),
+    ];
+    assert_eq!(
+        lines(options, &events),
+        "[????] +++ exited with 0 +++\n[  39] getpid()                         = 100\n"
+    );
 }
 
 #[test]

@@ -515,3 +515,62 @@ pub static FAN_EVENT: Names = Names {
         (0x10000000, "FAN_RENAME"),
     ],
 };
+
+pub static FAN_CLASS: Names = Names {
+    zero: None,
+    unknown: "FAN_CLASS_???",
+    names: &[
+        (0, "FAN_CLASS_NOTIF"),
+        (4, "FAN_CLASS_CONTENT"),
+        (8, "FAN_CLASS_PRE_CONTENT"),
+    ],
+};
+
+pub static NOTIFY: Names = Names {
+    zero: None,
+    unknown: "DN_???",
+    names: &[
+        (1, "DN_ACCESS"),
+        (2, "DN_MODIFY"),
+        (4, "DN_CREATE"),
+        (8, "DN_DELETE"),
+        (0x10, "DN_RENAME"),
+        (0x20, "DN_ATTRIB"),
+        (0x80000000, "DN_MULTISHOT"),
+    ],
+};
+
+pub static FS_FLAGS: Names = Names {
+    zero: None,
+    unknown: "FS_???",
+    names: &[
+        (1, "FS_SECRM_FL"),
+        (2, "FS_UNRM_FL"),
+        (4, "FS_COMPR_FL"),
+        (8, "FS_SYNC_FL"),
+        (0x10, "FS_IMMUTABLE_FL"),
+        (0x20, "FS_APPEND_FL"),
+        (0x40, "FS_NODUMP_FL"),
+        (0x80, "FS_NOATIME_FL"),
+        (0x100, "FS_DIRTY_FL"),
+        (0x200, "FS_COMPRBLK_FL"),
+        (0x400, "FS_NOCOMP_FL"),
+        (0x800, "FS_ENCRYPT_FL"),
+        (0x1000, "FS_INDEX_FL"),
+        (0x2000, "FS_IMAGIC_FL"),
+        (0x4000, "FS_JOURNAL_DATA_FL"),
+        (0x8000, "FS_NOTAIL_FL"),
+        (0x10000, "FS_DIRSYNC_FL"),
+        (0x20000, "FS_TOPDIR_FL"),
+        (0x40000, "FS_HUGE_FILE_FL"),
+        (0x80000, "FS_EXTENT_FL"),
+        (0x100000, "FS_VERITY_FL"),
+        (0x200000, "FS_EA_INODE_FL"),
+        (0x400000, "FS_EOFBLOCKS_FL"),
+        (0x800000, "FS_NOCOW_FL"),
+        (0x2000000, "FS_DAX_FL"),
+        (0x10000000, "FS_INLINE_DATA_FL"),
+        (0x20000000, "FS_PROJINHERIT_FL"),
+        (0x40000000, "FS_CASEFOLD_FL"),
+    ],
+};

@@ -131,3 +131,71 @@ pub static IORING_REGISTER: Names = Names {
         (0x17, "IORING_UNREGISTER_PBUF_RING"),
     ],
 };
+
+pub static IOCB_CMD: Names = Names {
+    zero: None,
+    unknown: "IOCB_CMD_???",
+    names: &[
+        (0, "IOCB_CMD_PREAD"),
+        (1, "IOCB_CMD_PWRITE"),
+        (2, "IOCB_CMD_FSYNC"),
+        (3, "IOCB_CMD_FDSYNC"),
+        (5, "IOCB_CMD_POLL"),
+        (6, "IOCB_CMD_NOOP"),
+        (7, "IOCB_CMD_PREADV"),
+        (8, "IOCB_CMD_PWRITEV"),
+    ],
+};
+
+pub static IOCB_FLAG: Names = Names {
+    zero: None,
+    unknown: "IOCB_FLAG_???",
+    names: &[(1, "IOCB_FLAG_RESFD"), (2, "IOCB_FLAG_IOPRIO")],
+};
+
+pub static IORING_SETUP: Names = Names {
+    zero: None,
+    unknown: "IORING_SETUP_???",
+    names: &[
+        (1, "IORING_SETUP_IOPOLL"),
+        (2, "IORING_SETUP_SQPOLL"),
+        (4, "IORING_SETUP_SQ_AFF"),
+        (8, "IORING_SETUP_CQSIZE"),
+        (0x10, "IORING_SETUP_CLAMP"),
+        (0x20, "IORING_SETUP_ATTACH_WQ"),
+        (0x40, "IORING_SETUP_R_DISABLED"),
+        (0x80, "IORING_SETUP_SUBMIT_ALL"),
+        (0x100, "IORING_SETUP_COOP_TASKRUN"),
+        (0x200, "IORING_SETUP_TASKRUN_FLAG"),
+        (0x400, "IORING_SETUP_SQE128"),
+        (0x800, "IORING_SETUP_CQE32"),
+        (0x1000, "IORING_SETUP_SINGLE_ISSUER"),
+        (0x2000, "IORING_SETUP_DEFER_TASKRUN"),
+        (0x4000, "IORING_SETUP_NO_MMAP"),
+        (0x8000, "IORING_SETUP_REGISTERED_FD_ONLY"),
+        (0x10000, "IORING_SETUP_NO_SQARRAY"),
+    ],
+};
+
+pub static IORING_FEAT: Names = Names {
+    zero: None,
+    unknown: "IORING_FEAT_???",
+    names: &[
+        (1, "IORING_FEAT_SINGLE_MMAP"),
+        (2, "IORING_FEAT_NODROP"),
+        (4, "IORING_FEAT_SUBMIT_STABLE"),
+        (8, "IORING_FEAT_RW_CUR_POS"),
+        (0x10, "IORING_FEAT_CUR_PERSONALITY"),
+        (0x20, "IORING_FEAT_FAST_POLL"),
+        (0x40, "IORING_FEAT_POLL_32BITS"),
+        (0x80, "IORING_FEAT_SQPOLL_NONFIXED"),
+        (0x100, "IORING_FEAT_EXT_ARG"),
+        (0x200, "IORING_FEAT_NATIVE_WORKERS"),
+        (0x400, "IORING_FEAT_RSRC_TAGS"),
+        (0x800, "IORING_FEAT_CQE_SKIP"),
+        (0x1000, "IORING_FEAT_LINKED_FILE"),
+        (0x2000, "IORING_FEAT_REG_REG_RING"),
+        (0x4000, "IORING_FEAT_RECVSEND_BUNDLE"),
+        (0x8000, "IORING_FEAT_MIN_TIMEOUT"),
+    ],
+};

@@ -417,5 +417,39 @@ pub static IOCTL: Names = Names {
         (0xc008240a, "PERF_EVENT_IOC_QUERY_BPF"),
         (0xc0189436, "BTRFS_IOC_FILE_EXTENT_SAME or FIDEDUPERANGE"),
         (0xc020660b, "FS_IOC_FIEMAP"),
+        (0xc0045877, "FIFREEZE"),
+        (0xc0045878, "FITHAW"),
+        (0xc0185879, "FITRIM"),
+        (0x40082406, "PERF_EVENT_IOC_SET_FILTER"),
+        (0xc0481273, "BLKTRACESETUP"),
+        (0x400454cc, "TUNSETOWNER"),
+        (0x530b, "CDROMSUBCHNL"),
+        (0x5310, "CDROMMULTISESSION"),
+        (0x5331, "CDROM_GET_CAPABILITY"),
+        (0x2285, "SG_IO"),
+        (0x2282, "SG_GET_VERSION_NUM"),
     ],
+};
+
+pub static TCFLSH: Names = Names {
+    zero: None,
+    unknown: "TC???",
+    names: &[(0, "TCIFLUSH"), (1, "TCOFLUSH"), (2, "TCIOFLUSH")],
+};
+
+pub static KD_MODE: Names = Names {
+    zero: None,
+    unknown: "KD_???",
+    names: &[
+        (0, "KD_TEXT"),
+        (1, "KD_GRAPHICS"),
+        (2, "KD_TEXT0"),
+        (3, "KD_TEXT1"),
+    ],
+};
+
+pub static PERF_FLAG: Names = Names {
+    zero: None,
+    unknown: "PERF_IOC_FLAG_???",
+    names: &[(1, "PERF_IOC_FLAG_GROUP")],
 };

@@ -84,3 +84,9 @@ pub static IPCGET: Names = Names {
         (0x800, "IPC_NOWAIT"),
     ],
 };
+
+pub static SEM_FLAGS: Names = Names {
+    zero: None,
+    unknown: "SEM_???",
+    names: &[(0x1000, "SEM_UNDO"), (0x800, "IPC_NOWAIT")],
+};

@@ -217,3 +217,13 @@ pub static USERFAULTFD: Names = Names {
         (0x80000, "O_CLOEXEC"),
     ],
 };
+
+pub static MPOL_FLAGS: Names = Names {
+    zero: None,
+    unknown: "MPOL_???",
+    names: &[
+        (0x8000, "MPOL_F_STATIC_NODES"),
+        (0x4000, "MPOL_F_RELATIVE_NODES"),
+        (0x2000, "MPOL_F_NUMA_BALANCING"),
+    ],
+};

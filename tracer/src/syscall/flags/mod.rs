@@ -3,6 +3,7 @@
 //! One table per argument type, in the order strace prints them. Values come from the kernel's
 //! user-space headers (`include/uapi`); each module names its own.
 
+pub mod bpf;
 pub mod file;
 pub mod io;
 pub mod ioctl;
@@ -12,6 +13,7 @@ pub mod mount;
 mod names;
 pub mod net;
 pub mod process;
+pub mod security;
 pub mod signal;
 pub mod time;
 

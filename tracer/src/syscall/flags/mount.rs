@@ -211,3 +211,68 @@ pub static FSPICK: Names = Names {
         (8, "FSPICK_EMPTY_PATH"),
     ],
 };
+
+pub static PROPAGATION: Names = Names {
+    zero: None,
+    unknown: "MS_???",
+    names: &[
+        (0x20000, "MS_UNBINDABLE"),
+        (0x40000, "MS_PRIVATE"),
+        (0x80000, "MS_SLAVE"),
+        (0x100000, "MS_SHARED"),
+    ],
+};
+
+pub static QUOTA_COMMAND: Names = Names {
+    zero: None,
+    unknown: "Q_???",
+    names: &[
+        (0x800001, "Q_SYNC"),
+        (0x800002, "Q_QUOTAON"),
+        (0x800003, "Q_QUOTAOFF"),
+        (0x800004, "Q_GETFMT"),
+        (0x800005, "Q_GETINFO"),
+        (0x800006, "Q_SETINFO"),
+        (0x800007, "Q_GETQUOTA"),
+        (0x800008, "Q_SETQUOTA"),
+        (0x800009, "Q_GETNEXTQUOTA"),
+        (0x5801, "Q_XQUOTAON"),
+        (0x5802, "Q_XQUOTAOFF"),
+        (0x5803, "Q_XGETQUOTA"),
+        (0x5804, "Q_XSETQLIM"),
+        (0x5805, "Q_XGETQSTAT"),
+        (0x5806, "Q_XQUOTARM"),
+        (0x5807, "Q_XQUOTASYNC"),
+        (0x5808, "Q_XGETQSTATV"),
+        (0x5809, "Q_XGETNEXTQUOTA"),
+    ],
+};
+
+pub static QUOTA_TYPE: Names = Names {
+    zero: None,
+    unknown: "???QUOTA",
+    names: &[(0, "USRQUOTA"), (1, "GRPQUOTA"), (2, "PRJQUOTA")],
+};
+
+pub static QUOTA_FORMAT: Names = Names {
+    zero: None,
+    unknown: "QFMT_VFS_???",
+    names: &[
+        (1, "QFMT_VFS_OLD"),
+        (2, "QFMT_VFS_V0"),
+        (3, "QFMT_OCFS2"),
+        (4, "QFMT_VFS_V1"),
+    ],
+};
+
+pub static QUOTA_FLAGS: Names = Names {
+    zero: None,
+    unknown: "DQF_???",
+    names: &[(1, "DQF_ROOT_SQUASH"), (0x10000, "DQF_SYS_FILE")],
+};
+
+pub static QUOTA_VALID: Names = Names {
+    zero: None,
+    unknown: "IIF_???",
+    names: &[(1, "IIF_BGRACE"), (2, "IIF_IGRACE"), (4, "IIF_FLAGS")],
+};

@@ -757,3 +757,170 @@ pub static ETH_P: Names = Names {
         (0xfbfb, "ETH_P_AF_IUCV"),
     ],
 };
+
+pub static IP_CMSG: Names = Names {
+    zero: None,
+    unknown: "IP_???",
+    names: &[
+        (8, "IP_PKTINFO"),
+        (2, "IP_TTL"),
+        (1, "IP_TOS"),
+        (6, "IP_RECVOPTS"),
+        (7, "IP_RETOPTS"),
+        (0xb, "IP_RECVERR"),
+        (0x14, "IP_ORIGDSTADDR"),
+        (0x17, "IP_CHECKSUM"),
+        (3, "SCM_SECURITY"),
+    ],
+};
+
+/// Levels of control messages: strace marks an unknown one otherwise.
+pub static SOL_CMSG: Names = Names {
+    zero: None,
+    unknown: "SOL_???",
+    names: SOL.names,
+};
+
+pub static TXREHASH: Names = Names {
+    zero: None,
+    unknown: "SOCK_TXREHASH_???",
+    names: &[
+        (0, "SOCK_TXREHASH_DISABLED"),
+        (1, "SOCK_TXREHASH_ENABLED"),
+        (0xff, "SOCK_TXREHASH_DEFAULT"),
+    ],
+};
+
+pub static SO_VSOCK: Names = Names {
+    zero: None,
+    unknown: "SO_VM_???",
+    names: &[
+        (0, "SO_VM_SOCKETS_BUFFER_SIZE"),
+        (1, "SO_VM_SOCKETS_BUFFER_MIN_SIZE"),
+        (2, "SO_VM_SOCKETS_BUFFER_MAX_SIZE"),
+        (3, "SO_VM_SOCKETS_PEER_HOST_VM_ID"),
+        (5, "SO_VM_SOCKETS_TRUSTED"),
+        (6, "SO_VM_SOCKETS_CONNECT_TIMEOUT_OLD"),
+        (7, "SO_VM_SOCKETS_NONBLOCK_TXRX"),
+        (8, "SO_VM_SOCKETS_CONNECT_TIMEOUT_NEW"),
+    ],
+};
+
+pub static SO_ALG: Names = Names {
+    zero: None,
+    unknown: "ALG_???",
+    names: &[
+        (1, "ALG_SET_KEY"),
+        (2, "ALG_SET_IV"),
+        (3, "ALG_SET_OP"),
+        (4, "ALG_SET_AEAD_ASSOCLEN"),
+        (5, "ALG_SET_AEAD_AUTHSIZE"),
+        (6, "ALG_SET_DRBG_ENTROPY"),
+        (7, "ALG_SET_KEY_BY_KEY_SERIAL"),
+    ],
+};
+
+pub static PACKET_MR: Names = Names {
+    zero: None,
+    unknown: "PACKET_MR_???",
+    names: &[
+        (0, "PACKET_MR_MULTICAST"),
+        (1, "PACKET_MR_PROMISC"),
+        (2, "PACKET_MR_ALLMULTI"),
+        (3, "PACKET_MR_UNICAST"),
+    ],
+};
+
+pub static PACKET_TYPE: Names = Names {
+    zero: None,
+    unknown: "PACKET_???",
+    names: &[
+        (0, "PACKET_HOST"),
+        (1, "PACKET_BROADCAST"),
+        (2, "PACKET_MULTICAST"),
+        (3, "PACKET_OTHERHOST"),
+        (4, "PACKET_OUTGOING"),
+        (5, "PACKET_LOOPBACK"),
+        (6, "PACKET_USER"),
+        (7, "PACKET_KERNEL"),
+    ],
+};
+
+pub static ARPHRD: Names = Names {
+    zero: None,
+    unknown: "ARPHRD_???",
+    names: &[
+        (0, "ARPHRD_NETROM"),
+        (1, "ARPHRD_ETHER"),
+        (2, "ARPHRD_EETHER"),
+        (3, "ARPHRD_AX25"),
+        (4, "ARPHRD_PRONET"),
+        (5, "ARPHRD_CHAOS"),
+        (6, "ARPHRD_IEEE802"),
+        (7, "ARPHRD_ARCNET"),
+        (8, "ARPHRD_APPLETLK"),
+        (0xf, "ARPHRD_DLCI"),
+        (0x13, "ARPHRD_ATM"),
+        (0x17, "ARPHRD_METRICOM"),
+        (0x18, "ARPHRD_IEEE1394"),
+        (0x1b, "ARPHRD_EUI64"),
+        (0x20, "ARPHRD_INFINIBAND"),
+        (0x100, "ARPHRD_SLIP"),
+        (0x200, "ARPHRD_PPP"),
+        (0x300, "ARPHRD_TUNNEL"),
+        (0x301, "ARPHRD_TUNNEL6"),
+        (0x304, "ARPHRD_LOOPBACK"),
+        (0x308, "ARPHRD_SIT"),
+        (0x30a, "ARPHRD_IPGRE"),
+        (0x321, "ARPHRD_IEEE80211"),
+        (0x338, "ARPHRD_NETLINK"),
+        (0xffff, "ARPHRD_VOID"),
+        (0xfffe, "ARPHRD_NONE"),
+    ],
+};
+
+pub static ICMP_TYPE: Names = Names {
+    zero: None,
+    unknown: "ICMP_???",
+    names: &[
+        (1, "ICMP_ECHOREPLY"),
+        (8, "ICMP_DEST_UNREACH"),
+        (0x10, "ICMP_SOURCE_QUENCH"),
+        (0x20, "ICMP_REDIRECT"),
+        (0x100, "ICMP_ECHO"),
+        (0x800, "ICMP_TIME_EXCEEDED"),
+        (0x1000, "ICMP_PARAMETERPROB"),
+        (0x2000, "ICMP_TIMESTAMP"),
+        (0x4000, "ICMP_TIMESTAMPREPLY"),
+        (0x8000, "ICMP_INFO_REQUEST"),
+        (0x10000, "ICMP_INFO_REPLY"),
+        (0x20000, "ICMP_ADDRESS"),
+        (0x40000, "ICMP_ADDRESSREPLY"),
+    ],
+};
+
+pub static IFF: Names = Names {
+    zero: None,
+    unknown: "IFF_???",
+    names: &[
+        (1, "IFF_UP"),
+        (2, "IFF_BROADCAST"),
+        (4, "IFF_DEBUG"),
+        (8, "IFF_LOOPBACK"),
+        (0x10, "IFF_POINTOPOINT"),
+        (0x20, "IFF_NOTRAILERS"),
+        (0x40, "IFF_RUNNING"),
+        (0x80, "IFF_NOARP"),
+        (0x100, "IFF_PROMISC"),
+        (0x200, "IFF_ALLMULTI"),
+        (0x400, "IFF_MASTER"),
+        (0x800, "IFF_SLAVE"),
+        (0x1000, "IFF_MULTICAST"),
+        (0x2000, "IFF_PORTSEL"),
+        (0x4000, "IFF_AUTOMEDIA"),
+        (0x8000, "IFF_DYNAMIC"),
+        (0x10000, "IFF_LOWER_UP"),
+        (0x20000, "IFF_DORMANT"),
+        (0x40000, "IFF_ECHO"),
+    ],
+};

@@ -564,7 +564,7 @@ pub static FINIT_MODULE: Names = Names {
 
 pub static REBOOT: Names = Names {
     zero: None,
-    unknown: "",
+    unknown: "LINUX_REBOOT_CMD_???",
     names: &[
         (0, "LINUX_REBOOT_CMD_CAD_OFF"),
         (0x89abcdef, "LINUX_REBOOT_CMD_CAD_ON"),
@@ -651,4 +651,377 @@ pub static SYSLOG: Names = Names {
         (9, "SIZE_UNREAD"),
         (0xa, "SIZE_BUFFER"),
     ],
+};
+
+pub static SCHED_FLAG: Names = Names {
+    zero: None,
+    unknown: "SCHED_FLAG_???",
+    names: &[
+        (1, "SCHED_FLAG_RESET_ON_FORK"),
+        (2, "SCHED_FLAG_RECLAIM"),
+        (4, "SCHED_FLAG_DL_OVERRUN"),
+        (8, "SCHED_FLAG_KEEP_POLICY"),
+        (0x10, "SCHED_FLAG_KEEP_PARAMS"),
+        (0x20, "SCHED_FLAG_UTIL_CLAMP_MIN"),
+        (0x40, "SCHED_FLAG_UTIL_CLAMP_MAX"),
+    ],
+};
+
+pub static IOPRIO_CLASS: Names = Names {
+    zero: None,
+    unknown: "IOPRIO_CLASS_???",
+    names: &[
+        (0, "IOPRIO_CLASS_NONE"),
+        (1, "IOPRIO_CLASS_RT"),
+        (2, "IOPRIO_CLASS_BE"),
+        (3, "IOPRIO_CLASS_IDLE"),
+    ],
+};
+
+pub static WAIT_EVENT: Names = Names {
+    zero: None,
+    unknown: "PTRACE_EVENT_???",
+    names: &[
+        (1, "PTRACE_EVENT_FORK"),
+        (2, "PTRACE_EVENT_VFORK"),
+        (3, "PTRACE_EVENT_CLONE"),
+        (4, "PTRACE_EVENT_EXEC"),
+        (5, "PTRACE_EVENT_VFORK_DONE"),
+        (6, "PTRACE_EVENT_EXIT"),
+        (7, "PTRACE_EVENT_SECCOMP"),
+        (0x80, "PTRACE_EVENT_STOP"),
+    ],
+};
+
+pub static CAP_VERSION: Names = Names {
+    zero: None,
+    unknown: "_LINUX_CAPABILITY_VERSION_???",
+    names: &[
+        (0x19980330, "_LINUX_CAPABILITY_VERSION_1"),
+        (0x20071026, "_LINUX_CAPABILITY_VERSION_2"),
+        (0x20080522, "_LINUX_CAPABILITY_VERSION_3"),
+    ],
+};
+
+pub static PR_UNALIGN: Names = Names {
+    zero: None,
+    unknown: "PR_UNALIGN_???",
+    names: &[(1, "PR_UNALIGN_NOPRINT"), (2, "PR_UNALIGN_SIGBUS")],
+};
+
+pub static PR_TSC: Names = Names {
+    zero: None,
+    unknown: "PR_TSC_???",
+    names: &[(1, "PR_TSC_ENABLE"), (2, "PR_TSC_SIGSEGV")],
+};
+
+pub static SECBIT: Names = Names {
+    zero: None,
+    unknown: "SECBIT_???",
+    names: &[
+        (1, "SECBIT_NOROOT"),
+        (2, "SECBIT_NOROOT_LOCKED"),
+        (4, "SECBIT_NO_SETUID_FIXUP"),
+        (8, "SECBIT_NO_SETUID_FIXUP_LOCKED"),
+        (0x10, "SECBIT_KEEP_CAPS"),
+        (0x20, "SECBIT_KEEP_CAPS_LOCKED"),
+        (0x40, "SECBIT_NO_CAP_AMBIENT_RAISE"),
+        (0x80, "SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED"),
+    ],
+};
+
+pub static PR_MCE_KILL: Names = Names {
+    zero: None,
+    unknown: "PR_MCE_KILL_???",
+    names: &[(0, "PR_MCE_KILL_CLEAR"), (1, "PR_MCE_KILL_SET")],
+};
+
+pub static PR_MCE_KILL_POLICY: Names = Names {
+    zero: None,
+    unknown: "PR_MCE_KILL_???",
+    names: &[
+        (0, "PR_MCE_KILL_LATE"),
+        (1, "PR_MCE_KILL_EARLY"),
+        (2, "PR_MCE_KILL_DEFAULT"),
+    ],
+};
+
+pub static PR_FP_MODE: Names = Names {
+    zero: None,
+    unknown: "PR_FP_MODE_???",
+    names: &[(1, "PR_FP_MODE_FR"), (2, "PR_FP_MODE_FRE")],
+};
+
+pub static PR_SET_MM: Names = Names {
+    zero: None,
+    unknown: "PR_SET_MM_???",
+    names: &[
+        (1, "PR_SET_MM_START_CODE"),
+        (2, "PR_SET_MM_END_CODE"),
+        (3, "PR_SET_MM_START_DATA"),
+        (4, "PR_SET_MM_END_DATA"),
+        (5, "PR_SET_MM_START_STACK"),
+        (6, "PR_SET_MM_START_BRK"),
+        (7, "PR_SET_MM_BRK"),
+        (8, "PR_SET_MM_ARG_START"),
+        (9, "PR_SET_MM_ARG_END"),
+        (0xa, "PR_SET_MM_ENV_START"),
+        (0xb, "PR_SET_MM_ENV_END"),
+        (0xc, "PR_SET_MM_AUXV"),
+        (0xd, "PR_SET_MM_EXE_FILE"),
+        (0xe, "PR_SET_MM_MAP"),
+        (0xf, "PR_SET_MM_MAP_SIZE"),
+    ],
+};
+
+pub static PR_CAP_AMBIENT: Names = Names {
+    zero: None,
+    unknown: "PR_CAP_AMBIENT_???",
+    names: &[
+        (1, "PR_CAP_AMBIENT_IS_SET"),
+        (2, "PR_CAP_AMBIENT_RAISE"),
+        (3, "PR_CAP_AMBIENT_LOWER"),
+        (4, "PR_CAP_AMBIENT_CLEAR_ALL"),
+    ],
+};
+
+pub static PR_SPEC: Names = Names {
+    zero: None,
+    unknown: "PR_SPEC_???",
+    names: &[
+        (0, "PR_SPEC_STORE_BYPASS"),
+        (1, "PR_SPEC_INDIRECT_BRANCH"),
+        (2, "PR_SPEC_L1D_FLUSH"),
+    ],
+};
+
+pub static PR_SPEC_STATE: Names = Names {
+    zero: Some("PR_SPEC_NOT_AFFECTED"),
+    unknown: "PR_SPEC_???",
+    names: &[
+        (1, "PR_SPEC_PRCTL"),
+        (2, "PR_SPEC_ENABLE"),
+        (4, "PR_SPEC_DISABLE"),
+        (8, "PR_SPEC_FORCE_DISABLE"),
+        (0x10, "PR_SPEC_DISABLE_NOEXEC"),
+    ],
+};
+
+pub static PR_SPEC_SET: Names = Names {
+    zero: None,
+    unknown: "",
+    names: &[
+        (1, "PR_SPEC_PRCTL"),
+        (2, "PR_SPEC_ENABLE"),
+        (4, "PR_SPEC_DISABLE"),
+        (8, "PR_SPEC_FORCE_DISABLE"),
+        (0x10, "PR_SPEC_DISABLE_NOEXEC"),
+    ],
+};
+
+pub static PR_SYS_DISPATCH: Names = Names {
+    zero: None,
+    unknown: "PR_SYS_DISPATCH_???",
+    names: &[(0, "PR_SYS_DISPATCH_OFF"), (1, "PR_SYS_DISPATCH_ON")],
+};
+
+pub static PR_SCHED_CORE: Names = Names {
+    zero: None,
+    unknown: "PR_SCHED_CORE_???",
+    names: &[
+        (0, "PR_SCHED_CORE_GET"),
+        (1, "PR_SCHED_CORE_CREATE"),
+        (2, "PR_SCHED_CORE_SHARE_TO"),
+        (3, "PR_SCHED_CORE_SHARE_FROM"),
+    ],
+};
+
+pub static PIDTYPE: Names = Names {
+    zero: None,
+    unknown: "PIDTYPE_???",
+    names: &[
+        (0, "PIDTYPE_PID"),
+        (1, "PIDTYPE_TGID"),
+        (2, "PIDTYPE_PGID"),
+        (3, "PIDTYPE_SID"),
+    ],
+};
+
+pub static PR_SET_VMA: Names = Names {
+    zero: None,
+    unknown: "PR_SET_VMA_???",
+    names: &[(0, "PR_SET_VMA_ANON_NAME")],
+};
+
+pub static REBOOT_MAGIC1: Names = Names {
+    zero: None,
+    unknown: "LINUX_REBOOT_MAGIC_???",
+    names: &[(0xfee1dead, "LINUX_REBOOT_MAGIC1")],
+};
+
+pub static REBOOT_MAGIC2: Names = Names {
+    zero: None,
+    unknown: "LINUX_REBOOT_MAGIC_???",
+    names: &[
+        (0x28121969, "LINUX_REBOOT_MAGIC2"),
+        (0x5121996, "LINUX_REBOOT_MAGIC2A"),
+        (0x16041998, "LINUX_REBOOT_MAGIC2B"),
+        (0x20112000, "LINUX_REBOOT_MAGIC2C"),
+    ],
+};
+
+pub static MEMBARRIER_FLAG: Names = Names {
+    zero: None,
+    unknown: "MEMBARRIER_CMD_FLAG_???",
+    names: &[(1, "MEMBARRIER_CMD_FLAG_CPU")],
+};
+
+pub static XFEATURE: Names = Names {
+    zero: None,
+    unknown: "XFEATURE_MASK_???",
+    names: &[
+        (1, "XFEATURE_MASK_FP"),
+        (2, "XFEATURE_MASK_SSE"),
+        (4, "XFEATURE_MASK_YMM"),
+        (8, "XFEATURE_MASK_BNDREGS"),
+        (0x10, "XFEATURE_MASK_BNDCSR"),
+        (0x20, "XFEATURE_MASK_OPMASK"),
+        (0x40, "XFEATURE_MASK_ZMM_Hi256"),
+        (0x80, "XFEATURE_MASK_Hi16_ZMM"),
+        (0x100, "XFEATURE_MASK_PT"),
+        (0x200, "XFEATURE_MASK_PKRU"),
+        (0x400, "XFEATURE_MASK_PASID"),
+        (0x8000, "XFEATURE_MASK_LBR"),
+        (0x20000, "XFEATURE_MASK_XTILE_CFG"),
+        (0x40000, "XFEATURE_MASK_XTILE_DATA"),
+    ],
+};
+
+pub static PTRACE_O: Names = Names {
+    zero: None,
+    unknown: "PTRACE_O_???",
+    names: &[
+        (1, "PTRACE_O_TRACESYSGOOD"),
+        (2, "PTRACE_O_TRACEFORK"),
+        (4, "PTRACE_O_TRACEVFORK"),
+        (8, "PTRACE_O_TRACECLONE"),
+        (0x10, "PTRACE_O_TRACEEXEC"),
+        (0x20, "PTRACE_O_TRACEVFORKDONE"),
+        (0x40, "PTRACE_O_TRACEEXIT"),
+        (0x80, "PTRACE_O_TRACESECCOMP"),
+        (0x100000, "PTRACE_O_EXITKILL"),
+        (0x200000, "PTRACE_O_SUSPEND_SECCOMP"),
+    ],
+};
+
+pub static KEY_SERIAL: Names = Names {
+    zero: None,
+    unknown: "",
+    names: &[
+        (0xffffffff, "KEY_SPEC_THREAD_KEYRING"),
+        (0xfffffffe, "KEY_SPEC_PROCESS_KEYRING"),
+        (0xfffffffd, "KEY_SPEC_SESSION_KEYRING"),
+        (0xfffffffc, "KEY_SPEC_USER_KEYRING"),
+        (0xfffffffb, "KEY_SPEC_USER_SESSION_KEYRING"),
+        (0xfffffffa, "KEY_SPEC_GROUP_KEYRING"),
+        (0xfffffff9, "KEY_SPEC_REQKEY_AUTH_KEY"),
+        (0xfffffff8, "KEY_SPEC_REQUESTOR_KEYRING"),
+    ],
+};
+
+pub static KEY_PERM: Names = Names {
+    zero: None,
+    unknown: "KEY_???",
+    names: &[
+        (0x1000000, "KEY_POS_VIEW"),
+        (0x2000000, "KEY_POS_READ"),
+        (0x4000000, "KEY_POS_WRITE"),
+        (0x8000000, "KEY_POS_SEARCH"),
+        (0x10000000, "KEY_POS_LINK"),
+        (0x20000000, "KEY_POS_SETATTR"),
+        (0x10000, "KEY_USR_VIEW"),
+        (0x20000, "KEY_USR_READ"),
+        (0x40000, "KEY_USR_WRITE"),
+        (0x80000, "KEY_USR_SEARCH"),
+        (0x100000, "KEY_USR_LINK"),
+        (0x200000, "KEY_USR_SETATTR"),
+        (0x100, "KEY_GRP_VIEW"),
+        (0x200, "KEY_GRP_READ"),
+        (0x400, "KEY_GRP_WRITE"),
+        (0x800, "KEY_GRP_SEARCH"),
+        (0x1000, "KEY_GRP_LINK"),
+        (0x2000, "KEY_GRP_SETATTR"),
+        (1, "KEY_OTH_VIEW"),
+        (2, "KEY_OTH_READ"),
+        (4, "KEY_OTH_WRITE"),
+        (8, "KEY_OTH_SEARCH"),
+        (0x10, "KEY_OTH_LINK"),
+        (0x20, "KEY_OTH_SETATTR"),
+    ],
+};
+
+pub static KEY_REQKEY: Names = Names {
+    zero: None,
+    unknown: "KEY_REQKEY_DEFL_???",
+    names: &[
+        (0xffffffff, "KEY_REQKEY_DEFL_NO_CHANGE"),
+        (0, "KEY_REQKEY_DEFL_DEFAULT"),
+        (1, "KEY_REQKEY_DEFL_THREAD_KEYRING"),
+        (2, "KEY_REQKEY_DEFL_PROCESS_KEYRING"),
+        (3, "KEY_REQKEY_DEFL_SESSION_KEYRING"),
+        (4, "KEY_REQKEY_DEFL_USER_KEYRING"),
+        (5, "KEY_REQKEY_DEFL_USER_SESSION_KEYRING"),
+        (6, "KEY_REQKEY_DEFL_GROUP_KEYRING"),
+        (7, "KEY_REQKEY_DEFL_REQUESTOR_KEYRING"),
+    ],
+};
+
+pub static KEYCTL_MOVE: Names = Names {
+    zero: None,
+    unknown: "KEYCTL_MOVE_???",
+    names: &[(1, "KEYCTL_MOVE_EXCL")],
+};
+
+pub static KEXEC_FILE: Names = Names {
+    zero: None,
+    unknown: "KEXEC_FILE_???",
+    names: &[
+        (1, "KEXEC_FILE_UNLOAD"),
+        (2, "KEXEC_FILE_ON_CRASH"),
+        (4, "KEXEC_FILE_NO_INITRAMFS"),
+    ],
+};
+
+pub static KEXEC: Names = Names {
+    zero: None,
+    unknown: "KEXEC_???",
+    names: &[(1, "KEXEC_ON_CRASH"), (2, "KEXEC_PRESERVE_CONTEXT")],
+};
+
+pub static KEXEC_ARCH: Names = Names {
+    zero: None,
+    unknown: "KEXEC_ARCH_???",
+    names: &[
+        (0, "KEXEC_ARCH_DEFAULT"),
+        (0x30000, "KEXEC_ARCH_386"),
+        (0x40000, "KEXEC_ARCH_68K"),
+        (0xf0000, "KEXEC_ARCH_PARISC"),
+        (0x3e0000, "KEXEC_ARCH_X86_64"),
+        (0x140000, "KEXEC_ARCH_PPC"),
+        (0x150000, "KEXEC_ARCH_PPC64"),
+        (0x320000, "KEXEC_ARCH_IA_64"),
+        (0x280000, "KEXEC_ARCH_ARM"),
+        (0x160000, "KEXEC_ARCH_S390"),
+        (0x2a0000, "KEXEC_ARCH_SH"),
+        (0x80000, "KEXEC_ARCH_MIPS"),
+        (0xa0000, "KEXEC_ARCH_MIPS_LE"),
+        (0xb70000, "KEXEC_ARCH_AARCH64"),
+        (0xf30000, "KEXEC_ARCH_RISCV"),
+    ],
+};
+
+pub static FUTEX2: Names = Names {
+    zero: None,
+    unknown: "FUTEX_???",
+    names: &[(2, "FUTEX_32"), (0x80, "FUTEX_PRIVATE_FLAG")],
 };

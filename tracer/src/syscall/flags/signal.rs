@@ -154,3 +154,14 @@ pub static SYS_SI: Names = Names {
     unknown: "",
     names: &[(1, "SYS_SECCOMP"), (2, "SYS_USER_DISPATCH")],
 };
+
+pub static SIGEV: Names = Names {
+    zero: None,
+    unknown: "SIGEV_???",
+    names: &[
+        (0, "SIGEV_SIGNAL"),
+        (1, "SIGEV_NONE"),
+        (2, "SIGEV_THREAD"),
+        (4, "SIGEV_THREAD_ID"),
+    ],
+};

@@ -1,7 +1,7 @@
 //! What the rules of the table copy from a piece of memory.
 
 use tracer_common::capture::{
-    CaptureRule, MAX_CAPTURE, MAX_COUNT, MAX_IOVECS, MAX_STRINGS, kind, len, msghdr, phase,
+    CaptureRule, MAX_CAPTURE, MAX_COUNT, MAX_IOVECS, MAX_STRINGS, kind, len, mmsghdr, msghdr, phase,
 };
 
 use crate::event::{Capture, CaptureStatus};
@@ -12,6 +12,7 @@ const BASE: u64 = 0x1000_0000;
 const SIZE: usize = 8192;
 
 /// Bytes at [`BASE`]; nothing else is mapped.
+#[derive(Clone)]
 pub(super) struct Memory {
     bytes: Vec<u8>,
 }
@@ -21,6 +22,11 @@ impl Memory {
         Self {
             bytes: vec![0; SIZE],
         }
+    }
+
+    /// Sets all bytes to zero.
+    pub(super) fn clear(&mut self) {
+        self.bytes.fill(0);
     }
 
     /// Sets bytes given in hexadecimal.
@@ -88,31 +94,53 @@ struct Copy<'a> {
 
 impl Copy<'_> {
     fn run(&mut self, rule: &CaptureRule) {
-        let address = self.args[usize::from(rule.arg)];
-        if address < 4096 {
+        let start = self.args[usize::from(rule.arg)];
+        if start < 4096 {
             return;
+        }
+        let mut address = start.wrapping_add(u64::from(rule.word) * 8);
+        if rule.kind & kind::FOLLOW != 0 {
+            address = match self.memory.word(address) {
+                None | Some(0) => return,
+                Some(pointer) => pointer,
+            };
         }
         let base = Capture {
             arg: rule.arg,
-            kind: rule.kind,
+            kind: rule.kind & !kind::FOLLOW,
+            index: rule.word,
             ..Capture::default()
         };
         let wanted = self.len(rule);
-        match rule.kind {
+        match base.kind {
             kind::STRING => self.string(base, address, MAX_CAPTURE),
             kind::BUFFER => self.bytes(base, address, wanted, self.limit),
             kind::STRUCT => self.bytes(base, address, wanted, MAX_CAPTURE),
-            kind::IOVEC => self.iovec(&base, address, wanted, 0),
+            kind::IOVEC => self.iovec(&base, address, wanted, rule.word),
             kind::STRINGS => self.strings(&base, address),
             kind::COUNT => self.count(base, address),
             kind::MSGHDR => self.message(&base, address),
+            kind::MMSGHDR => {
+                for i in 0..wanted.min(mmsghdr::MAX as u64) {
+                    let index = i as u8 * mmsghdr::STRIDE;
+                    let base = Capture {
+                        index,
+                        ..base.clone()
+                    };
+                    self.message(&base, address.wrapping_add(i * 64));
+                }
+            }
             other => panic!("no such rule: {other}"),
         }
     }
 
     fn len(&self, rule: &CaptureRule) -> u64 {
         let size = u64::from(rule.size);
-        let other = self.args[usize::from(rule.len_arg)];
+        let other = self
+            .args
+            .get(usize::from(rule.len_arg))
+            .copied()
+            .unwrap_or(0);
         match rule.len_from {
             len::FIXED => size,
             len::ARG => (other & 0xffff_ffff).saturating_mul(size),
@@ -120,6 +148,10 @@ impl Copy<'_> {
             len::DEREF => self.memory.read(other, 4).map_or(0, |b| {
                 u64::from(u32::from_le_bytes(b.try_into().expect("4 bytes")))
             }),
+            len::FIELD => {
+                let field = self.args[usize::from(rule.arg)] + u64::from(rule.len_arg) * 8;
+                (self.memory.word(field).unwrap_or(0) & 0xffff_ffff).saturating_mul(size)
+            }
             other => panic!("no such length: {other}"),
         }
     }
@@ -221,10 +253,11 @@ impl Copy<'_> {
 
     fn message(&mut self, base: &Capture, address: u64) {
         let part = |index| Capture {
-            index,
+            index: base.index + index,
             ..base.clone()
         };
-        self.bytes(part(msghdr::HEADER), address, 56, MAX_CAPTURE);
+        let size = if base.kind == kind::MMSGHDR { 64 } else { 56 };
+        self.bytes(part(msghdr::HEADER), address, size, MAX_CAPTURE);
         let field = |at: u64| self.memory.word(address.wrapping_add(at)).unwrap_or(0);
         let (name, name_len) = (field(0), field(8) & 0xffff_ffff);
         let (iov, iov_len) = (field(16), field(24));
@@ -237,7 +270,7 @@ impl Copy<'_> {
         }
         if iov != 0 {
             let wanted = iov_len.min(MAX_IOVECS as u64) * 16;
-            self.iovec(base, iov, wanted, msghdr::IOVEC);
+            self.iovec(base, iov, wanted, base.index + msghdr::IOVEC);
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::event::{SyscallEnter, SyscallExit};
 use memory::Memory;
 
 const LINES: &str = include_str!("strace-6.1.txt");
+const STRUCTURES: &str = include_str!("strace-6.1-structures.txt");
 const NUMBERS: &str = include_str!("strace-6.1-numbers.txt");
 const STRING_LIMIT: usize = 32;
 
@@ -111,6 +112,48 @@ fn line(memory: &Memory, case: &Case) -> String {
         pad = 40_usize.saturating_sub(line.len())
     );
     line
+}
+
+/// A list whose memory changes from call to call: each with the memory it had.
+fn load_changing(text: &'static str) -> Vec<(Memory, Case)> {
+    let mut memory = Memory::new();
+    let mut cases: Vec<(Memory, Case)> = Vec::new();
+    let mut call = "";
+    for line in text.lines() {
+        if line == "@" {
+            memory.clear();
+        } else if let Some(text) = line.strip_prefix('@') {
+            let (offset, bytes) = text.split_once(' ').expect("offset and bytes");
+            memory.set(hex(offset) as usize, bytes);
+        } else if let Some(text) = line.strip_prefix("= ").or(line.strip_prefix("! ")) {
+            call = text;
+        } else if let Some(text) = line.strip_prefix("> ") {
+            cases.push((memory.clone(), case(call, text)));
+        } else if let Some(text) = line.strip_prefix("< ") {
+            cases.last_mut().expect("a call").1.line = text;
+        }
+    }
+    cases
+}
+
+#[test]
+fn structures_print_as_strace_prints_them() {
+    let cases = load_changing(STRUCTURES);
+    let mut wrong = String::new();
+    let mut count = 0;
+    for (memory, case) in &cases {
+        let got = line(memory, case);
+        if got != case.line {
+            count += 1;
+            let _ = writeln!(wrong, "want {}\n got {got}", case.line);
+        }
+    }
+    let total = cases.len();
+    assert!(
+        wrong.is_empty(),
+        "{count} of {total} lines differ:\n{wrong}"
+    );
+    assert!(total > 150);
 }
 
 #[test]

@@ -1,21 +1,28 @@
 //! From the two halves of a call to the pieces of a line.
 
+use std::cell::RefCell;
 use std::fmt::Write;
 
 use crate::event::{SyscallEnter, SyscallExit};
-use crate::syscall::arg::{Comma, Registers, Ret, Syscall};
+use crate::process::{Descriptors, returns_descriptor};
+use crate::syscall::arg::{Comma, Kind, Registers, Ret, Syscall};
 use crate::syscall::errno::{errno, restarts};
 use crate::syscall::machine::Machine;
 use crate::syscall::table;
 
+use super::options::DecodeOptions;
 use super::printer::{Printer, put};
 
 /// Formats calls. Keeps count of what could not be shown.
 #[derive(Clone, Debug)]
 pub struct Decoder {
+    options: DecodeOptions,
     machine: Option<Machine>,
-    string_limit: usize,
     faults: u64,
+    /// What descriptors refer to, when that is shown.
+    descriptors: Option<RefCell<Descriptors>>,
+    /// Process of the calls.
+    pid: u32,
 }
 
 impl Decoder {
@@ -23,11 +30,47 @@ impl Decoder {
     /// elements of an array, to show.
     #[must_use]
     pub fn new(string_limit: usize) -> Self {
+        Self::with_options(DecodeOptions::limited(string_limit))
+    }
+
+    /// Shows what the options say.
+    #[must_use]
+    pub fn with_options(options: DecodeOptions) -> Self {
+        let tables = options.track_descriptors || !options.descriptors.is_empty();
         Self {
+            options,
             machine: Some(Machine::HOST),
-            string_limit,
             faults: 0,
+            descriptors: tables.then(RefCell::default),
+            pid: 0,
         }
+    }
+
+    /// The tables of descriptors, when they are shown: the caller keeps them up to date.
+    pub fn descriptors(&mut self) -> Option<&mut Descriptors> {
+        self.descriptors.as_mut().map(RefCell::get_mut)
+    }
+
+    /// The next calls are of this process.
+    pub const fn of_process(&mut self, pid: u32) {
+        self.pid = pid;
+    }
+
+    fn printer<'a>(
+        &'a self,
+        enter: Option<&'a SyscallEnter>,
+        exit: Option<&'a SyscallExit>,
+    ) -> Printer<'a> {
+        let printer = Printer::new(enter, exit, &self.options);
+        match &self.descriptors {
+            Some(tables) => printer.with_descriptors(self.pid, tables),
+            None => printer,
+        }
+    }
+
+    /// Whether a call's arguments are shown as numbers.
+    fn is_raw(&self, nr: u32) -> bool {
+        self.options.raw.contains(nr)
     }
 
     /// From now on the calls are those of `machine`; without one all are shown by number.
@@ -55,25 +98,33 @@ impl Decoder {
 
     /// What is known at entry: `read(3, `.
     pub fn begin(&mut self, enter: &SyscallEnter) -> String {
-        let mut p = Printer::new(Some(enter), None, self.string_limit);
+        let mut p = self.printer(Some(enter), None);
         match self.row(enter.nr, enter.compat) {
+            Some(row) if self.is_raw(enter.nr) => {
+                put!(p, "{}(", row.name);
+                raw_arguments(&mut p, row.args.len());
+            }
             Some(row) => {
                 put!(p, "{}(", row.name);
                 first_arguments(&mut p, row);
             }
             None => {
                 put!(p, "{}(", self.name(enter.nr, enter.compat));
-                raw_arguments(&mut p);
+                raw_arguments(&mut p, 6);
             }
         }
-        self.take(p)
+        let (text, faults) = p.finish();
+        self.faults += faults;
+        text
     }
 
     /// Whether all arguments are printed at entry.
     #[must_use]
     pub fn complete_at_entry(&self, enter: &SyscallEnter) -> bool {
-        self.row(enter.nr, enter.compat)
-            .is_none_or(|row| split(row, &enter.args) == row.args.len())
+        self.is_raw(enter.nr)
+            || self
+                .row(enter.nr, enter.compat)
+                .is_none_or(|row| split(row, &enter.args) == row.args.len())
     }
 
     /// Whether the call has no end.
@@ -89,17 +140,24 @@ impl Decoder {
         let (Some(enter), Some(row)) = (enter, self.row(exit.nr, exit.compat)) else {
             return String::new();
         };
-        let mut p = Printer::new(Some(enter), Some(exit), self.string_limit);
+        if self.is_raw(exit.nr) {
+            return String::new();
+        }
+        let mut p = self.printer(Some(enter), Some(exit));
         last_arguments(&mut p, row);
-        self.take(p)
+        let (text, faults) = p.finish();
+        self.faults += faults;
+        text
     }
 
     /// The result: `3`, `-1 ENOENT (No such file or directory)`, `? ERESTARTSYS (To be
     /// restarted if SA_RESTART is set)`.
     pub fn result(&mut self, enter: Option<&SyscallEnter>, exit: &SyscallExit) -> String {
-        let mut p = Printer::new(enter, Some(exit), self.string_limit);
+        let mut p = self.printer(enter, Some(exit));
         if p.failed() {
             push_error(&mut p.out, exit.ret.unsigned_abs());
+        } else if self.is_raw(exit.nr) {
+            p.hex(exit.ret.cast_unsigned());
         } else {
             success(
                 &mut p,
@@ -107,12 +165,11 @@ impl Decoder {
                 enter.is_some(),
                 exit.ret,
             );
+            if enter.is_some_and(|e| !e.compat && returns_descriptor(e.nr, &e.args)) {
+                p.referent(exit.ret as i32);
+            }
         }
-        self.take(p)
-    }
-
-    fn take(&mut self, printer: Printer<'_>) -> String {
-        let (text, faults) = printer.finish();
+        let (text, faults) = p.finish();
         self.faults += faults;
         text
     }
@@ -130,10 +187,10 @@ fn first_arguments(p: &mut Printer<'_>, row: &'static Syscall) {
     let args = p.args;
     let split = split(row, &args);
     let mut separator = "";
-    for (index, (_, kind)) in row.args[..split].iter().enumerate() {
+    for (index, (name, kind)) in row.args[..split].iter().enumerate() {
         if kind.shown(&args) {
             p.text(separator);
-            kind.print(p, index);
+            argument(p, name, kind, index);
             separator = ", ";
         }
     }
@@ -153,17 +210,29 @@ fn last_arguments(p: &mut Printer<'_>, row: &'static Syscall) {
         Some((_, kind)) if kind.comma() == Comma::Late => ", ",
         _ => "",
     };
-    for (index, (_, kind)) in row.args.iter().enumerate().skip(split) {
+    for (index, (name, kind)) in row.args.iter().enumerate().skip(split) {
         if kind.shown(&args) {
             p.text(separator);
-            kind.print(p, index);
+            argument(p, name, kind, index);
             separator = ", ";
         }
     }
 }
 
-fn raw_arguments(p: &mut Printer<'_>) {
-    for (i, value) in p.args.into_iter().enumerate() {
+/// One argument, with its name where that is asked for and does not stand there anyway.
+fn argument(p: &mut Printer<'_>, name: &str, kind: &Kind, index: usize) {
+    let start = p.out.len();
+    kind.print(p, index);
+    let named = p.out[start..]
+        .split_once('=')
+        .is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
+    if p.options.argument_names && !named {
+        p.out.insert_str(start, &format!("{name}="));
+    }
+}
+
+fn raw_arguments(p: &mut Printer<'_>, count: usize) {
+    for (i, value) in p.args.into_iter().take(count).enumerate() {
         p.text(if i > 0 { ", " } else { "" });
         p.hex(value);
     }

@@ -6,6 +6,7 @@ use crate::syscall::arg::{Comma, Custom, Layout};
 use crate::syscall::flags::{Names, file, mount};
 use crate::syscall::signal::push_signal;
 
+use super::fields::As;
 use super::printer::{Phase, Printer, put};
 use super::struct_bytes::StructBytes;
 use super::text::push_quoted;
@@ -47,8 +48,9 @@ const OPEN_MODE_TEMPLATE: Custom = Custom {
 
 /// Attributes of `mq_open`, when the flags create a queue.
 pub static MQ_ATTR: Custom = Custom {
+    rules: &[super::rule::fixed(super::rule::ENTER, 64)],
     shown: |args| args[1] & O_CREAT != 0,
-    print: |p, index| p.address_of(index),
+    print: |p, index| p.structure(Phase::Enter, index, &super::MQ_ATTR_NEW),
     ..Custom::PLAIN
 };
 
@@ -73,15 +75,17 @@ pub static DEVICE: Custom = Custom {
 };
 
 /// `struct open_how` of `openat2`.
-pub static OPEN_HOW: Layout = Layout {
-    size: 24,
-    print: |p, b| p.open_how(&file::OPEN, b),
+pub static OPEN_HOW: Custom = Custom {
+    rules: &[super::rule::counted(super::rule::ENTER, 3, 1)],
+    print: |p, index| p.open_how(index, &file::OPEN),
+    ..Custom::PLAIN
 };
 
 /// [`OPEN_HOW`] of arm64.
-pub static OPEN_HOW_A64: Layout = Layout {
-    size: 24,
-    print: |p, b| p.open_how(&file::OPEN_A64, b),
+pub static OPEN_HOW_A64: Custom = Custom {
+    rules: &[super::rule::counted(super::rule::ENTER, 3, 1)],
+    print: |p, index| p.open_how(index, &file::OPEN_A64),
+    ..Custom::PLAIN
 };
 
 /// `struct stat` (`asm/stat.h`).
@@ -106,8 +110,81 @@ pub static STATX: Layout = Layout {
         p.flags(&file::STATX_ATTR, b.u64_at(8));
         p.text(", stx_mode=");
         p.file_mode(b.u16_at(28).into());
-        put!(p, ", stx_size={}, ...}}", b.u64_at(40));
+        const STATX_SIZE: u32 = 0x200;
+        if b.u32_at(0) & STATX_SIZE != 0 {
+            put!(p, ", stx_size={}", b.u64_at(40));
+        }
+        p.text(", ...}");
     },
+};
+
+/// `struct cachestat_range` (`linux/mman.h`).
+pub static CACHE_RANGE: Layout = Layout {
+    size: 16,
+    print: |p, b| p.record(b, &[("off", 0, As::U64), ("len", 8, As::U64)]),
+};
+
+/// `struct cachestat`.
+pub static CACHE_STATE: Layout = Layout {
+    size: 40,
+    print: |p, b| {
+        p.record(
+            b,
+            &[
+                ("nr_cache", 0, As::U64),
+                ("nr_dirty", 8, As::U64),
+                ("nr_writeback", 16, As::U64),
+                ("nr_evicted", 24, As::U64),
+                ("nr_recently_evicted", 32, As::U64),
+            ],
+        );
+    },
+};
+
+/// `struct file_attr` (`linux/fs.h`).
+pub static FILE_ATTR: Layout = Layout {
+    size: 24,
+    print: |p, b| {
+        p.record(
+            b,
+            &[
+                ("fa_xflags", 0, As::Hex64),
+                ("fa_extsize", 8, As::U32),
+                ("fa_nextents", 12, As::U32),
+                ("fa_projid", 16, As::U32),
+                ("fa_cowextsize", 20, As::U32),
+            ],
+        );
+    },
+};
+
+/// `struct xattr_args` (`linux/xattr.h`).
+pub static XATTR_ARGS: Layout = Layout {
+    size: 16,
+    print: |p, b| {
+        p.record(
+            b,
+            &[
+                ("value", 0, As::Pointer),
+                ("size", 8, As::U32),
+                ("flags", 12, As::Flags32(&file::XATTR)),
+            ],
+        );
+    },
+};
+
+/// Flags of `fanotify_init`: the class comes first.
+pub static FANOTIFY_FLAGS: Custom = Custom {
+    print: |p, index| {
+        const CLASS: u64 = 0xc;
+        let flags = p.arg(index) & 0xffff_ffff;
+        p.name(&file::FAN_CLASS, flags & CLASS);
+        if flags & !CLASS != 0 {
+            p.text("|");
+            p.flags(&file::FAN_INIT, flags & !CLASS);
+        }
+    },
+    ..Custom::PLAIN
 };
 
 /// Flags of `statx`: how to synchronize comes first.
@@ -160,7 +237,7 @@ pub static DENTS64: Custom = Custom {
         size: 1,
         arg: 0,
         len_arg: 0,
-        reserved: 0,
+        word: 0,
     }],
     at_exit: |_| true,
     print: print_dents,
@@ -219,7 +296,7 @@ const FCNTL_ARG_TEMPLATE: Custom = Custom {
         size: 32,
         arg: 0,
         len_arg: 0,
-        reserved: 0,
+        word: 0,
     }],
     at_exit: |args| matches!(args[1] as u32, F_GETLK | F_OFD_GETLK | F_GETOWN_EX),
     shown: |args| {
@@ -251,6 +328,7 @@ const F_OFD_SETLK: u32 = 37;
 const F_OFD_SETLKW: u32 = 38;
 const F_SETLEASE: u32 = 1024;
 const F_GETLEASE: u32 = 1025;
+const F_NOTIFY: u32 = 1026;
 const F_DUPFD_CLOEXEC: u32 = 1030;
 const F_SETPIPE_SZ: u32 = 1031;
 const F_GETPIPE_SZ: u32 = 1032;
@@ -276,7 +354,7 @@ pub static CWD: Custom = Custom {
         size: 0,
         arg: 0,
         len_arg: 0,
-        reserved: 0,
+        word: 0,
     }],
     at_exit: |_| true,
     print: |p, index| match p.capture(Phase::Exit, index, 0) {
@@ -295,7 +373,7 @@ pub static MOUNT_TEXT: Custom = Custom {
         size: 0,
         arg: 0,
         len_arg: 0,
-        reserved: 0,
+        word: 0,
     }],
     print: |p, index| {
         const MS_BIND: u64 = 0x1000;
@@ -338,6 +416,7 @@ impl Printer<'_> {
             F_SETFL => self.open_flags(open, value & 0xffff_ffff),
             F_SETSIG => push_signal(&mut self.out, value as u32),
             F_SETLEASE => self.name(&file::LOCK_TYPE, value),
+            F_NOTIFY => self.flags(&file::NOTIFY, value & 0xffff_ffff),
             F_ADD_SEALS => self.flags(&file::SEALS, value),
             F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW => {
                 self.flock(Phase::Enter, index, false)
@@ -374,7 +453,11 @@ impl Printer<'_> {
         }
     }
 
-    fn open_how(&mut self, open: &Names, b: &[u8]) {
+    fn open_how(&mut self, index: usize, open: &Names) {
+        const SIZE: usize = 24;
+        let Some(b) = self.bytes(Phase::Enter, index, SIZE) else {
+            return self.address_of(index);
+        };
         let (flags, mode, resolve) = (b.u64_at(0), b.u64_at(8), b.u64_at(16));
         self.text("{flags=");
         self.open_flags(open, flags);
@@ -384,6 +467,7 @@ impl Printer<'_> {
         }
         self.text(", resolve=");
         self.flags(&file::RESOLVE, resolve);
+        self.unknown_tail(b, SIZE, self.arg(index + 1));
         self.text("}");
     }
 
@@ -399,7 +483,11 @@ impl Printer<'_> {
         self.text(", ...}");
     }
 
-    fn open_flags(&mut self, names: &Names, flags: u64) {
+    pub(super) fn open_flags(&mut self, names: &Names, flags: u64) {
+        self.constant(flags, |p| p.open_flag_names(names, flags));
+    }
+
+    fn open_flag_names(&mut self, names: &Names, flags: u64) {
         self.name(&file::O_ACCMODE, flags & 3);
         let rest = flags & !3;
         if rest == 0 {

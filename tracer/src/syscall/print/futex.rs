@@ -44,6 +44,12 @@ pub static FUTEX_OP: Custom = Custom {
                 } else {
                     ""
                 };
+                // A name that was taken out of the kernel has no private form.
+                let private = if name == "FUTEX_FD" && private != "" {
+                    "|FUTEX_PRIVATE_FLAG"
+                } else {
+                    private
+                };
                 put!(p, "{name}{private}{clock}");
             }
             None => p.name(&process::FUTEX, value),
@@ -68,7 +74,7 @@ pub static FUTEX_TIMEOUT: Custom = Custom {
         size: 16,
         arg: 0,
         len_arg: 0,
-        reserved: 0,
+        word: 0,
     }],
     shown: |args| {
         !matches!(

@@ -8,6 +8,7 @@ use super::printer::{Printer, put};
 /// Shift of the huge page size in `mmap` and `memfd_create` flags (`asm-generic/hugetlb_encode.h`).
 const HUGE_SHIFT: u32 = 26;
 const HUGE_MASK: u64 = 0x3f;
+const SHM_HUGETLB: u64 = 0o4000;
 
 /// Flags of `mmap`: type, bits, huge page size.
 pub static MMAP_FLAGS: Custom = Custom {
@@ -102,17 +103,26 @@ impl Printer<'_> {
         }
     }
 
+    /// Named bits, huge page size and permissions; after bits without a name there is no `|`.
     fn ipc_flags(&mut self, index: usize, names: &Names) {
-        let flags = p_low32(self.arg(index));
-        let bits = flags & !0o777;
-        if bits != 0 {
-            self.flags(names, bits);
-            self.text("|");
+        let flags = self.arg(index) & 0xffff_ffff;
+        let huge = flags >> HUGE_SHIFT & HUGE_MASK;
+        let with_size = names.get(SHM_HUGETLB) == Some("SHM_HUGETLB") && huge != 0;
+        let size = if with_size {
+            HUGE_MASK << HUGE_SHIFT
+        } else {
+            0
+        };
+        let start = self.out.len();
+        let rest = names.named_bits(&mut self.out, flags & !0o777 & !size);
+        let named = self.out.len() > start;
+        if rest != 0 {
+            put!(self, "{}{rest:#x}", if named { "|" } else { "" });
         }
+        if with_size {
+            put!(self, "|{huge}<<SHM_HUGE_SHIFT");
+        }
+        self.text(if named || with_size { "|" } else { "" });
         self.octal((flags & 0o777) as u32);
     }
-}
-
-fn p_low32(value: u64) -> u64 {
-    value & 0xffff_ffff
 }

@@ -7,6 +7,7 @@ use tracer_common::capture::{self, CaptureRule};
 use crate::syscall::arg::Custom;
 use crate::syscall::flags::net;
 
+use super::fields::As;
 use super::printer::{Phase, Printer, put};
 use super::struct_bytes::StructBytes;
 use super::text::push_quoted;
@@ -16,6 +17,9 @@ const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
 const AF_NETLINK: u16 = 16;
 const AF_PACKET: u16 = 17;
+const AF_ALG: u16 = 38;
+const AF_VSOCK: u16 = 40;
+const AF_XDP: u16 = 44;
 
 /// Type of `socket`, with `SOCK_CLOEXEC` and `SOCK_NONBLOCK`.
 pub static SOCKET_TYPE: Custom = Custom {
@@ -59,7 +63,7 @@ pub static SOCKADDR_LEN: Custom = Custom {
         size: 4,
         arg: 0,
         len_arg: 0,
-        reserved: 0,
+        word: 0,
     }],
     // Where the address is not the second argument, something before it waits anyway.
     at_exit: |args| args[1] != 0 && args[2] != 0,
@@ -104,6 +108,36 @@ pub(super) fn sockaddr(p: &mut Printer<'_>, b: &[u8]) {
             );
         }
         AF_PACKET if b.len() >= 12 => p.packet(b),
+        AF_VSOCK if b.len() >= 12 => p.more_fields(
+            b,
+            &[
+                ("svm_cid", 8, As::Hex32),
+                ("svm_port", 4, As::Hex32),
+                ("svm_flags", 12, As::Hex8),
+            ],
+        ),
+        AF_ALG if b.len() >= 25 => {
+            p.text(", salg_type=");
+            p.c_string(&b[2..16]);
+            p.more_fields(
+                b,
+                &[("salg_feat", 16, As::Hex32), ("salg_mask", 20, As::Hex32)],
+            );
+            p.text(", salg_name=");
+            p.c_string(&b[24..]);
+        }
+        AF_XDP if b.len() >= 16 => {
+            p.more_fields(b, &[("sxdp_flags", 2, As::Hex16)]);
+            p.text(", sxdp_ifindex=");
+            p.interface(b.u32_at(4));
+            p.more_fields(
+                b,
+                &[
+                    ("sxdp_queue_id", 8, As::U32),
+                    ("sxdp_shared_umem_fd", 12, As::Hex32),
+                ],
+            );
+        }
         _ if b.len() > 2 => {
             p.text(", sa_data=");
             push_quoted(&mut p.out, &b[2..b.len().min(128)]);
@@ -119,7 +153,7 @@ impl Printer<'_> {
         self.text(", sun_path=");
         let path = &path[..path.len().min(108)];
         match path {
-            [0, name @ ..] if !name.is_empty() => {
+            [0, name @ ..] => {
                 self.text("@");
                 push_quoted(&mut self.out, name);
             }
@@ -147,26 +181,35 @@ impl Printer<'_> {
     fn packet(&mut self, b: &[u8]) {
         self.text(", sll_protocol=");
         self.ether_type(b.be16_at(2));
-        put!(
-            self,
-            ", sll_ifindex={}, sll_hatype={:#x}, sll_pkttype={:#x}, sll_halen={}",
-            b.i32_at(4),
-            b.u16_at(8),
-            b.u8_at(10),
-            b.u8_at(11)
+        self.text(", sll_ifindex=");
+        self.interface(b.u32_at(4));
+        self.more_fields(
+            b,
+            &[
+                ("sll_hatype", 8, As::Name16(&net::ARPHRD)),
+                (
+                    "sll_pkttype",
+                    10,
+                    As::With(|p, b| p.name(&net::PACKET_TYPE, b.u8_at(0).into())),
+                ),
+                ("sll_halen", 11, As::U8),
+            ],
         );
         let len = usize::from(b.u8_at(11)).min(8);
         if len > 0 && b.len() >= 12 + len {
-            self.text(", sll_addr=[");
-            for i in 0..len {
-                put!(
-                    self,
-                    "{}{:#04x}",
-                    if i > 0 { ", " } else { "" },
-                    b.u8_at(12 + i)
-                );
-            }
-            self.text("]");
+            self.text(", sll_addr=");
+            self.array(&b[12..12 + len], 1, len as u64, |p, b| {
+                p.hex(b.u8_at(0).into())
+            });
+        }
+    }
+
+    /// The number of a network interface. Only that of the loopback is the same everywhere
+    /// (`LOOPBACK_IFINDEX` of include/net/net_namespace.h).
+    pub(super) fn interface(&mut self, index: u32) {
+        match index {
+            1 => self.text("if_nametoindex(\"lo\")"),
+            _ => put!(self, "{index}"),
         }
     }
 

@@ -4,8 +4,10 @@ use tracer_common::capture::{self, CaptureRule};
 
 use crate::syscall::arg::{Custom, Layout};
 use crate::syscall::flags::io;
+use crate::syscall::signal::push_signal_set;
 
 use super::printer::{Phase, Printer, put};
+use super::rule::{ENTER, behind_word, fixed};
 use super::struct_bytes::StructBytes;
 
 /// Bytes of the largest `fd_set` the C library uses.
@@ -20,7 +22,7 @@ const fn rule(phase: u8, len_from: u8, size: u16) -> [CaptureRule; 1] {
         size,
         arg: 0,
         len_arg: 1,
-        reserved: 0,
+        word: 0,
     }]
 }
 
@@ -31,6 +33,9 @@ pub static POLL_FDS: Custom = Custom {
     rules: &rule(BOTH, capture::len::ARG, POLLFD as u16),
     print: |p, index| {
         let count = p.arg(1) & 0xffff_ffff;
+        if count == 0 && p.arg(index) != 0 {
+            return p.text("[]");
+        }
         match p.bytes(Phase::Enter, index, POLLFD) {
             Some(b) => p.array(b, POLLFD, count, |p, b| {
                 put!(p, "{{fd={}", b.i32_at(0));
@@ -50,6 +55,7 @@ pub static POLL_FDS: Custom = Custom {
 pub static FD_SET_ARG: Custom = Custom {
     rules: &rule(BOTH, capture::len::FIXED, FD_SET),
     print: |p, index| match p.bytes(Phase::Enter, index, FD_SET.into()) {
+        _ if (p.arg(0) as i32) < 0 => p.address_of(index),
         Some(b) => p.fd_set(b),
         None => p.address_of(index),
     },
@@ -71,13 +77,53 @@ pub static TIMEOUT_SPEC: Custom = Custom {
 };
 
 /// The sixth argument of `pselect6`: address and size of a signal set.
-pub static SIGSET_PAIR: Layout = Layout {
-    size: 16,
-    print: |p, b| {
+pub static SIGSET_PAIR: Custom = Custom {
+    rules: &[fixed(ENTER, 16), behind_word(fixed(ENTER, SIGSET), 0)],
+    print: |p, index| {
+        let Some(b) = p.bytes(Phase::Enter, index, 16) else {
+            return p.address_of(index);
+        };
+        let (address, size) = (b.u64_at(0), b.u64_at(8));
         p.text("{sigmask=");
-        p.pointer(b.u64_at(0));
-        put!(p, ", sigsetsize={}}}", b.u64_at(8));
+        // The set has the number of the word that points to it, which is that of the pair.
+        let captures = p.captures(Phase::Enter).iter();
+        let mut of_argument = captures.filter(|c| usize::from(c.arg) == index);
+        match of_argument
+            .nth(1)
+            .filter(|c| c.data.len() == usize::from(SIGSET))
+        {
+            Some(set) if size == u64::from(SIGSET) => {
+                push_signal_set(&mut p.out, set.data.u64_at(0))
+            }
+            _ => p.pointer(address),
+        }
+        put!(p, ", sigsetsize={size}}}");
     },
+    ..Custom::PLAIN
+};
+
+/// Bytes of the kernel's `sigset_t`.
+const SIGSET: u16 = 8;
+
+/// Signal set of `epoll_pwait2`, which strace does not follow when the call failed.
+pub static EPOLL_SIGSET: Custom = Custom {
+    at_exit: |_| true,
+    print: |p, index| match p.failed() {
+        true => p.address_of(index),
+        false => (super::SIGSET_IN.print)(p, index),
+    },
+    ..super::SIGSET_IN
+};
+
+/// Timeout of `epoll_pwait2`, which strace does not follow when the call failed.
+pub static EPOLL_TIMEOUT: Custom = Custom {
+    rules: &[fixed(ENTER, 16)],
+    at_exit: |_| true,
+    print: |p, index| match p.failed() {
+        true => p.address_of(index),
+        false => p.structure(Phase::Enter, index, &super::TIMESPEC),
+    },
+    ..Custom::PLAIN
 };
 
 /// `struct epoll_event`, packed on x86_64.

@@ -2,11 +2,15 @@
 
 use std::fmt::{self, Write};
 
+use std::cell::RefCell;
+
 use crate::event::{Capture, CaptureStatus, SyscallEnter, SyscallExit};
+use crate::process::Descriptors;
 use crate::syscall::arg::Registers;
 use crate::syscall::flags::Names;
 
-use super::text::push_quoted;
+use super::options::{Constants, DecodeOptions};
+use super::text::push_quoted_as;
 
 /// Formats like `write!`, to a [`Printer`].
 macro_rules! put {
@@ -32,6 +36,11 @@ pub struct Printer<'a> {
     pub(super) args: Registers,
     /// Bytes of a string and elements of an array that are shown.
     pub(super) limit: usize,
+    pub(super) options: &'a DecodeOptions,
+    /// Process of the call and the tables of descriptors, when they are shown.
+    descriptors: Option<(u32, &'a RefCell<Descriptors>)>,
+    nr: u32,
+    constants: Constants,
     enter: &'a [Capture],
     exit: Option<&'a SyscallExit>,
     faults: u64,
@@ -41,16 +50,27 @@ impl<'a> Printer<'a> {
     pub(super) fn new(
         enter: Option<&'a SyscallEnter>,
         exit: Option<&'a SyscallExit>,
-        limit: usize,
+        options: &'a DecodeOptions,
     ) -> Self {
+        let nr = enter.map(|e| e.nr).or(exit.map(|e| e.nr));
         Self {
             out: String::new(),
             args: enter.map_or([0; 6], |e| e.args),
-            limit,
+            limit: options.string_limit,
+            options,
+            descriptors: None,
+            nr: nr.unwrap_or(u32::MAX),
+            constants: options.constants,
             enter: enter.map_or(&[], |e| e.captures.as_slice()),
             exit,
             faults: 0,
         }
+    }
+
+    /// Descriptors are shown with what they refer to in process `pid`.
+    pub(super) fn with_descriptors(mut self, pid: u32, tables: &'a RefCell<Descriptors>) -> Self {
+        self.descriptors = Some((pid, tables));
+        self
     }
 
     /// The text so far and the number of captures that were missed in it.
@@ -104,6 +124,23 @@ impl<'a> Printer<'a> {
         self.pointer(address);
     }
 
+    /// Bytes of an argument's first capture of one of [`tracer_common::capture::kind`]: an argument
+    /// whose form depends on others has several.
+    pub(super) fn capture_of(&mut self, phase: Phase, arg: usize, kind: u8) -> Option<&'a [u8]> {
+        if self.arg(arg) == 0 || (phase == Phase::Exit && self.failed()) {
+            return None;
+        }
+        let found = self
+            .captures(phase)
+            .iter()
+            .find(|c| usize::from(c.arg) == arg && c.kind == kind)
+            .filter(|c| c.status != CaptureStatus::Fault);
+        if found.is_none() {
+            self.faults += 1;
+        }
+        found.map(|c| c.data.as_slice())
+    }
+
     /// All captures of a phase.
     pub(super) fn captures(&self, phase: Phase) -> &'a [Capture] {
         match phase {
@@ -113,7 +150,11 @@ impl<'a> Printer<'a> {
     }
 
     /// At least `size` captured bytes of a structure.
+    /// `None` where structures are not to be followed.
     pub(super) fn bytes(&mut self, phase: Phase, arg: usize, size: usize) -> Option<&'a [u8]> {
+        if !self.options.verbose.contains(self.nr) {
+            return None;
+        }
         let data = &self.capture(phase, arg, 0)?.data;
         (data.len() >= size).then_some(data)
     }
@@ -139,11 +180,62 @@ impl<'a> Printer<'a> {
     }
 
     pub(super) fn flags(&mut self, names: &Names, value: u64) {
-        names.flags(&mut self.out, value);
+        self.constant(value, |p| names.flags(&mut p.out, value));
     }
 
     pub(super) fn name(&mut self, names: &Names, value: u64) {
-        names.value(&mut self.out, value);
+        self.constant(value, |p| names.value(&mut p.out, value));
+    }
+
+    /// A constant in the form asked for; `print` prints its names.
+    pub(super) fn constant(&mut self, value: u64, print: impl FnOnce(&mut Self)) {
+        let form = std::mem::replace(&mut self.constants, Constants::Names);
+        match form {
+            Constants::Names => print(self),
+            Constants::Numbers => self.hex(value),
+            Constants::Both => {
+                let start = self.out.len();
+                print(self);
+                let names = self.out.split_off(start);
+                // What has no name is a number already.
+                if names.starts_with(|c: char| c.is_ascii_digit()) {
+                    self.text(&names);
+                } else {
+                    self.hex(value);
+                    put!(self, " /* {names} */");
+                }
+            }
+        }
+        self.constants = form;
+    }
+
+    /// The form of constants.
+    pub(super) const fn constants(&self) -> Constants {
+        self.constants
+    }
+
+    /// A descriptor's number and, when asked for, what it refers to.
+    pub(super) fn descriptor(&mut self, fd: i32) {
+        put!(self, "{fd}");
+        self.referent(fd);
+    }
+
+    /// `</etc/passwd>` after the number of a descriptor.
+    pub(super) fn referent(&mut self, fd: i32) {
+        let Some((pid, tables)) = self.descriptors else {
+            return;
+        };
+        let details = self.options.descriptors;
+        if details.is_empty() {
+            return;
+        }
+        let Some(text) = tables.borrow_mut().describe(pid, fd, details) else {
+            return;
+        };
+        match text.strip_suffix(" (deleted)") {
+            Some(path) => put!(self, "<{path}>(deleted)"),
+            None => put!(self, "<{text}>"),
+        }
     }
 
     /// A user or group id, where -1 means "unchanged".
@@ -157,10 +249,15 @@ impl<'a> Printer<'a> {
     /// Bytes cut to the string limit; `len` is how many there were.
     pub(super) fn string(&mut self, bytes: &[u8], len: u64) {
         let shown = bytes.len().min(self.limit);
-        push_quoted(&mut self.out, &bytes[..shown]);
+        self.quoted(&bytes[..shown]);
         if len > shown as u64 {
             self.text("...");
         }
+    }
+
+    /// All of `bytes` between quotes, escaped in the form asked for.
+    pub(super) fn quoted(&mut self, bytes: &[u8]) {
+        push_quoted_as(&mut self.out, bytes, self.options.escapes);
     }
 
     /// Bytes up to a NUL inside a structure, cut to the string limit.

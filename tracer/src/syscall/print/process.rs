@@ -18,7 +18,7 @@ const fn rule(kind: u8, phase: u8, size: u16) -> [CaptureRule; 1] {
         size,
         arg: 0,
         len_arg: 1,
-        reserved: 0,
+        word: 0,
     }]
 }
 
@@ -170,18 +170,39 @@ const CLONE_CHILD_TID_TEMPLATE: Custom = Custom {
 
 /// `struct clone_args` of `clone3` (`linux/sched.h`), its size in argument 1.
 pub static CLONE_ARGS: Custom = Custom {
-    rules: &[CaptureRule {
-        kind: STRUCT,
-        phase: ENTER,
-        len_from: capture::len::ARG,
-        size: 1,
-        arg: 0,
-        len_arg: 1,
-        reserved: 0,
-    }],
+    rules: &[
+        super::rule::counted(ENTER, 1, 1),
+        super::rule::behind_word(super::rule::fixed(EXIT, 4), CLONE_ARGS_PIDFD),
+        super::rule::behind_word(super::rule::fixed(EXIT, 4), CLONE_ARGS_PARENT_TID),
+        CaptureRule {
+            kind: STRUCT | capture::kind::FOLLOW,
+            phase: ENTER,
+            len_from: capture::len::FIELD,
+            size: 4,
+            arg: 0,
+            len_arg: CLONE_ARGS_SET_TID + 1,
+            word: CLONE_ARGS_SET_TID,
+        },
+    ],
     print: |p, index| match p.bytes(Phase::Enter, index, 64) {
-        Some(b) => p.clone_args(b),
+        Some(b) => p.clone_args(index, b),
         None => p.address_of(index),
+    },
+    ..Custom::PLAIN
+};
+
+/// Words of `struct clone_args`.
+const CLONE_ARGS_PIDFD: u8 = 1;
+const CLONE_ARGS_PARENT_TID: u8 = 3;
+const CLONE_ARGS_SET_TID: u8 = 8;
+
+/// Size of `struct clone_args`, after what the kernel stored: ` => {parent_tid=[5]}, 88`.
+pub static CLONE_ARGS_SIZE: Custom = Custom {
+    at_exit: |_| true,
+    comma: Comma::Own,
+    print: |p, index| {
+        p.clone_results();
+        put!(p, ", {}", p.arg(index));
     },
     ..Custom::PLAIN
 };
@@ -197,7 +218,27 @@ impl Printer<'_> {
         self.address_of(index);
     }
 
-    fn clone_args(&mut self, b: &[u8]) {
+    /// What the kernel stored where words of `struct clone_args` point to.
+    fn clone_results(&mut self) {
+        let flags = match self.bytes(Phase::Enter, 0, 64) {
+            Some(b) if !self.failed() => b.u64_at(0),
+            _ => return,
+        };
+        let mut separator = " => {";
+        for (bit, name, word) in [
+            (CLONE_PIDFD, "pidfd", CLONE_ARGS_PIDFD),
+            (CLONE_PARENT_SETTID, "parent_tid", CLONE_ARGS_PARENT_TID),
+        ] {
+            let stored = self.captures(Phase::Exit).iter().find(|c| c.index == word);
+            if let (true, Some(c)) = (flags & bit != 0, stored.filter(|c| c.data.len() == 4)) {
+                put!(self, "{separator}{name}=[{}]", c.data.i32_at(0));
+                separator = ", ";
+            }
+        }
+        self.text(if separator == ", " { "}" } else { "" });
+    }
+
+    fn clone_args(&mut self, index: usize, b: &[u8]) {
         const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
         let flags = b.u64_at(0);
         self.text("{flags=");
@@ -227,13 +268,34 @@ impl Printer<'_> {
         }
         if b.u64_at(64) != 0 || b.u64_at(72) != 0 {
             self.text(", set_tid=");
-            self.pointer(b.u64_at(64));
+            let ids = self.captures(Phase::Enter).iter();
+            let mut ids = ids.filter(|c| c.index == CLONE_ARGS_SET_TID && !c.data.is_empty());
+            match ids.next() {
+                Some(c) => self.array(&c.data, 4, b.u64_at(72), |p, b| put!(p, "{}", b.i32_at(0))),
+                None => self.pointer(b.u64_at(64)),
+            }
             put!(self, ", set_tid_size={}", b.u64_at(72));
         }
         if flags & CLONE_INTO_CGROUP != 0 {
             put!(self, ", cgroup={}", b.u64_at(80));
         }
+        self.unknown_tail(b, 88, self.arg(index + 1));
         self.text("}");
+    }
+}
+
+impl Printer<'_> {
+    /// Bytes of a structure after those that are known: `, /* bytes 88..95 */ "\x01…"`. `size` is
+    /// what the caller says the structure has.
+    pub(super) fn unknown_tail(&mut self, b: &[u8], known: usize, size: u64) {
+        let size = usize::try_from(size).unwrap_or(usize::MAX).min(b.len());
+        let rest = b.get(known..size).unwrap_or_default();
+        if rest.iter().any(|&b| b != 0) {
+            put!(self, ", /* bytes {known}..{} */ ", size - 1);
+            let shown = rest.len().min(self.limit);
+            super::text::push_hex_quoted(&mut self.out, &rest[..shown]);
+            self.text(if shown < rest.len() { "..." } else { "" });
+        }
     }
 }
 
@@ -244,7 +306,8 @@ pub static WAIT_STATUS: Custom = Custom {
     print: |p, index| match p.bytes(Phase::Exit, index, 4).filter(|_| p.ret() != 0) {
         Some(b) => {
             p.text("[");
-            p.wait_status(b.u32_at(0));
+            p.wait_status(b.u32_at(0) & 0xffff);
+            p.wait_event(b.u32_at(0));
             p.text("]");
         }
         None => p.address_of(index),
@@ -264,6 +327,20 @@ pub static WAIT_RUSAGE: Custom = Custom {
 };
 
 impl Printer<'_> {
+    /// The event of a traced process in the upper half of a stop's status.
+    fn wait_event(&mut self, status: u32) {
+        let (event, low) = (status >> 16, status & 0xffff);
+        if event == 0 {
+            return;
+        }
+        self.text("|");
+        self.name(&process::WAIT_EVENT, event.into());
+        self.text("<<16");
+        if low & 0xff != 0x7f && low & 0xff00 != 0 {
+            put!(self, "|{:#x}", low & 0xff00);
+        }
+    }
+
     /// `{WIFEXITED(s) && WEXITSTATUS(s) == 0}` (`wait.h`).
     fn wait_status(&mut self, status: u32) {
         const CONTINUED: u32 = 0xffff;
@@ -294,6 +371,12 @@ impl Printer<'_> {
 pub static INT: Layout = Layout {
     size: 4,
     print: |p, b| put!(p, "[{}]", b.i32_at(0)),
+};
+
+/// `unsigned int *`.
+pub static UINT: Layout = Layout {
+    size: 4,
+    print: |p, b| put!(p, "[{}]", b.u32_at(0)),
 };
 
 /// `int` in an array.
@@ -375,7 +458,7 @@ pub static SENDFILE_COUNT: Custom = Custom {
     comma: Comma::Own,
     print: |p, index| {
         if p.arg(2) != 0 {
-            if !p.failed() {
+            if p.ret() > 0 {
                 p.text(" => ");
                 p.structure(Phase::Exit, 2, &LONG);
             }
@@ -515,7 +598,7 @@ pub static RANDOM_BYTES: Custom = Custom {
         size: 1,
         arg: 0,
         len_arg: 0,
-        reserved: 0,
+        word: 0,
     }],
     at_exit: |_| true,
     print: |p, index| match p.capture(Phase::Exit, index, 0) {

@@ -8,6 +8,7 @@ use crate::syscall::machine::Machine;
 use crate::syscall::signal::{push_signal, push_signal_set};
 use crate::syscall::table;
 
+use super::options::DecodeOptions;
 use super::printer::{Phase, Printer, put};
 use super::struct_bytes::StructBytes;
 
@@ -22,7 +23,7 @@ const fn set_rule(phase: u8) -> [CaptureRule; 1] {
         size: SIGSET,
         arg: 0,
         len_arg: 0,
-        reserved: 0,
+        word: 0,
     }]
 }
 
@@ -187,7 +188,8 @@ pub(super) fn print_siginfo(p: &mut Printer<'_>, b: &[u8]) {
 /// What strace puts between the dashes of a signal: `SIGCHLD {si_signo=SIGCHLD, …}`.
 #[must_use]
 pub fn siginfo_text(signo: u32, info: Option<&[u8]>) -> String {
-    let mut p = Printer::new(None, None, 32);
+    let options = DecodeOptions::default();
+    let mut p = Printer::new(None, None, &options);
     push_signal(&mut p.out, signo);
     if let Some(info) = info {
         p.text(" ");
@@ -254,10 +256,7 @@ impl Printer<'_> {
     fn signal_value(&mut self, b: &[u8]) {
         let (int, pointer) = (b.i32_at(24), b.u64_at(24));
         if pointer != 0 {
-            put!(
-                self,
-                ", si_value={{sival_int={int}, sival_ptr={pointer:#x}}}"
-            );
+            put!(self, ", si_int={int}, si_ptr={pointer:#x}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! C string literals as strace writes them.
 
+use super::options::Escapes;
+
 /// Appends `bytes` between quotes, escaped.
 pub fn push_quoted(out: &mut String, bytes: &[u8]) {
     out.reserve(bytes.len() + 2);
@@ -10,13 +12,42 @@ pub fn push_quoted(out: &mut String, bytes: &[u8]) {
     out.push('"');
 }
 
+/// Appends `bytes` between quotes, escaped in some form.
+pub(super) fn push_quoted_as(out: &mut String, bytes: &[u8], escapes: Escapes) {
+    match escapes {
+        Escapes::Octal => push_quoted(out, bytes),
+        Escapes::AllHex => push_hex_quoted(out, bytes),
+        Escapes::HexStrings if bytes.iter().any(|&b| !is_plain(b)) => push_hex_quoted(out, bytes),
+        Escapes::HexStrings => push_quoted(out, bytes),
+        Escapes::Hex => {
+            out.push('"');
+            for &byte in bytes {
+                match is_plain(byte) {
+                    true => push_escaped(out, byte, None),
+                    false => push_hex(out, byte),
+                }
+            }
+            out.push('"');
+        }
+    }
+}
+
+/// Printable, or white space with a C escape of its own.
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~' | b'\t'..=b'\r')
+}
+
+fn push_hex(out: &mut String, byte: u8) {
+    out.push_str("\\x");
+    push_digit(out, byte >> 4);
+    push_digit(out, byte & 15);
+}
+
 /// Appends `bytes` between quotes with every byte in hexadecimal.
 pub(super) fn push_hex_quoted(out: &mut String, bytes: &[u8]) {
     out.push('"');
     for &byte in bytes {
-        out.push_str("\\x");
-        push_digit(out, byte >> 4);
-        push_digit(out, byte & 15);
+        push_hex(out, byte);
     }
     out.push('"');
 }
@@ -69,6 +100,24 @@ mod tests {
         );
         assert_eq!(quoted(b""), "\"\"");
         assert_eq!(quoted(b"\x00\x38"), "\"\\0008\"");
+    }
+
+    /// The lines of strace 6.1 for the head of an ELF file and for a path.
+    #[test]
+    fn forms_of_escapes_are_those_of_strace() {
+        let quoted = |bytes: &[u8], escapes| {
+            let mut out = String::new();
+            push_quoted_as(&mut out, bytes, escapes);
+            out
+        };
+        let elf = b"\x7fELF\x02\0>\n";
+        assert_eq!(quoted(elf, Escapes::Octal), r#""\177ELF\2\0>\n""#);
+        assert_eq!(quoted(elf, Escapes::Hex), r#""\x7fELF\x02\x00>\n""#);
+        let hex = r#""\x7f\x45\x4c\x46\x02\x00\x3e\x0a""#;
+        assert_eq!(quoted(elf, Escapes::HexStrings), hex);
+        assert_eq!(quoted(elf, Escapes::AllHex), hex);
+        assert_eq!(quoted(b"/e\n", Escapes::HexStrings), r#""/e\n""#);
+        assert_eq!(quoted(b"/e", Escapes::AllHex), r#""\x2f\x65""#);
     }
 
     #[test]

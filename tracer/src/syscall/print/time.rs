@@ -3,7 +3,9 @@
 use tracer_common::capture::{self, CaptureRule};
 
 use crate::syscall::arg::{Custom, Layout};
+use crate::syscall::flags::time;
 
+use super::fields::As;
 use super::printer::{ERESTART_RESTARTBLOCK, Phase, Printer, put};
 use super::struct_bytes::StructBytes;
 
@@ -43,6 +45,48 @@ pub static TIMEZONE: Layout = Layout {
         );
     },
 };
+
+/// `struct timex` (`linux/timex.h`).
+pub static TIMEX: Layout = Layout {
+    size: 208,
+    print: |p, b| {
+        p.record(
+            b,
+            &[
+                ("modes", 0, As::Flags32(&time::ADJ)),
+                ("offset", 8, As::I64),
+                ("freq", 16, As::I64),
+                ("maxerror", 24, As::U64),
+                ("esterror", 32, As::U64),
+                ("status", 40, As::Flags32(&time::STA)),
+                ("constant", 48, As::I64),
+                ("precision", 56, As::U64),
+                ("tolerance", 64, As::I64),
+                ("time", 72, As::With(|p, b| p.seconds(b, "usec"))),
+                ("tick", 88, As::I64),
+                ("ppsfreq", 96, As::I64),
+                ("jitter", 104, As::I64),
+                ("shift", 112, As::I32),
+                ("stabil", 120, As::I64),
+                ("jitcnt", 128, As::I64),
+                ("calcnt", 136, As::I64),
+                ("errcnt", 144, As::I64),
+                ("stbcnt", 152, As::I64),
+                ("tai", 160, As::I32),
+            ],
+        );
+    },
+};
+
+/// Result of `adjtimex`: the state of the clock.
+pub fn adjtimex_result(p: &mut Printer<'_>, ret: i64) {
+    p.clock_state(0, ret);
+}
+
+/// Result of `clock_adjtime`.
+pub fn clock_adjtime_result(p: &mut Printer<'_>, ret: i64) {
+    p.clock_state(1, ret);
+}
 
 /// `time_t` of `time`.
 pub static TIME_T: Layout = Layout {
@@ -145,6 +189,15 @@ pub fn time_result(p: &mut Printer<'_>, ret: i64) {
 }
 
 impl Printer<'_> {
+    /// strace says nothing where it could not show the structure in argument `index`.
+    fn clock_state(&mut self, index: usize, ret: i64) {
+        put!(self, "{ret}");
+        let name = time::ADJUST_STATE.get(ret.cast_unsigned());
+        if let (Some(name), Some(_)) = (name, self.bytes(Phase::Exit, index, 208)) {
+            self.note("", |p| p.text(name));
+        }
+    }
+
     /// `{tv_sec=1, tv_nsec=2}`.
     pub(super) fn seconds(&mut self, b: &[u8], unit: &str) {
         put!(

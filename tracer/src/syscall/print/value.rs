@@ -6,17 +6,18 @@ use crate::syscall::signal::push_signal;
 
 use super::msg;
 use super::net::print_sockaddr;
+use super::options::Constants;
 use super::printer::{Phase, Printer, put};
 use super::process::{print_argv, print_envp};
 use super::struct_bytes::StructBytes;
-use super::text::push_quoted;
 
 impl Kind {
     /// Prints argument number `index`.
     pub(super) fn print(&self, p: &mut Printer<'_>, index: usize) {
         let value = p.arg(index);
         match *self {
-            Self::Int | Self::Fd => put!(p, "{}", value as i32),
+            Self::Int => put!(p, "{}", value as i32),
+            Self::Fd => p.descriptor(value as i32),
             Self::UInt => put!(p, "{}", value as u32),
             Self::Long => put!(p, "{}", value.cast_signed()),
             Self::ULong => put!(p, "{value}"),
@@ -72,17 +73,19 @@ impl Printer<'_> {
 
     pub(super) fn dir_fd(&mut self, fd: i32) {
         const AT_FDCWD: i32 = -100;
-        match fd {
-            AT_FDCWD => self.text("AT_FDCWD"),
+        match (fd, self.constants()) {
+            (AT_FDCWD, Constants::Names) => self.text("AT_FDCWD"),
+            (AT_FDCWD, Constants::Both) => self.text("-100 /* AT_FDCWD */"),
             _ => put!(self, "{fd}"),
         }
+        self.referent(fd);
     }
 
     fn path(&mut self, index: usize) {
         let Some(capture) = self.capture(Phase::Enter, index, 0) else {
             return self.address_of(index);
         };
-        push_quoted(&mut self.out, &capture.data);
+        self.quoted(&capture.data);
         if capture.status == CaptureStatus::Truncated {
             self.text("...");
         }

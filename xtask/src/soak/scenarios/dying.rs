@@ -9,11 +9,12 @@ use tracer_tests::Running;
 use crate::interrupt;
 use crate::soak::figures::Figures;
 use crate::soak::ground::Ground;
-use crate::soak::tracer::{COMMANDS, good_end};
+use crate::soak::tracer::{COMMANDS, good_end, is_attached};
 
 /// So many `targets`, one after the other.
 pub(in crate::soak) fn dying(ground: &mut Ground, targets: u64) -> Result<Figures> {
     let mut ends: BTreeMap<i32, u64> = BTreeMap::new();
+    let mut during = 0_u64;
     for index in 0..usize::try_from(targets)? {
         let command = &COMMANDS[index % COMMANDS.len()];
         let mut fixture = match command.go || index % 2 == 0 {
@@ -25,6 +26,7 @@ pub(in crate::soak) fn dying(ground: &mut Ground, targets: u64) -> Result<Figure
         let pid = target.pid_text();
         let tracer = Running::start(ground.tracer(command.args).args(&["-p", &pid]).command());
         std::thread::sleep(moment);
+        during += u64::from(!is_attached(&tracer));
         match index % 3 {
             0 => target.close_stdin(),
             _ => target.signal(libc::SIGKILL),
@@ -37,8 +39,9 @@ pub(in crate::soak) fn dying(ground: &mut Ground, targets: u64) -> Result<Figure
         interrupt::check()?;
     }
     let mut figures = Figures::default();
+    figures.note("died before it was attached to", during);
     for (code, times) in ends {
-        figures.note(format!("ended with exit code {code}"), times);
+        figures.note(format!("tracer's exit code {code}"), times);
     }
     Ok(figures)
 }

@@ -1,15 +1,16 @@
 //! So many events that memory which is not given back would be seen.
 
+use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use tracer_tests::Running;
+use tracer_tests::{Finished, Running, number_after};
 
 use crate::interrupt;
 use crate::soak::figures::{Figures, slope};
 use crate::soak::ground::Ground;
 use crate::soak::target::{C, GO_SERVER, Kind, Target};
-use crate::soak::tracer::{good_end, resident};
+use crate::soak::tracer::{good_end, resident, written};
 
 /// What sees few events a second, or sums them in the kernel, runs for a time instead.
 const BESIDE: &[(&[&str], Kind)] = &[
@@ -26,104 +27,193 @@ const GROWTH: f64 = 8.0 * 1024.0 * 1024.0;
 
 const MIB: f64 = 1024.0 * 1024.0;
 
+/// No machine is so slow that it takes longer.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
 /// `millions` of events for strace, a fifth of so many seconds for each of the others.
 pub(in crate::soak) fn volume(ground: &mut Ground, millions: u64) -> Result<Figures> {
     let lines: &[&str] = &["strace", "-o", "/dev/null"];
     let mut figures = Figures::default();
-    let trial = one(ground, lines, C, Duration::from_secs(5))?;
-    let seconds = millions as f64 * 1e6 / trial.rate;
-    let whole = one(ground, lines, C, Duration::from_secs_f64(seconds * 1.05))?;
-    let wanted = millions as f64 * 1e6;
-    // The machine may have been slower than during the trial; that is no fault of the tracer.
-    figures.note(lines.join(" "), &whole.text);
-    figures.note(
-        "of the events wanted",
-        format!("{:.0} %", whole.events / wanted * 100.0),
-    );
+    let trial = one(ground, lines, C, Until::Time(Duration::from_secs(5)))?;
+    let bytes = trial.last().written as f64 / trial.events * millions as f64 * 1e6;
+    let whole = one(ground, lines, C, Until::Written(bytes as u64))?;
+    figures.note(lines.join(" "), whole.text());
     for (args, kind) in BESIDE {
         let time = Duration::from_secs((millions / 5).max(5));
-        figures.note(args.join(" "), one(ground, args, *kind, time)?.text);
+        let seen = one(ground, args, *kind, Until::Time(time))?;
+        figures.note(args.join(" "), seen.text());
     }
     Ok(figures)
 }
 
-struct Seen {
-    events: f64,
-    /// A second.
-    rate: f64,
-    text: String,
+/// When it is enough.
+#[derive(Clone, Copy)]
+enum Until {
+    Time(Duration),
+    /// Bytes of output, from which the number of events follows.
+    Written(u64),
 }
 
-fn one(ground: &Ground, args: &[&str], kind: Kind, time: Duration) -> Result<Seen> {
+/// A look at the tracer.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    seconds: f64,
+    resident: f64,
+    /// Bytes of output so far.
+    written: u64,
+}
+
+struct Seen {
+    /// Those that arrived.
+    events: f64,
+    lost: f64,
+    samples: Vec<Sample>,
+    end: String,
+}
+
+impl Seen {
+    fn last(&self) -> Sample {
+        self.samples[self.samples.len() - 1]
+    }
+
+    /// Samples without the first fifth, in which buffers and caches are filled.
+    fn settled(&self) -> &[Sample] {
+        let from = self.last().seconds / 5.0;
+        let first = self.samples.iter().position(|s| s.seconds > from);
+        &self.samples[first.unwrap_or(0)..]
+    }
+
+    /// MiB a minute.
+    fn slope(&self) -> f64 {
+        let points = self.settled().iter().map(|s| (s.seconds, s.resident));
+        slope(&points.collect::<Vec<_>>()) * 60.0 / MIB
+    }
+
+    /// Bytes that the memory grew by in the settled time: by its line, or from end to end.
+    fn growth(&self) -> f64 {
+        let settled = self.settled();
+        let (first, last) = (settled[0], self.last());
+        let by_line = self.slope() * MIB / 60.0 * (last.seconds - first.seconds);
+        by_line.max(last.resident - first.resident)
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!(
+            "{:.1} million events, {:.1} million lost, {:.0} s;",
+            self.events / 1e6,
+            self.lost / 1e6,
+            self.last().seconds
+        );
+        for part in 0..=4 {
+            let sample = self.samples[(self.samples.len() - 1) * part / 4];
+            let _ = write!(text, " {:.1}", sample.resident / MIB);
+        }
+        let _ = write!(
+            text,
+            " MiB at the start and after each quarter, slope {:+.3} MiB a minute; {}",
+            self.slope(),
+            self.end
+        );
+        text
+    }
+}
+
+fn one(ground: &Ground, args: &[&str], kind: Kind, until: Until) -> Result<Seen> {
     let mut target = Target::start(ground, kind)?;
     let tracer = ground
         .tracer(args)
         .args(&["-p", &target.pid_text()])
         .attach();
-    let samples = sample(&tracer, time)?;
+    let samples = sample(&tracer, until)?;
     tracer.signal(libc::SIGINT);
     let run = tracer.finish();
     good_end(args, &run, &[0])?;
     target.heals()?;
     target.finish()?;
+    let seen = seen(&run, samples)?;
+    if seen.growth() > GROWTH {
+        bail!("memory of {args:?} grows: {}", seen.text());
+    }
+    Ok(seen)
+}
+
+fn seen(run: &Finished, samples: Vec<Sample>) -> Result<Seen> {
     let end = run.stderr.lines().last().unwrap_or_default();
     let end = end.strip_prefix("tracer: ").unwrap_or(end);
-    let events = events(end).with_context(|| format!("no number of events: {end}"))?;
-    let growth = slope(&samples) * time.as_secs_f64();
-    let (first, last) = (samples[0].1, samples[samples.len() - 1].1);
-    let text = format!(
-        "{:.1} MiB after {:.0} s, {:.1} MiB at the end, slope {:+.3} MiB a minute, {:+.4} bytes an \
-         event; {end}",
-        first / MIB,
-        samples[0].0,
-        last / MIB,
-        slope(&samples) * 60.0 / MIB,
-        growth / events.max(1.0),
-    );
-    if growth.max(last - first) > GROWTH {
-        bail!("memory of {args:?} grows: {text}");
-    }
+    let (all, lost) = events(end).with_context(|| format!("no number of events: {end}"))?;
+    // An end that finds no beginning is no event that arrived; both are in the count of hits.
     Ok(Seen {
-        events,
-        rate: events / time.as_secs_f64(),
-        text,
+        events: (all - lost).max(1.0),
+        lost,
+        samples,
+        end: end.to_owned(),
     })
 }
 
-/// `12345` of "10.0 s, 12345 events, 0 lost".
-fn events(end: &str) -> Option<f64> {
-    let before = end.split(" events").next()?;
-    before.split_whitespace().last()?.parse().ok()
+/// `12345` and `6` of "10.0 s, 12345 events, 6 lost".
+fn events(end: &str) -> Option<(f64, f64)> {
+    let all = number_after(end, " s, ")?;
+    let lost = number_after(end, " events, ")?;
+    Some((all as f64, lost as f64))
 }
 
-/// Seconds and resident bytes, several times a second. The first fifth, in which buffers and
-/// caches are filled, is left out.
-fn sample(tracer: &Running, time: Duration) -> Result<Vec<(f64, f64)>> {
+/// Looks several times a second.
+fn sample(tracer: &Running, until: Until) -> Result<Vec<Sample>> {
     let started = Instant::now();
-    let mut samples = Vec::new();
-    while started.elapsed() < time {
+    let mut samples: Vec<Sample> = Vec::new();
+    loop {
         interrupt::check()?;
-        let Some(bytes) = resident(tracer) else {
+        let (Some(bytes), Some(written)) = (resident(tracer), written(tracer)) else {
             bail!("the tracer ended by itself: {}", tracer.stderr());
         };
-        if started.elapsed() > time / 5 {
-            samples.push((started.elapsed().as_secs_f64(), bytes as f64));
+        let elapsed = started.elapsed();
+        samples.push(Sample {
+            seconds: elapsed.as_secs_f64(),
+            resident: bytes as f64,
+            written,
+        });
+        let enough = match until {
+            Until::Time(time) => elapsed >= time,
+            Until::Written(bytes) => written >= bytes,
+        };
+        if enough && samples.len() > 5 {
+            return Ok(samples);
+        }
+        if elapsed > PATIENCE {
+            bail!("only {written} bytes of output in {elapsed:?}");
         }
         std::thread::sleep(Duration::from_millis(200));
     }
-    if samples.is_empty() {
-        bail!("no sample in {time:?}");
-    }
-    Ok(samples)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::events;
+    use super::*;
 
     #[test]
     fn the_closing_line_has_the_number_of_events() {
-        assert_eq!(events("10.0 s, 12345 events, 0 lost"), Some(12345.0));
+        let end = "10.0 s, 12345 events, 6 lost (sched map full: 6)";
+        assert_eq!(events(end), Some((12345.0, 6.0)));
         assert_eq!(events("nothing"), None);
+    }
+
+    #[test]
+    fn growth_is_that_after_the_first_fifth() {
+        let sample = |second: u32, resident: f64| Sample {
+            seconds: f64::from(second),
+            resident,
+            written: 0,
+        };
+        let seen = |resident: &dyn Fn(u32) -> f64| Seen {
+            events: 1.0,
+            lost: 0.0,
+            samples: (0..=100).map(|s| sample(s, resident(s))).collect(),
+            end: String::new(),
+        };
+        let settles = seen(&|s| if s < 20 { 0.0 } else { 1e9 });
+        assert_eq!((settles.growth(), settles.slope()), (0.0, 0.0));
+        let grows = seen(&|s| f64::from(s) * MIB);
+        assert!((grows.slope() - 60.0).abs() < 1e-6);
+        assert!((grows.growth() - 79.0 * MIB).abs() < 1.0);
     }
 }

@@ -1,0 +1,11 @@
+//! `tracer strace`: system calls.
+
+mod args;
+mod destination;
+mod execute;
+mod expression;
+mod view;
+
+pub use args::StraceArgs;
+pub use view::{CountView, LineView};
+pub(super) use view::{LineStyle, count_sink, line_sink};

@@ -1,0 +1,582 @@
+//! What the descriptors of the traced processes refer to.
+//!
+//! A table for each process, seeded from `/proc/PID/fd` and kept up to date by the calls that open,
+//! copy and close. A look into `/proc` when a line is printed would come too late for what was
+//! closed meanwhile; it is the last resort for a number the table does not have, for instance one
+//! that came in a message.
+
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
+
+use super::sockets::{Socket, describe_socket};
+use crate::event::{CaptureStatus, Exec, Fork, SyscallEnter, SyscallExit};
+use crate::syscall::qualify::DescriptorDetails;
+use crate::syscall::table;
+
+/// Most descriptors of one process that are remembered; the kernel's default limit is 1024.
+const MAX_DESCRIPTORS: usize = 65_536;
+/// `O_CLOEXEC`, and equally `SOCK_CLOEXEC`, `EFD_CLOEXEC` and their like.
+const CLOEXEC: u64 = 0o2_000_000;
+const AT_FDCWD: i32 = -100;
+
+/// Calls that return a new descriptor, and the argument with its `O_CLOEXEC`.
+static OPENERS: &[(&str, Option<usize>)] = &[
+    ("open", Some(1)),
+    ("creat", None),
+    ("openat", Some(2)),
+    ("openat2", None),
+    ("socket", Some(1)),
+    ("accept", None),
+    ("accept4", Some(3)),
+    ("dup", None),
+    ("dup2", None),
+    ("dup3", Some(2)),
+    ("epoll_create", None),
+    ("epoll_create1", Some(0)),
+    ("eventfd", None),
+    ("eventfd2", Some(1)),
+    ("signalfd", None),
+    ("signalfd4", Some(3)),
+    ("timerfd_create", Some(1)),
+    ("inotify_init", None),
+    ("inotify_init1", Some(0)),
+    ("fanotify_init", None),
+    ("memfd_create", None),
+    ("memfd_secret", Some(0)),
+    ("pidfd_open", None),
+    ("pidfd_getfd", None),
+    ("perf_event_open", None),
+    ("userfaultfd", Some(0)),
+    ("io_uring_setup", None),
+    ("open_by_handle_at", Some(2)),
+    ("mq_open", Some(1)),
+    ("open_tree", Some(2)),
+    ("fsopen", None),
+    ("fspick", None),
+    ("fsmount", None),
+    ("landlock_create_ruleset", None),
+];
+
+/// Further calls that change a table or a working directory.
+static OTHERS: &[&str] = &[
+    "close",
+    "close_range",
+    "fcntl",
+    "pipe",
+    "pipe2",
+    "socketpair",
+    "bind",
+    "connect",
+    "listen",
+    "chdir",
+    "fchdir",
+    "chroot",
+    "pivot_root",
+    "setns",
+    "unshare",
+];
+
+/// Numbers of the calls from which the tables are kept up to date.
+pub fn tracked_calls() -> impl Iterator<Item = u32> {
+    let openers = OPENERS.iter().map(|o| o.0);
+    openers
+        .chain(OTHERS.iter().copied())
+        .filter_map(|name| table::by_name(name))
+}
+
+/// Whether a call returns a descriptor when it succeeds.
+#[must_use]
+pub fn returns_descriptor(nr: u32, args: &[u64; 6]) -> bool {
+    match table::lookup(nr).map(|row| row.name) {
+        Some("fcntl") => is_dup(args),
+        Some(name) => OPENERS.iter().any(|o| o.0 == name),
+        None => false,
+    }
+}
+
+const F_DUPFD: u32 = 0;
+const F_SETFD: u32 = 2;
+const F_DUPFD_CLOEXEC: u32 = 1030;
+
+const fn is_dup(args: &[u64; 6]) -> bool {
+    matches!(args[1] as u32, F_DUPFD | F_DUPFD_CLOEXEC)
+}
+
+/// What a descriptor refers to, as `readlink` of `/proc/PID/fd/N` would say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Descriptor {
+    link: String,
+    closes_on_exec: bool,
+    socket: Socket,
+}
+
+impl Descriptor {
+    fn new(link: String, closes_on_exec: bool) -> Self {
+        Self {
+            link,
+            closes_on_exec,
+            socket: Socket::default(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Process {
+    files: HashMap<i32, Descriptor>,
+    directory: Option<PathBuf>,
+    /// Its paths mean what they mean to us. Remembered, since most paths are looked up when their
+    /// process may have ended.
+    shares_files: Option<bool>,
+}
+
+/// The tables of all processes.
+#[derive(Clone, Debug, Default)]
+pub struct Descriptors {
+    processes: HashMap<u32, Process>,
+    /// Tracked calls that have not returned, by thread.
+    pending: HashMap<u32, SyscallEnter>,
+}
+
+impl Descriptors {
+    /// Reads what a process has open now.
+    pub fn attach(&mut self, pid: u32) {
+        let mut process = Process {
+            directory: std::fs::read_link(format!("/proc/{pid}/cwd")).ok(),
+            shares_files: Some(shares_files(pid)),
+            ..Process::default()
+        };
+        let entries = std::fs::read_dir(format!("/proc/{pid}/fd"));
+        for entry in entries
+            .into_iter()
+            .flatten()
+            .flatten()
+            .take(MAX_DESCRIPTORS)
+        {
+            let fd = entry.file_name().to_str().and_then(|n| n.parse().ok());
+            if let (Some(fd), Some(link)) = (fd, link_text(&entry.path())) {
+                let closes = closes_on_exec(pid, fd);
+                process.files.insert(fd, Descriptor::new(link, closes));
+            }
+        }
+        self.processes.insert(pid, process);
+    }
+
+    /// A call begins.
+    pub fn enter(&mut self, tid: u32, enter: &SyscallEnter) {
+        if !enter.compat && tracks(enter.nr) {
+            self.pending.insert(tid, enter.clone());
+        }
+    }
+
+    /// A call ended: the table follows.
+    pub fn exit(&mut self, pid: u32, tid: u32, exit: &SyscallExit) {
+        let Some(enter) = self.pending.remove(&tid).filter(|e| e.nr == exit.nr) else {
+            return;
+        };
+        let Some(row) = table::lookup(exit.nr).filter(|_| exit.ret >= 0) else {
+            return;
+        };
+        let process = self.processes.entry(pid).or_default();
+        process.apply(pid, row.name, &enter, exit);
+    }
+
+    /// A new process has what its parent has.
+    pub fn fork(&mut self, parent: u32, fork: &Fork) {
+        if fork.child_pid != parent {
+            let process = self.processes.get(&parent).cloned().unwrap_or_default();
+            self.processes.insert(fork.child_pid, process);
+        }
+    }
+
+    /// A new program keeps what does not close.
+    pub fn exec(&mut self, pid: u32, exec: &Exec) {
+        self.pending.remove(&exec.old_tid);
+        if let Some(process) = self.processes.get_mut(&pid) {
+            process.files.retain(|_, d| !d.closes_on_exec);
+        }
+    }
+
+    /// A process is gone.
+    pub fn gone(&mut self, pid: u32) {
+        self.processes.remove(&pid);
+    }
+
+    /// The path, or what stands for one: `socket:[12]`.
+    pub fn link(&mut self, pid: u32, fd: i32) -> Option<&str> {
+        let process = self.processes.entry(pid).or_default();
+        process.file(pid, fd).map(|d| d.link.as_str())
+    }
+
+    /// What stands after the number of a descriptor, without the angle brackets around it:
+    /// `/etc/passwd`, `socket:[12]`, `TCP:[127.0.0.1:80]`. A file without a name any more has
+    /// ` (deleted)` at its end.
+    pub fn describe(&mut self, pid: u32, fd: i32, details: DescriptorDetails) -> Option<String> {
+        let process = self.processes.entry(pid).or_default();
+        if fd == AT_FDCWD {
+            return process.directory(pid).map(|d| d.display().to_string());
+        }
+        let descriptor = process.file(pid, fd)?;
+        let inode = descriptor.link.strip_prefix("socket:[");
+        if let (true, Some(inode)) = (details.socket(), inode) {
+            let inode = inode.trim_end_matches(']').parse().ok()?;
+            return Some(describe_socket(pid, fd, inode, &mut descriptor.socket));
+        }
+        if details.pidfd() && descriptor.link == "anon_inode:[pidfd]" {
+            return pid_of_pidfd(pid, fd).map(|of| format!("pid:{of}"));
+        }
+        let device = details.device().then(|| device(pid, &descriptor.link));
+        let device = device.flatten().unwrap_or_default();
+        Some(format!("{}{device}", descriptor.link))
+    }
+
+    /// Whether the table of a process has entries, for tests.
+    #[cfg(test)]
+    fn known(&self, pid: u32) -> Vec<(i32, &str)> {
+        let files = self.processes.get(&pid).map(|p| &p.files);
+        let mut known: Vec<_> = files
+            .into_iter()
+            .flatten()
+            .map(|(fd, d)| (*fd, d.link.as_str()))
+            .collect();
+        known.sort_unstable();
+        known
+    }
+}
+
+fn tracks(nr: u32) -> bool {
+    let name = table::lookup(nr).map(|row| row.name);
+    name.is_some_and(|name| OPENERS.iter().any(|o| o.0 == name) || OTHERS.contains(&name))
+}
+
+impl Process {
+    fn file(&mut self, pid: u32, fd: i32) -> Option<&mut Descriptor> {
+        if fd < 0 {
+            return None;
+        }
+        if !self.files.contains_key(&fd) {
+            let link = read_link(pid, fd)?;
+            self.insert(fd, Descriptor::new(link, closes_on_exec(pid, fd)));
+        }
+        self.files.get_mut(&fd)
+    }
+
+    fn insert(&mut self, fd: i32, descriptor: Descriptor) {
+        if self.files.len() < MAX_DESCRIPTORS {
+            self.files.insert(fd, descriptor);
+        }
+    }
+
+    fn directory(&mut self, pid: u32) -> Option<&Path> {
+        if self.directory.is_none() {
+            self.directory = std::fs::read_link(format!("/proc/{pid}/cwd")).ok();
+        }
+        self.directory.as_deref()
+    }
+
+    fn apply(&mut self, pid: u32, name: &str, enter: &SyscallEnter, exit: &SyscallExit) {
+        let args = &enter.args;
+        let first = args[0] as i32;
+        match name {
+            "close" => {
+                self.files.remove(&first);
+            }
+            "close_range" => self.close_range(args),
+            "chdir" => self.directory = self.resolve(pid, AT_FDCWD, enter, 0),
+            "fchdir" => self.directory = self.file(pid, first).map(|d| PathBuf::from(&d.link)),
+            "chroot" | "pivot_root" | "setns" | "unshare" => self.shares_files = None,
+            "pipe" | "pipe2" => self.pair(pid, args[1] & CLOEXEC != 0, exit),
+            "socketpair" => self.pair(pid, args[1] & CLOEXEC != 0, exit),
+            "bind" | "connect" | "listen" => {
+                if let Some(file) = self.files.get_mut(&first) {
+                    file.socket = Socket::default();
+                }
+            }
+            "fcntl" if args[1] as u32 == F_SETFD => {
+                if let Some(file) = self.files.get_mut(&first) {
+                    file.closes_on_exec = args[2] & 1 != 0;
+                }
+            }
+            "fcntl" if !is_dup(args) => {}
+            _ => self.opened(pid, name, enter, exit.ret as i32),
+        }
+    }
+
+    /// `fd` is new.
+    fn opened(&mut self, pid: u32, name: &str, enter: &SyscallEnter, fd: i32) {
+        let args = &enter.args;
+        let source = args[0] as i32;
+        let closes = match name {
+            "fcntl" => args[1] as u32 == F_DUPFD_CLOEXEC,
+            // Flags are in memory, or of another form: the descriptor itself says.
+            "openat2" | "memfd_create" | "fanotify_init" | "perf_event_open" | "fsopen"
+            | "fspick" | "fsmount" => closes_on_exec(pid, fd),
+            "pidfd_open" | "pidfd_getfd" | "io_uring_setup" | "landlock_create_ruleset" => true,
+            _ => {
+                let flags = OPENERS.iter().find(|o| o.0 == name).and_then(|o| o.1);
+                flags.is_some_and(|index| args[index] & CLOEXEC != 0)
+            }
+        };
+        let path = match name {
+            "dup2" | "dup3" if source == fd => return,
+            "dup" | "dup2" | "dup3" | "fcntl" => {
+                if let Some(copy) = self.file(pid, source).cloned() {
+                    let closes_on_exec = closes;
+                    self.insert(
+                        fd,
+                        Descriptor {
+                            closes_on_exec,
+                            ..copy
+                        },
+                    );
+                }
+                return;
+            }
+            "open" | "creat" => self.resolve(pid, AT_FDCWD, enter, 0),
+            "openat" | "openat2" => self.resolve(pid, source, enter, 1),
+            _ => None,
+        };
+        self.files.remove(&fd);
+        let link = path.map(|p| p.display().to_string());
+        if let Some(link) = link.or_else(|| read_link(pid, fd)) {
+            self.insert(fd, Descriptor::new(link, closes));
+        }
+    }
+
+    fn close_range(&mut self, args: &[u64; 6]) {
+        const CLOSE_RANGE_CLOEXEC: u64 = 4;
+        let (first, last) = (args[0] as u32, args[1] as u32);
+        let inside = |fd: &i32| (first..=last).contains(&fd.cast_unsigned());
+        if args[2] & CLOSE_RANGE_CLOEXEC == 0 {
+            self.files.retain(|fd, _| !inside(fd));
+            return;
+        }
+        for (_, file) in self.files.iter_mut().filter(|(fd, _)| inside(fd)) {
+            file.closes_on_exec = true;
+        }
+    }
+
+    /// Two new descriptors, of which the kernel stored the numbers.
+    fn pair(&mut self, pid: u32, closes: bool, exit: &SyscallExit) {
+        let stored = exit.captures.iter().find(|c| c.data.len() >= 8);
+        for number in stored
+            .into_iter()
+            .flat_map(|c| c.data.chunks_exact(4).take(2))
+        {
+            let fd = i32::from_ne_bytes(number.try_into().expect("chunks of four"));
+            self.files.remove(&fd);
+            if let Some(link) = read_link(pid, fd) {
+                self.insert(fd, Descriptor::new(link, closes));
+            }
+        }
+    }
+
+    /// The absolute path behind an argument, without links where they can still be followed.
+    fn resolve(
+        &mut self,
+        pid: u32,
+        directory: i32,
+        enter: &SyscallEnter,
+        index: u8,
+    ) -> Option<PathBuf> {
+        let path = path_argument(enter, index)?;
+        let path = if path.is_absolute() {
+            path.to_owned()
+        } else if directory == AT_FDCWD {
+            self.directory(pid)?.join(path)
+        } else {
+            Path::new(&self.file(pid, directory)?.link).join(path)
+        };
+        let shares = self.shares_files.get_or_insert_with(|| shares_files(pid));
+        Some(follow(*shares, &path))
+    }
+}
+
+/// The whole path in an argument, if it was copied.
+pub fn path_argument(enter: &SyscallEnter, index: u8) -> Option<&Path> {
+    use std::os::unix::ffi::OsStrExt;
+    let capture = enter.captures.iter().find(|c| c.arg == index)?;
+    let whole = capture.status == CaptureStatus::Ok;
+    whole.then(|| Path::new(std::ffi::OsStr::from_bytes(&capture.data)))
+}
+
+/// Follows links where paths mean to the process what they mean to us; otherwise only `.` and `..`
+/// are taken out.
+fn follow(shares_files: bool, path: &Path) -> PathBuf {
+    if shares_files && let Ok(real) = std::fs::canonicalize(path) {
+        return real;
+    }
+    let mut plain = PathBuf::from("/");
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::Normal(name) => plain.push(name),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    plain
+}
+
+/// Whether a process has our root directory and our mounts.
+fn shares_files(pid: u32) -> bool {
+    let root = std::fs::read_link(format!("/proc/{pid}/root"));
+    let namespace = |of: &str| std::fs::read_link(format!("/proc/{of}/ns/mnt")).ok();
+    root.is_ok_and(|root| root == Path::new("/"))
+        && namespace(&pid.to_string()).is_some_and(|ns| Some(ns) == namespace("self"))
+}
+
+fn read_link(pid: u32, fd: i32) -> Option<String> {
+    link_text(Path::new(&format!("/proc/{pid}/fd/{fd}")))
+}
+
+fn link_text(path: &Path) -> Option<String> {
+    let link = std::fs::read_link(path).ok()?;
+    Some(link.to_string_lossy().into_owned())
+}
+
+/// A line of `/proc/PID/fdinfo/FD`.
+fn info(pid: u32, fd: i32, key: &str) -> Option<String> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/fdinfo/{fd}")).ok()?;
+    let line = text.lines().find_map(|l| l.strip_prefix(key))?;
+    Some(line.trim().to_owned())
+}
+
+fn closes_on_exec(pid: u32, fd: i32) -> bool {
+    let flags = info(pid, fd, "flags:");
+    let flags = flags.and_then(|f| u64::from_str_radix(&f, 8).ok());
+    flags.is_some_and(|flags| flags & CLOEXEC != 0)
+}
+
+fn pid_of_pidfd(pid: u32, fd: i32) -> Option<String> {
+    info(pid, fd, "Pid:")
+}
+
+/// `<char 5:0>` or `<block 8:1>` of a device file.
+fn device(pid: u32, link: &str) -> Option<String> {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    if !link.starts_with("/dev/") {
+        return None;
+    }
+    let inside = std::fs::metadata(format!("/proc/{pid}/root{link}"));
+    let meta = inside.or_else(|_| std::fs::metadata(link)).ok()?;
+    let kind = match meta.file_type() {
+        kind if kind.is_char_device() => "char",
+        kind if kind.is_block_device() => "block",
+        _ => return None,
+    };
+    let (major, minor) = (libc::major(meta.rdev()), libc::minor(meta.rdev()));
+    Some(format!("<{kind} {major}:{minor}>"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Capture;
+
+    /// No process has this id (`PID_MAX_LIMIT` is 2^22), so `/proc` cannot help.
+    const PID: u32 = 1 << 30;
+
+    fn call(tables: &mut Descriptors, name: &str, args: [u64; 6], path: Option<&str>, ret: i64) {
+        let nr = table::by_name(name).expect(name);
+        let captures = path.map(|path| Capture {
+            arg: u8::from(name == "openat"),
+            data: path.into(),
+            ..Capture::default()
+        });
+        let enter = SyscallEnter {
+            nr,
+            args,
+            captures: captures.into_iter().collect(),
+            ..SyscallEnter::default()
+        };
+        let exit = SyscallExit {
+            nr,
+            ret,
+            ..SyscallExit::default()
+        };
+        tables.enter(PID, &enter);
+        tables.exit(PID, PID, &exit);
+    }
+
+    fn open(tables: &mut Descriptors, path: &str, flags: u64, fd: i64) {
+        let at = (-100i64).cast_unsigned();
+        call(tables, "openat", [at, 1, flags, 0, 0, 0], Some(path), fd);
+    }
+
+    #[test]
+    fn tables_follow_open_dup_and_close() {
+        let mut tables = Descriptors::default();
+        open(&mut tables, "/no/such/../file", 0, 3);
+        call(&mut tables, "dup2", [3, 9, 0, 0, 0, 0], None, 9);
+        call(&mut tables, "close", [3, 0, 0, 0, 0, 0], None, 0);
+        assert_eq!(tables.known(PID), [(9, "/no/file")]);
+        open(&mut tables, "/nowhere/gone", 0, -2);
+        assert_eq!(tables.known(PID).len(), 1, "an error opens nothing");
+        call(&mut tables, "fcntl", [9, 1030, 0, 0, 0, 0], None, 4);
+        call(&mut tables, "close_range", [5, 20, 0, 0, 0, 0], None, 0);
+        assert_eq!(tables.known(PID), [(4, "/no/file")]);
+        assert_eq!(tables.link(PID, 7), None);
+        assert_eq!(tables.link(PID, -1), None);
+    }
+
+    #[test]
+    fn a_new_program_keeps_what_does_not_close() {
+        let mut tables = Descriptors::default();
+        open(&mut tables, "/no/a", CLOEXEC, 3);
+        open(&mut tables, "/no/b", 0, 4);
+        open(&mut tables, "/no/c", 0, 5);
+        call(&mut tables, "fcntl", [5, 2, 1, 0, 0, 0], None, 0);
+        let fork = Fork {
+            child_pid: PID + 1,
+            child_tid: PID + 1,
+            comm: String::new(),
+        };
+        tables.fork(PID, &fork);
+        let exec = Exec {
+            old_tid: PID,
+            comm: String::new(),
+        };
+        tables.exec(PID, &exec);
+        assert_eq!(tables.known(PID), [(4, "/no/b")]);
+        assert_eq!(tables.known(PID + 1).len(), 3, "the child's own");
+        tables.gone(PID);
+        assert!(tables.known(PID).is_empty());
+    }
+
+    #[test]
+    fn a_relative_path_stands_in_the_working_directory() {
+        use std::os::fd::AsRawFd;
+        // Open before all is read: other tests use the numbers that are free.
+        let null = std::fs::File::open("/dev/null").expect("a device");
+        let mut tables = Descriptors::default();
+        let directory = std::env::current_dir().expect("a directory");
+        let own = std::process::id();
+        tables.attach(own);
+        assert_eq!(
+            tables.describe(own, AT_FDCWD, DescriptorDetails::PATH),
+            Some(directory.display().to_string())
+        );
+        let fd = null.as_raw_fd();
+        assert_eq!(tables.link(own, fd), Some("/dev/null"));
+        assert_eq!(
+            tables.describe(own, fd, DescriptorDetails::ALL).as_deref(),
+            Some("/dev/null<char 1:3>")
+        );
+    }
+
+    #[test]
+    fn what_is_a_descriptor_is_said_by_the_call() {
+        let nr = |name| table::by_name(name).expect(name);
+        assert!(returns_descriptor(nr("openat"), &[0; 6]));
+        assert!(returns_descriptor(nr("fcntl"), &[3, 0, 0, 0, 0, 0]));
+        assert!(!returns_descriptor(nr("fcntl"), &[3, 1, 0, 0, 0, 0]));
+        assert!(!returns_descriptor(nr("read"), &[0; 6]));
+        for (name, _) in OPENERS {
+            assert!(table::by_name(name).is_some(), "{name}");
+        }
+        for name in OTHERS {
+            assert!(table::by_name(name).is_some(), "{name}");
+        }
+    }
+}
