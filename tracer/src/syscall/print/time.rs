@@ -170,7 +170,7 @@ pub static REMAINING: Custom = Custom {
         size: 16,
         arg: 0,
         len_arg: 0,
-        reserved: 0,
+        word: 0,
     }],
     at_exit: |_| true,
     print: |p, index| match p.ret() {
