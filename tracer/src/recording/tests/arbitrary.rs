@@ -48,21 +48,11 @@ fn kernel_body() -> impl Strategy<Value = Body> {
             option::of(vec(any::<u8>(), 48)),
             any::<bool>()
         )
-<<<<<<< HEAD
-            .prop_map(|(signo, info, ignored)| {
-                Body::Signal(Signal {
-                    signo,
-                    info,
-                    ignored,
-                })
-            }),
-=======
             .prop_map(|(signo, info, ignored)| Body::Signal(Signal {
                 signo,
                 info,
                 ignored
             })),
->>>>>>> next
         (any::<u32>(), any::<u32>(), text()).prop_map(|(child_pid, child_tid, comm)| {
             Body::Fork(Fork {
                 child_pid,

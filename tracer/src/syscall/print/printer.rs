@@ -118,15 +118,6 @@ impl<'a> Printer<'a> {
         found
     }
 
-<<<<<<< HEAD
-    /// The address of something that was not read.
-    pub(super) fn unread(&mut self, address: u64) {
-        self.faults += 1;
-        self.pointer(address);
-    }
-
-=======
->>>>>>> next
     /// Bytes of an argument's first capture of one of [`tracer_common::capture::kind`]: an argument
     /// whose form depends on others has several.
     pub(super) fn capture_of(&mut self, phase: Phase, arg: usize, kind: u8) -> Option<&'a [u8]> {
@@ -142,15 +133,12 @@ impl<'a> Printer<'a> {
             self.faults += 1;
         }
         found.map(|c| c.data.as_slice())
-<<<<<<< HEAD
-=======
     }
 
     /// The address of something that was not read.
     pub(super) fn unread(&mut self, address: u64) {
         self.faults += 1;
         self.pointer(address);
->>>>>>> next
     }
 
     /// All captures of a phase.
