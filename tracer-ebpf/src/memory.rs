@@ -194,6 +194,7 @@ extern "C" fn capture_rule(call: u64, index: u64) -> u64 {
     if rule.kind & kind::FOLLOW != 0 {
         // What cannot be read is counted with the structure itself.
         let Some(pointer) = user_word(address) else {
+            progress.cold |= 1 << (progress.rule & 15);
             return 1;
         };
         if pointer == 0 {
