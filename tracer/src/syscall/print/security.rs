@@ -43,8 +43,8 @@ impl Printer<'_> {
             GET_NOTIF_SIZES => Phase::Exit,
             _ => Phase::Enter,
         };
-        let captures = self.captures(phase).iter();
-        let program = captures.filter(|c| usize::from(c.arg) == index).next_back();
+        let mut captures = self.captures(phase).iter();
+        let program = captures.rfind(|c| usize::from(c.arg) == index);
         let program = program.map(|c| c.data.as_slice());
         let all = program.filter(|b| b.len() == 16 && !(phase == Phase::Exit && self.failed()));
         match (operation, all) {
