@@ -9,11 +9,7 @@
 
 use aya_ebpf::{EbpfContext, macros::tracepoint, programs::TracePointContext};
 
-use super::{
-    process, syscall,
-    syscall::Registers,
-    syscall_count,
-};
+use super::{process, syscall, syscall::Registers, syscall_count};
 use crate::task::Task;
 
 /// `id` of `raw_syscalls/sys_enter` and `sys_exit`.
@@ -27,7 +23,13 @@ const OLD_TID: usize = 16;
 #[inline(always)]
 fn field<T: Copy>(ctx: &TracePointContext, offset: usize) -> T {
     // SAFETY: the verifier checks that the field is within the event.
-    unsafe { ctx.as_ptr().cast::<u8>().add(offset).cast::<T>().read_volatile() }
+    unsafe {
+        ctx.as_ptr()
+            .cast::<u8>()
+            .add(offset)
+            .cast::<T>()
+            .read_volatile()
+    }
 }
 
 #[tracepoint]
