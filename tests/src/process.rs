@@ -32,6 +32,13 @@ pub fn duration(milliseconds: u64) -> String {
     format!("{}ms", milliseconds.saturating_mul(time_scale()))
 }
 
+/// So many seconds for a fixture that runs that long, `TRACER_TIME_SCALE` times: an emulated
+/// machine takes longer until tracers are attached to it.
+#[must_use]
+pub fn lifetime(seconds: f64) -> String {
+    format!("{}", seconds * time_scale() as f64)
+}
+
 /// Waits until `condition` gives something.
 ///
 /// # Panics

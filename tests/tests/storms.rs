@@ -3,12 +3,13 @@
 mod shared;
 
 use shared::assert_nothing_left;
-use tracer_tests::{Loaded, Running, number_after, place, until};
+use tracer_tests::{Loaded, Running, lifetime, number_after, place, until};
 
 #[test]
 fn storms_of_threads_are_counted_exactly() {
     let Some(place) = place(true) else { return };
-    let mut target = Running::ready(&mut place.command("c/threads_storm", &["1000", "1.5"]));
+    let mut target =
+        Running::ready(&mut place.command("c/threads_storm", &["1000", &lifetime(1.5)]));
     let args = [
         "strace",
         "-c",

@@ -414,6 +414,7 @@ impl Kernel {
     /// # Errors
     /// When the map is not usable.
     pub fn set_capture_rules(&mut self, rules: &[(u32, CaptureRules)]) -> Result<(), BpfError> {
+        let _undisturbed = self.undisturbed();
         let name = "CAPTURE_RULES";
         let map = self.ebpf.map_mut(name).ok_or_else(|| missing(name))?;
         let mut map: Array<_, Wire<CaptureRules>> =
@@ -425,9 +426,9 @@ impl Kernel {
         Ok(())
     }
 
-    /// For the use of a map while programs run that would be kept from running meanwhile.
+    /// For the use of a map: programs, also another tracer's, would be kept from running meanwhile.
     pub(super) fn undisturbed(&self) -> Option<Undisturbed> {
-        let wanted = self.abilities.steadier_by_perf && !self.attached.is_empty();
+        let wanted = self.abilities.steadier_by_perf;
         wanted.then(Undisturbed::begin).flatten()
     }
 

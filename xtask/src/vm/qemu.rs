@@ -212,12 +212,12 @@ const fn accelerator(cpus: u32) -> &'static str {
     }
 }
 
-/// What time is in a guest. With one CPU it is the number of instructions that ran, 4 ns each,
+/// What time is in a guest. With one CPU it is the number of instructions that ran, 2 ns each,
 /// and nobody waits where all sleep: what the tests see does not depend on what else this machine
 /// does. Several CPUs run side by side, so that their time must be this machine's.
 const fn clock(cpus: u32) -> &'static [&'static str] {
     if cpus == 1 {
-        &["-icount", "shift=2,sleep=off"]
+        &["-icount", "shift=1,sleep=off"]
     } else {
         &[]
     }
