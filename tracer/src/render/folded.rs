@@ -29,7 +29,9 @@ pub(super) fn lines(tree: &StackTree) -> BTreeMap<String, u64> {
         }
     }
     if tree.unit == Unit::Nanoseconds {
-        lines.values_mut().for_each(|ns| *ns = ns.saturating_add(500) / 1000);
+        lines
+            .values_mut()
+            .for_each(|ns| *ns = ns.saturating_add(500) / 1000);
     }
     lines.retain(|_, value| *value > 0);
     lines
