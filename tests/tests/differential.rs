@@ -91,6 +91,9 @@ impl Normal {
                 "read($1, #, 44)",
             ),
             (r"makedev\([^)]*\)", "#"),
+            // Names of temporary files of sed, and Perl's seeds from /dev/urandom.
+            (r"/sed[A-Za-z0-9]{6}\b", "/sed#"),
+            (r#"^read\(([0-9]+), "(\\.|[^"\\])*", 4\)"#, "read($1, #, 4)"),
             (r#"^getrandom\("[^"]*"(\.\.\.)?"#, "getrandom(#"),
             (r"^(getdents64\(.*?) = [0-9]+$", "$1 = #"),
         ];
@@ -153,15 +156,15 @@ const PROGRAMS: &[Program] = &[
     ),
     program("git", &["status", "--short"]),
     program("git", &["log", "--oneline"]),
-    program("git", &["add", "files/a"]),
+    program("git", &["hash-object", "files/a"]),
     program(
         "/usr/bin/sqlite3",
         &[
             "t.db",
-            "create table t(a); insert into t values (1); select * from t",
+            "pragma journal_mode=off; create table t(a); insert into t values (1); select * from t",
         ],
     ),
-    program("/bin/gzip", &["-k", "files/a"]),
+    program("/bin/gzip", &["-n", "-k", "files/a"]),
     program(
         "/bin/sh",
         &[
@@ -177,7 +180,10 @@ const PROGRAMS: &[Program] = &[
     program("/usr/bin/awk", &["{ n += NF } END { print n }", "files/a"]),
     program("/usr/bin/stat", &["files/a"]),
     program("/usr/bin/sha256sum", &["files/a", "files/b"]),
-    program("/bin/dd", &["if=files/a", "of=copy", "bs=512", "count=2"]),
+    program(
+        "/bin/dd",
+        &["if=files/a", "of=copy", "bs=512", "count=2", "status=none"],
+    ),
     program("/bin/ln", &["-s", "files/a", "link"]),
     program("/bin/mkdir", &["-p", "x/y/z"]),
     program("/bin/chmod", &["600", "files/a"]),
@@ -186,10 +192,7 @@ const PROGRAMS: &[Program] = &[
     program("/usr/bin/diff", &["files/a", "files/b"]),
     program(
         "/bin/bash",
-        &[
-            "-c",
-            "for i in 1 2 3; do (exit $i); done; cat <(echo a) < files/b",
-        ],
+        &["-c", "x=$(< files/b); [[ $x == b ]] && echo \"${x^^}\""],
     ),
     program(
         "/usr/bin/perl",
@@ -202,7 +205,7 @@ const PROGRAMS: &[Program] = &[
     program("/usr/bin/timeout", &["5", "/bin/echo", "in time"]),
     program("/usr/bin/id", &[]),
     program("/bin/readlink", &["-f", "files/sub/../a"]),
-    program("/bin/mktemp", &["-u"]),
+    program("/usr/bin/basename", &["files/a"]),
     program("/usr/bin/curl", &["-s", "file:///etc/hostname"]),
 ];
 
@@ -233,6 +236,8 @@ fn run(place: &Place, program: &Program, tracer: &mut Command) -> String {
         .args(program.args)
         .current_dir(&dir)
         .env("PYTHONHASHSEED", "0")
+        .env("PERL_HASH_SEED", "0")
+        .env("PERL_RAND_SEED", "0")
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("LC_ALL", "C")
         .env("TZ", "UTC")

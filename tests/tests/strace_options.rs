@@ -491,14 +491,14 @@ const OPTIONS: &[(&str, Fate)] = &[
     ("-Y", Same(&["-Y"])),
     ("-c", Elsewhere),
     ("--summary-only", Elsewhere),
-    ("-C", Same(&["-C", "-U", "calls,name", "-S", "name"])),
+    ("-C", Same(&["-C", "-w", "-U", "calls,name", "-S", "name"])),
     (
         "--summary",
-        Same(&["--summary", "-U", "calls,name", "-S", "name"]),
+        Same(&["-w", "--summary", "-U", "calls,name", "-S", "name"]),
     ),
     (
         "-O",
-        Same(&["-O", "1us", "-C", "-U", "calls,name", "-S", "name"]),
+        Same(&["-w", "-O", "1us", "-C", "-U", "calls,name", "-S", "name"]),
     ),
     (
         "--summary-syscall-overhead",
@@ -518,15 +518,28 @@ const OPTIONS: &[(&str, Fate)] = &[
     ),
     (
         "--summary-sort-by",
-        Same(&["--summary-sort-by=name", "-C", "-U", "name,calls"]),
+        Same(&["-w", "--summary-sort-by=name", "-C", "-U", "name,calls"]),
     ),
-    ("-U", Same(&["-U", "name,errors,calls", "-C", "-S", "name"])),
+    (
+        "-U",
+        Same(&["-w", "-U", "name,errors,calls", "-C", "-S", "name"]),
+    ),
     (
         "--summary-columns",
-        Same(&["--summary-columns=name,calls", "-C", "-S", "name"]),
+        Same(&["-w", "--summary-columns=name,calls", "-C", "-S", "name"]),
     ),
     ("-w", Same(&["-w", "-C", "-U", "name,calls", "-S", "name"])),
-    ("--summary-wall-clock", Same(&["--summary-wall-clock"])),
+    (
+        "--summary-wall-clock",
+        Same(&[
+            "--summary-wall-clock",
+            "-C",
+            "-U",
+            "calls,name",
+            "-S",
+            "name",
+        ]),
+    ),
     (
         "--inject",
         Refused(&["--inject=all:error=EIO"], "--inject is not supported: "),

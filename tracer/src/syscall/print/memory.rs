@@ -12,13 +12,19 @@ const SHM_HUGETLB: u64 = 0o4000;
 
 /// Flags of `mmap`: type, bits, huge page size.
 pub static MMAP_FLAGS: Custom = Custom {
-    print: |p, index| p.mmap_flags(&memory::MMAP, p.arg(index) & 0xffff_ffff),
+    print: |p, index| {
+        let flags = p.arg(index) & 0xffff_ffff;
+        p.constant(flags, |p| p.mmap_flags(&memory::MMAP, flags));
+    },
     ..Custom::PLAIN
 };
 
 /// [`MMAP_FLAGS`] of arm64.
 pub static MMAP_FLAGS_A64: Custom = Custom {
-    print: |p, index| p.mmap_flags(&memory::MMAP_A64, p.arg(index) & 0xffff_ffff),
+    print: |p, index| {
+        let flags = p.arg(index) & 0xffff_ffff;
+        p.constant(flags, |p| p.mmap_flags(&memory::MMAP_A64, flags));
+    },
     ..Custom::PLAIN
 };
 
