@@ -81,7 +81,7 @@ pub fn tracked_calls() -> impl Iterator<Item = u32> {
     let openers = OPENERS.iter().map(|o| o.0);
     openers
         .chain(OTHERS.iter().copied())
-        .filter_map(|name| table::by_name(name))
+        .filter_map(table::by_name)
 }
 
 /// Whether a call returns a descriptor when it succeeds.
