@@ -168,7 +168,7 @@ fn rounds_of_gos_scheduler_are_given_up_and_the_rest_goes_on() {
 fn sampled_switches_stand_for_all() {
     let Some(place) = place(true) else { return };
     let mut target = Running::ready(&mut place.command("c/bench_loop", &["2500", "pipe"]));
-    let args = ["offcpu", "--format", "json", "--max-overhead", "10", "-p"];
+    let args = ["offcpu", "--format", "json", "--max-overhead", "25", "-p"];
     let tracer = place.tracer(&args).args(&[&target.pid_text()]).attach();
     target.proceed();
     until("the end", || target.stdout().contains("done").then_some(()));

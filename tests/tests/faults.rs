@@ -128,7 +128,7 @@ fn usage_errors_are_exit_2() {
         ),
         (
             &["strace", "-e", "fault=open", "-p", "1"],
-            "-e fault= is not known; use -e trace=...",
+            "-e fault= is not supported: tracer never changes what its target does",
         ),
         (&["strace", "-c", "-U", "nonsense", "-p", "1"], "nonsense"),
         (&["strace", "-c", "-S", "nonsense", "-p", "1"], "nonsense"),

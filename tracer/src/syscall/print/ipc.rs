@@ -234,12 +234,16 @@ pub static SIGEVENT: Layout = Layout {
         const SIGEV_THREAD: u32 = 2;
         const SIGEV_THREAD_ID: u32 = 4;
         let notify = b.u32_at(12);
-        p.text("{sigev_value={");
-        p.fields(
-            b,
-            &[("sival_int", 0, As::I32), ("sival_ptr", 0, As::Pointer)],
-        );
-        p.text("}, ");
+        p.text("{");
+        // As strace does, only a value that is there.
+        if b.u64_at(0) != 0 {
+            p.text("sigev_value={");
+            p.fields(
+                b,
+                &[("sival_int", 0, As::I32), ("sival_ptr", 0, As::Pointer)],
+            );
+            p.text("}, ");
+        }
         let signal = match notify {
             SIGEV_SIGNAL | SIGEV_THREAD | SIGEV_THREAD_ID => As::Signal,
             _ => As::U32,
