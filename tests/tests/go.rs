@@ -152,8 +152,9 @@ fn go_schedules_at_least_twice_a_round_trip() {
 fn a_thread_that_sleeps_120_times_is_switched_at_least_as_often() {
     let Some(place) = place(true) else { return };
     let mut target = Running::ready(&mut place.command("c/sleeper", &["1"]));
-    let args = ["sched", "--format", "json", "-p", &target.pid_text()];
-    let tracer = place.tracer(&args).attach();
+    let exact = ["sched", "--max-overhead", "off"];
+    let args = ["--format", "json", "-p", &target.pid_text()];
+    let tracer = place.tracer(&exact).args(&args).attach();
     target.proceed();
     until("the end", || {
         target.stdout().contains("sleep_fifty_ms").then_some(())
