@@ -335,7 +335,8 @@ fn a_go_threads_raw_sleep_is_under_its_function() {
         let run = tracer.finish().success();
         let measured = number_after(&said, "main.rawSleep 23 ").expect("its own time") / 1000;
         let micros = blocked(&run.stdout, "main.rawSleep");
-        assert!(micros >= 23 * 19_500, "{name}: {micros} µs\n{}", run.stdout);
+        // A thread that is preempted on its way to sleep, until after its timer, never waits.
+        assert!(micros >= 20 * 19_500, "{name}: {micros} µs\n{}", run.stdout);
         assert!(
             micros <= measured,
             "{name}: {micros} µs of {measured}\n{}",
