@@ -143,16 +143,26 @@ fn add_tests(tree: &mut Tree, arch: Machine) -> Result<()> {
     };
     tree.host_file("vm/tracer", tracer);
     let tests = built(&["--package", "tracer-tests"], &["test", "--no-run"])?;
-    for (name, program) in tests.iter().filter(|(name, _)| name != "tracer_tests") {
+    for (name, program) in tests
+        .iter()
+        .filter(|(name, _)| !ELSEWHERE.contains(&&**name))
+    {
         tree.host_file(Path::new("vm/tests").join(name), program);
     }
     // The tests know where these are from their build.
-    let golden = workspace::root().join("tests/golden");
-    for entry in fs::read_dir(&golden)?.flatten() {
-        tree.host_file(entry.path(), &entry.path());
+    for golden in GOLDEN {
+        for entry in fs::read_dir(workspace::root().join(golden))?.flatten() {
+            tree.host_file(entry.path(), &entry.path());
+        }
     }
     Ok(())
 }
+
+/// Programs of tests that ask no kernel: their own unit tests, and those of hostile input.
+const ELSEWHERE: [&str; 2] = ["tracer_tests", "hostile"];
+
+/// Files that tests compare with.
+const GOLDEN: [&str; 2] = ["tests/golden", "tracer/src/syscall/golden"];
 
 /// Names and files of the programs that a cargo command says it has made.
 fn executables(cargo: &mut Command) -> Result<Vec<(String, PathBuf)>> {
