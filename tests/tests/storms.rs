@@ -135,7 +135,8 @@ fn deaths_that_find_no_room_do_not_keep_a_run_from_ending() {
 #[test]
 fn threads_that_ended_take_no_room() {
     let Some(place) = place(true) else { return };
-    let mut target = Running::ready(&mut place.command("c/threads_storm", &["2000", "2"]));
+    let mut target =
+        Running::ready(&mut place.command("c/threads_storm", &["2000", &lifetime(2.0)]));
     let commands: [(&[&str], &[&str]); 3] = [
         (&["offcpu", "--max-overhead", "off"], &["OFF_CPU_PENDING"]),
         (&["sched", "--max-overhead", "off"], &["RUNNABLE"]),

@@ -41,6 +41,10 @@ const FILES: &[(&str, &str)] = &[
         "What the target runs, where it is mapped, and its memory. They are only read.",
     ),
     ("/proc/kallsyms", "Names of the kernel's functions."),
+    (
+        "/var/cache/tracer/prices.json",
+        "What each probe costs on this host, measured once for each kernel and CPU.",
+    ),
 ];
 
 const ENVIRONMENT: &[(&str, &str)] = &[

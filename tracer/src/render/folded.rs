@@ -58,8 +58,12 @@ pub(super) fn frame_name(frame: &Frame) -> String {
     name
 }
 
-/// Names with control characters could also drive a terminal.
+/// Names with control characters could also drive a terminal. A line without any name is no stack
+/// to those who read it, and its value would be missing from the picture.
 fn sanitized(name: &str) -> String {
+    if name.is_empty() {
+        return "[unnamed]".to_owned();
+    }
     name.chars()
         .map(|c| match c {
             ';' => ':',

@@ -29,9 +29,10 @@ stops it twice a call. While it runs, every process on the host pays about 0.15 
 to be complete: more than 2 % is only told, and nothing detached, unless you give --max-overhead.
 
 Options are those of strace, with these differences: -d is --duration and -i is --interval; -a
-without a number is --all. What probes cost is --probe-costs here, -v is strace's. Lines go to stdout, or to the file of -o; notices go to stderr. Times
-are wall clock in the call (strace -c shows system CPU time without -w). Strings that were not in
-memory at entry are shown as addresses.";
+without a number is --all; what probes cost is --probe-costs, since -v is strace's. Lines go to
+stdout, or to the file of -o; notices go to stderr. Times are wall clock in the call (strace -c shows
+system CPU time without -w). Arguments that were not in memory at entry are read when the call ends;
+what nobody read is shown as an address, and counted. -s is at most 4096.";
 
 /// Which system calls does it make, with what arguments, results and durations
 #[derive(Clone, Debug, Args)]
