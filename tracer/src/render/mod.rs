@@ -2,6 +2,9 @@
 
 mod costed;
 mod gc_line;
+pub mod goroutine_dump;
+pub mod goroutine_json;
+pub mod goroutine_summary;
 mod histogram;
 mod run_queue;
 
