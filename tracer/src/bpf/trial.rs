@@ -105,6 +105,7 @@ impl RunningKernel {
             want_kernel_stack: true,
             want_user_stack: true,
             want_call_stack: false,
+            want_slow_stack: false,
             syscalls: [0; 9],
         };
         let sizes = Sizes {
@@ -112,6 +113,7 @@ impl RunningKernel {
             off_cpu: false,
             syscall_stats: false,
             run_queue: false,
+            slow_calls: false,
         };
         Kernel::load_for(&constants, sizes, Abilities::tried(self))
     }

@@ -101,6 +101,7 @@ impl Bench {
             off_cpu: has(Group::OffCpu),
             syscall_stats: has(Group::SyscallStats),
             run_queue: has(Group::RunQueue),
+            slow_calls: false,
         };
         let constants = Constants {
             target_tgid: 0,
@@ -110,6 +111,7 @@ impl Bench {
             want_kernel_stack: true,
             want_user_stack: true,
             want_call_stack: false,
+            want_slow_stack: false,
             syscalls: [u64::MAX; 9],
         };
         let subject = Subject::start().map_err(|e| format!("no process to measure on: {e}"))?;

@@ -20,5 +20,5 @@ mod watch;
 
 pub(crate) use launch::find_executable;
 pub use launch::{LaunchSetup, User};
-pub use plan::{Capture, Plan, TargetSpec};
+pub use plan::{CallStacks, Capture, Plan, TargetSpec};
 pub use run::{Outcome, run};

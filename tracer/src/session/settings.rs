@@ -2,7 +2,7 @@
 
 use tracer_common::capture::MAX_SYSCALLS;
 
-use super::plan::{Capture, Plan};
+use super::plan::{CallStacks, Capture, Plan};
 use super::target::Target;
 use crate::bpf::{Constants, Group, Sizes};
 use crate::syscall::filter;
@@ -17,6 +17,7 @@ pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
         want_kernel_stack: true,
         want_user_stack: true,
         want_call_stack: false,
+        want_slow_stack: false,
         syscalls: [0; 9],
     };
     if let (Target::Processes(processes), false) = (target, plan.follow)
@@ -31,10 +32,12 @@ pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
                 string_limit,
                 goroutines,
                 stacks,
+                copied: _,
             } => {
                 constants.string_limit = *string_limit;
                 constants.want_goid = *goroutines;
-                constants.want_call_stack = *stacks;
+                constants.want_call_stack = *stacks == CallStacks::All;
+                constants.want_slow_stack = matches!(stacks, CallStacks::Slow(_));
                 add_words(&mut constants.syscalls, syscalls);
             }
             Capture::SyscallStats { syscalls } => add_words(&mut constants.syscalls, syscalls),
@@ -69,5 +72,6 @@ pub(super) fn sizes(plan: &Plan) -> Sizes {
         off_cpu: has(Group::OffCpu),
         syscall_stats: has(Group::SyscallStats),
         run_queue: has(Group::RunQueue),
+        slow_calls: matches!(plan.call_stacks(), CallStacks::Slow(_)),
     }
 }

@@ -39,6 +39,11 @@ impl CallStacks {
         self.last.insert(tid, frames.copied().collect());
     }
 
+    /// The stack does not belong to the next call.
+    pub(super) fn forget(&mut self, tid: u32) {
+        self.last.remove(&tid);
+    }
+
     /// The process runs another program.
     pub(super) fn replace(&mut self, pid: u32) {
         self.names.retain(|key, _| key.0 != pid);
