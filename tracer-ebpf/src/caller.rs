@@ -1,78 +1,101 @@
 //! Who called the function that made a system call, where that function has no frame.
 //!
 //! A function of the C library that makes a call, like Go's `Syscall6`, leaves the frame pointer as
-//! its caller had it. The chain of frames then leads from it to the caller's caller.
+//! its caller had it. The chain of frames then leads from it to the caller's caller. Its own return
+//! address is on the stack, among other things: it is the one before which the function is called.
 
 use crate::probes::syscall::Registers;
 
-/// How far into a function the instruction that makes a call is at most, in bytes.
+/// How far into a function an instruction is at most, in bytes.
 const FUNCTION_LEN: u64 = 2048;
+/// Functions in a row that have no frame.
+pub const MOST: usize = 3;
 
-/// The address to which the function that made the call returns, if that can be told for sure and
-/// the chain of frames does not have it.
+/// Writes the return addresses of functions without a frame that the running thread is in, innermost
+/// first, to `frames`, and returns how many: none where it cannot be told for sure.
+///
+/// # Safety
+/// `frames` must have room for [`MOST`].
 #[cfg(bpf_target_arch = "x86_64")]
 #[inline(always)]
-pub fn of(registers: Registers) -> Option<u64> {
-    x86_64::of(registers)
+pub unsafe fn write(registers: Registers, frames: *mut u64) -> u64 {
+    let on_frame = registers.frame_pointer().wrapping_add(8);
+    let mut at = registers.instruction_pointer();
+    let mut from = registers.stack_pointer();
+    let mut count = 0;
+    while count < MOST {
+        let place = x86_64::caller_place(from, at);
+        // The chain of frames has the caller of a function with a frame.
+        if place == 0 || place == on_frame {
+            break;
+        }
+        at = x86_64::word(place);
+        from = place.wrapping_add(8);
+        // SAFETY: there is room.
+        unsafe { frames.add(count).write(at) };
+        count += 1;
+    }
+    count as u64
 }
 
-/// As on x86_64: there it is the register that a call sets, as long as nothing else was called.
-/// That it is the address after a call is all that is certain, so it must lie outside the function.
+/// As on x86_64: there the first is in the register that a call sets, as long as nothing else was
+/// called. That it is the address after a call is all that is certain, so it must lie outside the
+/// function.
+///
+/// # Safety
+/// `frames` must have room for one.
 #[cfg(bpf_target_arch = "aarch64")]
 #[inline(always)]
-pub fn of(registers: Registers) -> Option<u64> {
+pub unsafe fn write(registers: Registers, frames: *mut u64) -> u64 {
+    use aya_ebpf::helpers::bpf_probe_read_user;
+
     let link = registers.link();
-    let inside = link
-        .wrapping_sub(registers.instruction_pointer())
-        .wrapping_add(FUNCTION_LEN);
-    if inside < 2 * FUNCTION_LEN || link & 3 != 0 || link == on_frame(registers) {
-        return None;
+    let distance = link.wrapping_sub(registers.instruction_pointer());
+    let inside = distance.wrapping_add(FUNCTION_LEN) < 2 * FUNCTION_LEN;
+    let frame = registers.frame_pointer().wrapping_add(8) as *const u64;
+    // SAFETY: the helper checks the address.
+    let on_frame = unsafe { bpf_probe_read_user(frame) }.unwrap_or(0);
+    if inside || link & 3 != 0 || link == on_frame {
+        return 0;
     }
     // SAFETY: the helper checks the address.
-    let before =
-        unsafe { aya_ebpf::helpers::bpf_probe_read_user((link - 4) as *const u32) }.ok()?;
-    // `bl` and `blr` (Arm Architecture Reference Manual, C4.1).
-    let is_call = before & 0xfc00_0000 == 0x9400_0000 || before & 0xffff_fc1f == 0xd63f_0000;
-    is_call.then_some(link)
-}
-
-/// The return address in the innermost frame, which the chain of frames has.
-#[cfg(bpf_target_arch = "aarch64")]
-#[inline(always)]
-fn on_frame(registers: Registers) -> u64 {
-    let frame = registers.frame_pointer();
-    // SAFETY: the helper checks the address.
-    unsafe { aya_ebpf::helpers::bpf_probe_read_user((frame + 8) as *const u64) }.unwrap_or(0)
+    let before = unsafe { bpf_probe_read_user(link.wrapping_sub(4) as *const u32) }.unwrap_or(0);
+    // `bl` and `blr` (Arm Architecture Reference Manual, C6.2).
+    if before & 0xfc00_0000 != 0x9400_0000 && before & 0xffff_fc1f != 0xd63f_0000 {
+        return 0;
+    }
+    // SAFETY: there is room.
+    unsafe { frames.write(link) };
+    1
 }
 
 #[cfg(bpf_target_arch = "x86_64")]
 mod x86_64 {
     use aya_ebpf::helpers::bpf_probe_read_user;
 
-    use super::{FUNCTION_LEN, Registers};
+    use super::FUNCTION_LEN;
 
-    /// Words of the stack that are looked at: wrappers that let a thread be cancelled keep the
-    /// arguments there meanwhile.
-    const WORDS: u64 = 8;
+    /// Words of the stack that are looked at: functions with a variable number of arguments, for
+    /// instance `openat` of glibc, keep 13 there.
+    const WORDS: u64 = 24;
     /// Nothing is mapped below (`vm.mmap_min_addr`), nor above for user space.
     const CODE: core::ops::Range<u64> = 4096..1 << 56;
 
-    #[inline(always)]
-    pub fn of(registers: Registers) -> Option<u64> {
-        let at = registers.instruction_pointer();
-        let sp = registers.stack_pointer();
+    /// Where on the stack, from `from` on, the address is to which the function returns that `at`
+    /// is in; 0 when it is not found. Global in the BPF sense: the verifier checks it once.
+    #[unsafe(no_mangle)]
+    #[inline(never)]
+    pub extern "C" fn caller_place(from: u64, at: u64) -> u64 {
         let mut index = 0;
         while index < WORDS {
-            let place = sp.wrapping_add(index * 8);
+            let place = from.wrapping_add(index * 8);
             let address = word(place);
             if CODE.contains(&address) && calls(address, at) {
-                // Of a function with a frame, the chain has it.
-                let has_frame = registers.frame_pointer().wrapping_add(8) == place;
-                return if has_frame { None } else { Some(address) };
+                return place;
             }
             index += 1;
         }
-        None
+        0
     }
 
     /// Whether the instruction before `address` calls the function that `at` is in.
@@ -132,7 +155,7 @@ mod x86_64 {
     }
 
     #[inline(always)]
-    fn word(address: u64) -> u64 {
+    pub fn word(address: u64) -> u64 {
         // SAFETY: the helper checks the address.
         unsafe { bpf_probe_read_user(address as *const u64) }.unwrap_or(0)
     }

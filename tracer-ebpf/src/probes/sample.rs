@@ -83,33 +83,27 @@ pub fn sample(ctx: PerfEventContext) -> u32 {
 
 /// Sends the user stack of a thread that is in the kernel for a call, as a sample.
 ///
-/// Wrappers of system calls set up no frame, and so the chain of frames lacks the one function that
-/// matters most: their caller. It is put in its place.
+/// Functions that make system calls set up no frame, and so the chain of frames lacks the one
+/// function that matters most: their caller. It is put in its place.
 #[inline(always)]
 pub fn call_stack(probe: ProbeId, ctx: *mut c_void, registers: Registers) {
     let Some(scratch) = SAMPLE_SCRATCH.get_ptr_mut(CALL_STACK) else {
         return;
     };
     let record = scratch.cast::<u8>();
-    let user = match caller::of(registers) {
-        Some(caller) => {
-            // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
-            unsafe {
-                let frames = record.add(FIXED as usize).cast::<u64>();
-                frames.write(registers.instruction_pointer());
-                frames.add(1).write(caller);
-            }
-            // Without the innermost, which was written.
-            let rest = u64::from(BPF_F_USER_STACK) | 1;
-            16 + stack_of(ctx, record, FIXED + 16, STACK_BYTES - 16, rest)
-        }
-        None => stack(ctx, record, FIXED, u64::from(BPF_F_USER_STACK)),
+    // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
+    let callers = unsafe {
+        let frames = record.add(FIXED as usize).cast::<u64>();
+        frames.write(registers.instruction_pointer());
+        caller::write(registers, frames.add(1))
     };
+    // Without the innermost, which was written.
+    let rest = u64::from(BPF_F_USER_STACK) | 1;
+    let written = 8 + 8 * bounded::<3>(callers);
+    let most = STACK_BYTES - 8 * (1 + caller::MOST as u32);
+    let user = written + stack_of(ctx, record, FIXED + written, most, rest);
     let mut flags = 0;
-    if user == 0 {
-        flags |= sample_flag::NO_USER_STACK;
-    }
-    if user >= u64::from(STACK_BYTES) {
+    if user >= u64::from(most) {
         flags |= sample_flag::TRUNCATED;
     }
     let len = FIXED + user;

@@ -413,6 +413,28 @@ wall-clock time from entry to exit (strace -c shows system CPU time, strace -cw 
     }
 
     #[test]
+    fn losses_are_said_below_the_table_they_concern() {
+        let losses = Losses {
+            undecodable: 2,
+            probes: vec![crate::event::ProbeLoss {
+                ring_full: 40,
+                ..crate::event::ProbeLoss::default()
+            }],
+        };
+        let events = [
+            calls(0, 1, 1000, 0),
+            event(Body::Losses(losses)),
+            event(Body::Tick),
+            calls(0, 1, 1000, 0),
+            end(),
+        ];
+        let out = output(CountOptions::default(), &events);
+        let note = "42 events were lost: these are not all calls\n";
+        assert_eq!(out.matches(note).count(), 1, "{out}");
+        assert!(out.find(note) < out.rfind("read"), "{out}");
+    }
+
+    #[test]
     fn histograms_follow_the_table() {
         let options = CountOptions {
             histograms: true,

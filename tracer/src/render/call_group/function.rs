@@ -114,11 +114,15 @@ impl Functions {
         if let Some(function) = found {
             return Arc::clone(&function.name);
         }
-        let nothing = match () {
-            () if of(Owner::Runtime).next().is_some() => RUNTIME,
-            () if of(Owner::Library).next().is_some() => LIBRARY,
-            () if stack.is_empty() => NO_STACK,
-            () => UNKNOWN,
+        let has = |owner| of(owner).next().is_some();
+        let nothing = if has(Owner::Runtime) {
+            RUNTIME
+        } else if has(Owner::Library) {
+            LIBRARY
+        } else if stack.is_empty() {
+            NO_STACK
+        } else {
+            UNKNOWN
         };
         nothing.into()
     }
