@@ -73,10 +73,16 @@ impl Tables {
         let pid = target.pid();
         let attach = |options: &[&str]| {
             let tracer = place.tracer(&["strace", "-c", "-U", "calls,name"]);
-            tracer.args(options).args(&["-p", &pid.to_string()]).attach()
+            tracer
+                .args(options)
+                .args(&["-p", &pid.to_string()])
+                .attach()
         };
         let plain = attach(&[]);
-        let by: Vec<_> = KEYS.iter().map(|key| (*key, attach(&["--by", key]))).collect();
+        let by: Vec<_> = KEYS
+            .iter()
+            .map(|key| (*key, attach(&["--by", key])))
+            .collect();
         target.proceed();
         let target = target.finish().success();
         let table = |tracer: Running| {
@@ -153,7 +159,10 @@ fn each_call_is_in_its_group() {
     }
     assert_eq!(peers, 3);
     assert_eq!(calls(&peer, "connect", |k| k.starts_with("127.0.0.1:")), 2);
-    assert_eq!(calls(&peer, "write", |k| k == "-"), calls(&peer, "write", |_| true));
+    assert_eq!(
+        calls(&peer, "write", |k| k == "-"),
+        calls(&peer, "write", |_| true)
+    );
 
     let thread = tables.rows("thread");
     let main = format!("{}<grouped_calls>", tables.pid);
@@ -226,14 +235,27 @@ fn choices_of_calls_hold_for_groups() {
     assert!(failed.iter().all(|r| r.name == "openat"), "{failed:#?}");
     let (good, _) = table(&["-f", "-z", "-e", "trace=write,openat", "--by", "fd"]);
     assert!(good.iter().all(|r| r.name == "write" || r.name == "openat"));
-    assert_eq!(calls(&good, "write", |k| k.ends_with("/a>")), 130, "{good:#?}");
+    assert_eq!(
+        calls(&good, "write", |k| k.ends_with("/a>")),
+        130,
+        "{good:#?}"
+    );
 }
 
 #[test]
 fn children_are_threads_of_their_own() {
     let Some(place) = place(true) else { return };
     let mut target = Running::ready(&mut place.command("c/fork_tree", &["11", "101"]));
-    let args = ["strace", "-f", "-c", "-U", "calls,name", "--by", "thread", "-p"];
+    let args = [
+        "strace",
+        "-f",
+        "-c",
+        "-U",
+        "calls,name",
+        "--by",
+        "thread",
+        "-p",
+    ];
     let tracer = place.tracer(&args).args(&[&target.pid_text()]).attach();
     target.proceed();
     let made = target.finish().success().count();
@@ -251,7 +273,15 @@ fn a_recording_of_calls_has_the_same_groups() {
     let Some(place) = place(true) else { return };
     let (mut target, dir) = grouped_calls(&place);
     let file = place.path("a.trc");
-    let record = ["record", "-k", "strace", "-o", &file, "-p", &target.pid_text()];
+    let record = [
+        "record",
+        "-k",
+        "strace",
+        "-o",
+        &file,
+        "-p",
+        &target.pid_text(),
+    ];
     let recorder = place.tracer(&record).attach();
     target.proceed();
     let _ = target.finish().success();
@@ -285,14 +315,26 @@ fn a_key_needs_a_table() {
     let run = place.tracer(&["strace", "--by", "fd"]);
     let run = run.launching("/bin/true", &[]).run();
     let line = tracer_tests::one_line(&run, 2);
-    assert!(line.contains("--by is about the table of -c or -C"), "{line}");
+    assert!(
+        line.contains("--by is about the table of -c or -C"),
+        "{line}"
+    );
 }
 
 #[test]
 fn json_has_a_column_of_keys() {
     let Some(place) = place(true) else { return };
     let file = place.path("counts.json");
-    let options = ["strace", "-c", "--by", "path", "-U", "calls,name", "-o", &file];
+    let options = [
+        "strace",
+        "-c",
+        "--by",
+        "path",
+        "-U",
+        "calls,name",
+        "-o",
+        &file,
+    ];
     let options = [&options[..], &["-e", "trace=write", "--format", "json"]].concat();
     let dir = place.path("");
     let run = place.tracer(&options);
@@ -310,7 +352,16 @@ fn json_has_a_column_of_keys() {
 #[test]
 fn lines_and_a_table_by_key_go_together() {
     let Some(place) = place(true) else { return };
-    let options = ["strace", "-C", "--by", "fd", "-U", "calls,name", "-e", "trace=dup"];
+    let options = [
+        "strace",
+        "-C",
+        "--by",
+        "fd",
+        "-U",
+        "calls,name",
+        "-e",
+        "trace=dup",
+    ];
     let out = place.path("out");
     let dir = place.path("");
     let tracer = place.tracer(&options).args(&["-o", &out]);
