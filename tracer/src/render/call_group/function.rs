@@ -32,7 +32,7 @@ enum Owner {
     Program,
     /// Go's standard library.
     Standard,
-    /// Go's runtime.
+    /// Go's runtime, and what it shares with the standard library.
     Runtime,
     /// The C library and its like.
     Library,
@@ -220,11 +220,9 @@ fn is_language_library(function: &str) -> bool {
 /// Whose a Go function is, by the path of its package.
 fn go_owner(function: &str) -> Owner {
     let package = package(function);
-    let mut parts = package.split('/');
-    match parts.next().unwrap_or_default() {
+    match package.split('/').next().unwrap_or_default() {
         // Entry points in assembly have no package.
-        "" | "runtime" => Owner::Runtime,
-        "internal" if parts.next() == Some("runtime") => Owner::Runtime,
+        "" | "runtime" | "internal" => Owner::Runtime,
         // Calls of the kernel that the standard library lacks.
         "golang.org" if package.starts_with("golang.org/x/sys/") => Owner::Standard,
         first if STANDARD.binary_search(&first).is_ok() => Owner::Standard,
@@ -243,7 +241,7 @@ fn package(function: &str) -> &str {
 }
 
 /// First parts of the paths of packages of Go's standard library, up to Go 1.27; sorted.
-static STANDARD: [&str; 48] = [
+static STANDARD: [&str; 47] = [
     "archive",
     "bufio",
     "bytes",
@@ -265,7 +263,6 @@ static STANDARD: [&str; 48] = [
     "html",
     "image",
     "index",
-    "internal",
     "io",
     "iter",
     "log",
@@ -362,7 +359,8 @@ mod tests {
             ("runtime.futex", Owner::Runtime),
             ("runtime/debug.FreeOSMemory", Owner::Runtime),
             ("internal/runtime/syscall.Syscall6", Owner::Runtime),
-            ("internal/poll.(*FD).Write", Owner::Standard),
+            ("internal/poll.(*FD).Write", Owner::Runtime),
+            ("os.(*File).Write", Owner::Standard),
             ("net/http.(*conn).serve", Owner::Standard),
             ("golang.org/x/sys/unix.Write", Owner::Standard),
             ("slices.SortFunc[main.T/x]", Owner::Standard),
