@@ -420,6 +420,33 @@ fn the_slowest_calls_come_with_arguments_and_stacks() {
 }
 
 #[test]
+fn calls_chosen_by_duration_have_stacks() {
+    let Some(place) = place(true) else { return };
+    let dir = place.path("");
+    let out = place.path("out");
+    let options = [
+        "strace",
+        "-f",
+        "-k",
+        "--min-time",
+        "25ms",
+        "-e",
+        "trace=poll",
+    ];
+    let tracer = place.tracer(&options).args(&["-o", &out]);
+    let run = tracer.launching(place.fixture("c/grouped_calls"), &[&dir]);
+    let _ = run.run().success();
+    let text = std::fs::read_to_string(&out).expect("written");
+    let calls = with_stacks(&text);
+    let long = calls.iter().filter(|(call, _)| call.contains("30)"));
+    assert_eq!(long.clone().count(), 3, "{text}");
+    for (call, frames) in long {
+        let has = frames.iter().any(|f| f.contains("(long_wait+0x"));
+        assert!(has, "{call}: {frames:?}");
+    }
+}
+
+#[test]
 fn the_slowest_calls_of_go_programs_have_their_own_stacks() {
     let Some(place) = place(true) else { return };
     for release in place.go_releases() {

@@ -164,9 +164,12 @@ impl StraceArgs {
         let min_time = self.filter.min_time.unwrap_or_default();
         options.min_time_ns = u64::try_from(min_time.as_nanos()).unwrap_or(u64::MAX);
         options.slowest = self.filter.slowest.unwrap_or(0);
-        if options.slowest > 0 {
-            options.stacks = true;
-            options.slow_calls = Some(SlowCalls::default());
+        options.stacks |= options.slowest > 0;
+        if options.stacks && (options.slowest > 0 || options.min_time_ns > 0) {
+            // The kernel reads its clock somewhat before or after the times of the events.
+            let slow = SlowCalls::default();
+            slow.raise(options.min_time_ns - options.min_time_ns / 8);
+            options.slow_calls = Some(slow);
         }
         options.limit = self.tracing.syscall_limit.unwrap_or(0);
         options.comms =
