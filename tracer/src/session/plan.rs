@@ -171,15 +171,4 @@ impl Plan {
             })
             .unwrap_or(&CallStacks::None)
     }
-
-    /// Calls of which the memory behind arguments is copied.
-    pub(super) fn copied_calls(&self) -> SyscallSet {
-        self.captures
-            .iter()
-            .find_map(|c| match c {
-                Capture::SyscallStream { copied, .. } => Some(*copied),
-                _ => None,
-            })
-            .unwrap_or(SyscallSet::NONE)
-    }
 }

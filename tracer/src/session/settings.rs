@@ -5,20 +5,13 @@ use tracer_common::capture::MAX_SYSCALLS;
 use super::plan::{CallStacks, Capture, Plan};
 use super::target::Target;
 use crate::bpf::{Constants, Group, Sizes};
-use crate::syscall::filter;
+use crate::syscall::{capture, filter};
 
 /// Constants of the programs.
 pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
     let mut constants = Constants {
-        target_tgid: 0,
         target_all: matches!(target, Target::All),
-        string_limit: 32,
-        want_goid: false,
-        want_kernel_stack: true,
-        want_user_stack: true,
-        want_call_stack: false,
-        want_slow_stack: false,
-        syscalls: [0; 9],
+        ..Constants::default()
     };
     if let (Target::Processes(processes), false) = (target, plan.follow)
         && let [only] = &processes[..]
@@ -32,12 +25,13 @@ pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
                 string_limit,
                 goroutines,
                 stacks,
-                copied: _,
+                copied,
             } => {
                 constants.string_limit = *string_limit;
                 constants.want_goid = *goroutines;
                 constants.want_call_stack = *stacks == CallStacks::All;
                 constants.want_slow_stack = matches!(stacks, CallStacks::Slow(_));
+                constants.capture_rules = capture::rules_of(copied);
                 add_words(&mut constants.syscalls, syscalls);
             }
             Capture::SyscallStats { syscalls } => add_words(&mut constants.syscalls, syscalls),
