@@ -110,7 +110,9 @@ impl Functions {
             frames.filter_map(|(at, &address)| self.names.get(&(pid, address, at > 0)))
         };
         let of = |owner: Owner| functions().filter(move |f| f.owner == owner);
-        let found = of(Owner::Program).next().or(of(Owner::Standard).last());
+        let found = of(Owner::Program)
+            .next()
+            .or(of(Owner::Standard).next_back());
         if let Some(function) = found {
             return Arc::clone(&function.name);
         }
