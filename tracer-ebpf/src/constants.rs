@@ -46,6 +46,8 @@ constants! {
     WANT_USER_STACK / want_user_stack: u32 = 1;
     /// 1 when each syscall comes with the stack of its caller.
     WANT_CALL_STACK / want_call_stack: u32 = 0;
+    /// 1 when each syscall that lasts long comes with the stack of its caller.
+    WANT_SLOW_STACK / want_slow_stack: u32 = 0;
     /// CPUs whose slots may hold a syscall in flight.
     CPUS / cpus: u32 = 1;
     /// `task_struct.pid`

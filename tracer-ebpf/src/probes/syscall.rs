@@ -19,11 +19,13 @@ use crate::{
     cold,
     constants::{
         has_captures, is_birth, nr_execve, nr_rt_sigreturn, traces_syscall, want_call_stack,
+        want_slow_stack,
     },
     count, emit, filter, go,
     maps::{TARGETS, slot},
     memory::Captures,
     probes::sample,
+    slow,
 };
 #[cfg(bpf_target_arch = "x86_64")]
 use crate::{constants, task::Task};
@@ -99,9 +101,40 @@ impl Registers {
         unsafe { core::ptr::read_volatile(self.0.add(35).cast::<u32>()) }
     }
 
+    /// The address after the instruction that made the call: rip.
+    #[cfg(bpf_target_arch = "x86_64")]
+    #[inline(always)]
+    pub fn instruction_pointer(self) -> u64 {
+        self.word(16)
+    }
+
+    /// The address after the instruction that made the call: pc.
+    #[cfg(bpf_target_arch = "aarch64")]
+    #[inline(always)]
+    pub fn instruction_pointer(self) -> u64 {
+        self.word(32)
+    }
+
+    /// The link register: x30.
+    #[cfg(bpf_target_arch = "aarch64")]
+    #[inline(always)]
+    pub fn link(self) -> u64 {
+        self.word(30)
+    }
+
+    /// The frame pointer: rbp, x29.
+    #[inline(always)]
+    pub fn frame_pointer(self) -> u64 {
+        self.word(if cfg!(bpf_target_arch = "x86_64") {
+            4
+        } else {
+            29
+        })
+    }
+
     /// The stack pointer.
     #[inline(always)]
-    fn stack_pointer(self) -> u64 {
+    pub fn stack_pointer(self) -> u64 {
         self.word(if cfg!(bpf_target_arch = "x86_64") {
             19
         } else {
@@ -153,10 +186,14 @@ pub fn on_enter(ctx: *mut c_void, nr: u32, registers: impl Fn() -> Registers) {
         return;
     }
     count::hit(ProbeId::SyscallEnter);
+    let registers = registers();
     if want_call_stack() != 0 {
-        sample::call_stack(ctx);
+        sample::call_stack(ProbeId::SyscallEnter, ctx, registers);
     }
-    enter(tgid, id as u32, nr, registers());
+    if want_slow_stack() != 0 {
+        slow::begins();
+    }
+    enter(tgid, id as u32, nr, registers);
 }
 
 /// Whether the process counts, from this call on if it is the `execve` that was waited for.
@@ -221,13 +258,13 @@ fn enter(tgid: u32, tid: u32, nr: u32, registers: Registers) {
 #[btf_tracepoint(function = "sys_exit")]
 pub fn syscall_exit(ctx: BtfTracePointContext) -> i32 {
     let registers = || Registers::from_ptr(ctx.arg::<*const u64>(0));
-    on_exit(ctx.arg::<i64>(1), registers);
+    on_exit(ctx.as_ptr(), ctx.arg::<i64>(1), registers);
     0
 }
 
-/// A call of the running thread ends with `ret`.
+/// A call of the running thread ends with `ret`; `ctx` is the program's.
 #[inline(always)]
-pub fn on_exit(ret: i64, registers: impl Fn() -> Registers) {
+pub fn on_exit(ctx: *mut c_void, ret: i64, registers: impl Fn() -> Registers) {
     let id = bpf_get_current_pid_tgid();
     let tgid = (id >> 32) as u32;
     if !filter::is_target(tgid) {
@@ -242,6 +279,10 @@ pub fn on_exit(ret: i64, registers: impl Fn() -> Registers) {
         return;
     }
     count::hit(ProbeId::SyscallExit);
+    // The stack of a new program is not that of the caller.
+    if want_slow_stack() != 0 && !(nr == nr_execve() && ret == 0) && slow::was() {
+        sample::call_stack(ProbeId::SyscallExit, ctx, registers);
+    }
     exit(tgid, id as u32, nr, registers, ret);
 }
 

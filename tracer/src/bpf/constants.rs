@@ -17,6 +17,8 @@ pub struct Constants {
     pub want_user_stack: bool,
     /// A sample with the user stack precedes each syscall.
     pub want_call_stack: bool,
+    /// A sample with the user stack precedes the end of each syscall that lasted long enough.
+    pub want_slow_stack: bool,
     /// Bit `nr % 64` of word `nr / 64`; bit 0 of word 8 stands for all larger numbers.
     pub syscalls: [u64; 9],
     /// What records of syscalls copy, by number. Those beyond have no rules.
@@ -34,6 +36,7 @@ impl Default for Constants {
             want_kernel_stack: true,
             want_user_stack: true,
             want_call_stack: false,
+            want_slow_stack: false,
             syscalls: [0; 9],
             capture_rules: Vec::new(),
         }
@@ -97,6 +100,7 @@ impl Rodata {
             ("WANT_KERNEL_STACK", constants.want_kernel_stack.into()),
             ("WANT_USER_STACK", constants.want_user_stack.into()),
             ("WANT_CALL_STACK", constants.want_call_stack.into()),
+            ("WANT_SLOW_STACK", constants.want_slow_stack.into()),
             ("CPUS", cpus),
             ("TASK_PID", task("pid")?),
             ("TASK_TGID", task("tgid")?),

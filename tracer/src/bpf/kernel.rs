@@ -47,11 +47,13 @@ pub struct Sizes {
     pub syscall_stats: bool,
     /// Whether [`super::Group::RunQueue`] is captured.
     pub run_queue: bool,
+    /// Whether slow calls come with stacks.
+    pub slow_calls: bool,
 }
 
 impl Sizes {
     /// The larger maps and whether they are needed.
-    const fn maps(&self) -> [(bool, &'static [&'static str]); 3] {
+    const fn maps(&self) -> [(bool, &'static [&'static str]); 4] {
         [
             (
                 self.off_cpu,
@@ -59,6 +61,7 @@ impl Sizes {
             ),
             (self.syscall_stats, &["SYSCALL_STATS", "SPILLED"]),
             (self.run_queue, &["RUNNABLE", "RUN_QUEUE"]),
+            (self.slow_calls, &["CALL_BEGAN"]),
         ]
     }
 }
@@ -321,6 +324,17 @@ impl Kernel {
         let mut map: Array<_, u32> = Array::try_from(map).map_err(|e| map_error(name, e))?;
         let skip = one_in.clamp(1, 1 << 20).next_power_of_two() - 1;
         map.set(0, skip, 0).map_err(|e| map_error(name, e))
+    }
+
+    /// Takes the stacks of calls that last at least this, in ns, from now on.
+    ///
+    /// # Errors
+    /// When the map is not usable.
+    pub fn set_slow_calls(&mut self, least_ns: u64) -> Result<(), BpfError> {
+        let name = "SLOW_CALL";
+        let map = self.ebpf.map_mut(name).ok_or_else(|| missing(name))?;
+        let mut map: Array<_, u64> = Array::try_from(map).map_err(|e| map_error(name, e))?;
+        map.set(0, least_ns, 0).map_err(|e| map_error(name, e))
     }
 
     /// Detaches and unloads the programs of one group.

@@ -106,6 +106,7 @@ impl RunningKernel {
             off_cpu: false,
             syscall_stats: false,
             run_queue: false,
+            slow_calls: false,
         };
         Kernel::load_for(&constants, sizes, Abilities::tried(self))
     }

@@ -101,6 +101,7 @@ impl Bench {
             off_cpu: has(Group::OffCpu),
             syscall_stats: has(Group::SyscallStats),
             run_queue: has(Group::RunQueue),
+            slow_calls: false,
         };
         let constants = Constants {
             syscalls: [u64::MAX; 9],

@@ -22,6 +22,7 @@ pub use flame_graph::{FlameGraph, write_flame_graph};
 pub use folded::write_folded;
 pub use stack_sink::{OffCpuSink, OnCpuSink, StackFormat, StackOutput};
 pub use stack_text::{StackText, write_off_cpu, write_on_cpu};
+pub mod call_group;
 pub mod call_times;
 mod path_filter;
 pub mod strace_count;

@@ -168,6 +168,10 @@ impl<W: Write> StraceLines<W> {
     fn exit(&mut self, event: &Event, exit: &SyscallExit) -> Result<(), SinkError> {
         self.decoder.of_process(event.pid);
         let result = self.shown_exit(event, exit);
+        if self.options.slow_calls.is_some() {
+            // Not each call comes with a stack: the next one must not be shown with this one's.
+            self.stacks.forget(event.tid);
+        }
         if let Some(tables) = self.decoder.descriptors() {
             tables.exit(event.pid, event.tid, exit);
         }
@@ -212,6 +216,9 @@ impl<W: Write> StraceLines<W> {
         if self.options.slowest > 0 {
             let lines = self.out.unstage(event.tid);
             self.slowest.insert(took.unwrap_or(0), event.tid, lines);
+            if let Some(slow) = &self.options.slow_calls {
+                slow.raise(self.slowest.least());
+            }
         }
         self.count_shown()
     }

@@ -6,6 +6,8 @@ use crate::bpf::{Feature, Features, Group};
 fn constants() -> Constants {
     Constants {
         want_goid: true,
+        want_call_stack: true,
+        want_slow_stack: true,
         syscalls: [u64::MAX; 9],
         ..Constants::default()
     }
@@ -16,6 +18,7 @@ const SIZES: Sizes = Sizes {
     off_cpu: true,
     syscall_stats: true,
     run_queue: true,
+    slow_calls: true,
 };
 const MODERN: Abilities = Abilities {
     compare_exchange: true,

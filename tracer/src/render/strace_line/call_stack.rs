@@ -39,6 +39,11 @@ impl CallStacks {
         self.last.insert(tid, frames.copied().collect());
     }
 
+    /// The stack does not belong to the next call.
+    pub(super) fn forget(&mut self, tid: u32) {
+        self.last.remove(&tid);
+    }
+
     /// The process runs another program.
     pub(super) fn replace(&mut self, pid: u32) {
         self.names.retain(|key, _| key.0 != pid);
@@ -60,10 +65,17 @@ impl CallStacks {
     /// One line a frame, as strace prints it.
     pub(super) fn lines(&self, pid: u32, tid: u32) -> Vec<String> {
         let stack = self.last.get(&tid).map_or(&[][..], Vec::as_slice);
-        let frames = stack.iter().enumerate();
-        frames
-            .map(|(at, &address)| frame(address, self.names.get(&(pid, address, at > 0))))
-            .collect()
+        let mut lines = Vec::new();
+        for (at, &address) in stack.iter().enumerate() {
+            let symbol = self.names.get(&(pid, address, at > 0));
+            // A register that is no frame pointer can lead to itself.
+            let nowhere = symbol.is_none_or(|s| s.module.is_none());
+            if nowhere && at > 0 && stack[at - 1] == address {
+                break;
+            }
+            lines.push(frame(address, symbol));
+        }
+        lines
     }
 }
 
@@ -112,13 +124,14 @@ mod tests {
         let sample = Sample {
             comm: String::new(),
             kernel: Vec::new(),
-            user: vec![0x1234, 0x1300, 0x9999, 0, 0x9999],
+            user: vec![0x1234, 0x1300, 0x1300, 0x9999, 0x9999, 0x9999, 0, 0x9998],
             user_missing: false,
             truncated: false,
         };
         stacks.note(8, &sample);
         let lines = [
             " > /lib/a(write+0x14) [0x234]",
+            " > /lib/a() [0x300]",
             " > /lib/a() [0x300]",
             " > [0x9999]",
         ];
