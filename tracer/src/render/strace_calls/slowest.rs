@@ -8,7 +8,7 @@ type Call = (u64, Reverse<u64>, u32, String);
 
 /// Keeps the longest calls.
 #[derive(Debug)]
-pub(super) struct Slowest {
+pub(in crate::render) struct Slowest {
     limit: usize,
     seen: u64,
     calls: BTreeSet<Call>,
@@ -16,7 +16,7 @@ pub(super) struct Slowest {
 
 impl Slowest {
     /// Keeps `limit` calls.
-    pub(super) const fn new(limit: usize) -> Self {
+    pub(in crate::render) const fn new(limit: usize) -> Self {
         Self {
             limit,
             seen: 0,
@@ -25,12 +25,12 @@ impl Slowest {
     }
 
     /// Whether a call of this duration in ns is among the longest so far.
-    pub(super) fn takes(&self, took: u64) -> bool {
+    pub(in crate::render) fn takes(&self, took: u64) -> bool {
         let shortest = self.calls.first().map_or(0, |c| c.0);
         self.calls.len() < self.limit || took > shortest
     }
 
-    pub(super) fn insert(&mut self, took: u64, tid: u32, lines: String) {
+    pub(in crate::render) fn insert(&mut self, took: u64, tid: u32, lines: String) {
         self.seen += 1;
         self.calls.insert((took, Reverse(self.seen), tid, lines));
         if self.calls.len() > self.limit {
@@ -39,7 +39,7 @@ impl Slowest {
     }
 
     /// The threads and lines of the calls, longest first.
-    pub(super) fn take(&mut self) -> Vec<(u32, String)> {
+    pub(in crate::render) fn take(&mut self) -> Vec<(u32, String)> {
         let calls = std::mem::take(&mut self.calls);
         calls.into_iter().rev().map(|c| (c.2, c.3)).collect()
     }

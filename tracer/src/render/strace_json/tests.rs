@@ -1,0 +1,3 @@
+use super::*;
+use crate::event::{Capture, StopReason};
+use tracer_common::capture::kind;
