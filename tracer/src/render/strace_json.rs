@@ -32,6 +32,9 @@ use value::{Value, parse};
 /// field changes its meaning or goes away.
 pub const SCHEMA: &str = "strace/1";
 
+/// The JSON Schema of the objects.
+pub const SCHEMA_TEXT: &str = include_str!("strace_json/schema.json");
+
 /// Writes a JSON object for each event.
 ///
 /// A call is one object, written when it returns; the objects stand in the order of ends, and of
