@@ -27,7 +27,7 @@ fn objects(ndjson: &str) -> Vec<Value> {
 
 /// Records a program; the name is that of the file.
 fn record(place: &Place, name: &str, program: &str, args: &[&str]) -> String {
-    let file = place.path(name);
+    let file = place.path(&format!("{name}.trc"));
     let run = place
         .tracer(&["record", "-f", "-k", "strace", "-o", &file])
         .launching(program, args)
@@ -205,7 +205,8 @@ fn a_document_is_whole_when_the_trace_is_interrupted() {
         .check(&document)
         .unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(document["summary"]["reason"], "interrupted");
-    assert_eq!(document["events"][0]["type"], "attach");
+    let mut events = document["events"].as_array().expect("events").iter();
+    assert!(events.any(|e| e["type"] == "attach"), "{text}");
 }
 
 #[test]
@@ -343,7 +344,7 @@ fn everything() -> Vec<Event> {
     let mut write = plain_call(1, [1, 0x7000, 40, 0, 0, 0]);
     write.captures.push(Capture {
         arg: 1,
-        kind: kind::BYTES,
+        kind: kind::BUFFER,
         wanted: 40,
         data: vec![b'a'; 40],
         ..Capture::default()
