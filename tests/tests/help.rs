@@ -3,8 +3,8 @@
 use regex_lite::Regex;
 use tracer_tests::{assert_golden, place};
 
-const COMMANDS: [&str; 8] = [
-    "strace", "profile", "offcpu", "sched", "gc", "record", "report", "doctor",
+const COMMANDS: [&str; 9] = [
+    "strace", "profile", "offcpu", "sched", "gc", "record", "report", "doctor", "schema",
 ];
 
 #[test]

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use tracer::event::Event;
 use tracer::recording::{Reader, Writer};
 use tracer::render::strace_count::{CountFormat, CountOptions, StraceCounts};
+use tracer::render::strace_json::{JsonFormat, StraceJson};
 use tracer::render::strace_line::{LineOptions, StraceLines};
 use tracer::render::{
     GcFormat, GcSink, OffCpuSink, OnCpuSink, RunQueueFormat, RunQueueSink, StackFormat,
@@ -18,7 +19,7 @@ use tracer_tests::{Place, place, whole_calls};
 
 /// What each kind can be shown as.
 const FORMATS: [(&str, &[&str]); 6] = [
-    ("strace", &["text"]),
+    ("strace", &["text", "json", "ndjson"]),
     ("count", &["text", "json"]),
     ("profile", &["text", "folded", "svg", "json"]),
     ("offcpu", &["text", "folded", "svg", "json"]),
@@ -131,6 +132,12 @@ fn sinks() -> Vec<(&'static str, Shared, Box<dyn Sink>)> {
     add("strace", &|out| {
         Box::new(StraceLines::new(LineOptions::default(), out, "out"))
     });
+    for format in [JsonFormat::Document, JsonFormat::Lines] {
+        add("strace", &|out| {
+            let options = LineOptions::default();
+            Box::new(StraceJson::new(options, out, "out", format))
+        });
+    }
     for format in [CountFormat::Text, CountFormat::Json] {
         let options = CountOptions {
             format,
@@ -209,7 +216,7 @@ fn events_that_went_through_a_file_are_shown_as_if_they_had_not() {
     drop(writer);
     let again = read(Path::new(&copy));
     let (live, replayed) = (feed(&events), feed(&again));
-    assert_eq!(live.len(), 17);
+    assert_eq!(live.len(), 19);
     for ((name, live), (_, replayed)) in live.iter().zip(&replayed) {
         assert!(live.len() > 100, "{name}: {live}");
         assert_eq!(live, replayed, "{name}");

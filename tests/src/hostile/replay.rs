@@ -7,6 +7,7 @@ use std::rc::Rc;
 use tracer::event::{Body, Event, RunEnd, RunStart};
 use tracer::recording::{Reader, Writer};
 use tracer::render::strace_count::{CountFormat, CountOptions, StraceCounts};
+use tracer::render::strace_json::{JsonFormat, StraceJson};
 use tracer::render::strace_line::{LineOptions, Precision, Prefix, StraceLines, Timestamp};
 use tracer::render::{
     GcFormat, GcSink, GcSummarySink, OffCpuSink, OnCpuSink, RunQueueFormat, RunQueueSink,
@@ -185,6 +186,12 @@ fn sinks(options: u8) -> Vec<(Audience, Tally, Box<dyn Sink>)> {
     add(People, &|out| {
         Box::new(StraceLines::new(line_options(options), out, "memory"))
     });
+    for format in [JsonFormat::Document, JsonFormat::Lines] {
+        add(Programs, &|out| {
+            let options = json_options(options);
+            Box::new(StraceJson::new(options, out, "memory", format))
+        });
+    }
     for (audience, format) in [(People, CountFormat::Text), (Programs, CountFormat::Json)] {
         let counts = counts(options, format);
         add(audience, &|out| {
@@ -240,6 +247,16 @@ fn line_options(bits: u8) -> LineOptions {
         quiet: [QuietSet::ALL, QuietSet::NONE][usize::from(bits >> 7)],
         follow: true,
         ..LineOptions::default()
+    }
+}
+
+fn json_options(bits: u8) -> LineOptions {
+    LineOptions {
+        stacks: bits & 1 != 0,
+        instruction_pointer: bits & 2 != 0,
+        slowest: usize::from(bits >> 2 & 1),
+        limit: u64::from(bits & 8),
+        ..line_options(bits)
     }
 }
 

@@ -17,6 +17,7 @@ use crate::commands::profile::ProfileArgs;
 use crate::commands::record::RecordArgs;
 use crate::commands::report::ReportArgs;
 use crate::commands::sched::SchedArgs;
+use crate::commands::schema::SchemaArgs;
 use crate::commands::strace::StraceArgs;
 
 pub use man_page::{ManPage, man_pages};
@@ -73,6 +74,8 @@ pub enum Command {
     Report(ReportArgs),
     #[command(help_template = TEMPLATE)]
     Doctor(DoctorArgs),
+    #[command(help_template = TEMPLATE)]
+    Schema(SchemaArgs),
     #[command(hide = true, help_template = TEMPLATE)]
     Completions(CompletionsArgs),
     #[command(hide = true, help_template = TEMPLATE)]

@@ -36,6 +36,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<Exit> {
         Command::Record(args) => args.execute(),
         Command::Report(args) => args.execute(),
         Command::Doctor(args) => args.execute(),
+        Command::Schema(args) => args.execute(),
         Command::Completions(args) => args.execute(),
         Command::Man(args) => args.execute(),
     }

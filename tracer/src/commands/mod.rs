@@ -10,6 +10,7 @@ pub mod profile;
 pub mod record;
 pub mod report;
 pub mod sched;
+pub mod schema;
 pub mod strace;
 
 mod execute;

@@ -25,5 +25,7 @@ pub use stack_text::{StackText, write_off_cpu, write_on_cpu};
 pub mod call_group;
 pub mod call_times;
 mod path_filter;
+mod strace_calls;
 pub mod strace_count;
+pub mod strace_json;
 pub mod strace_line;

@@ -130,6 +130,40 @@ pub struct Custom {
     pub comma: Comma,
     /// Prints argument number `index`.
     pub print: fn(&mut Printer<'_>, index: usize),
+    /// What it is to a program; unless given, data when something is copied.
+    pub form: Option<Form>,
+    /// The register that is printed, where it is not the argument's own.
+    pub register: Option<u8>,
+}
+
+/// What an argument is to a program that reads a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Int32,
+    UInt32,
+    Int64,
+    UInt64,
+    /// A pointer that is not followed.
+    Address,
+    /// A descriptor, or `AT_FDCWD`.
+    Fd,
+    Signal,
+    /// Permission bits.
+    Mode,
+    Flags32,
+    Flags64,
+    /// One of several named values.
+    Enum,
+    /// A pointer to a file's name.
+    Path,
+    /// A pointer to text.
+    Text,
+    /// A pointer to bytes.
+    Bytes,
+    /// A pointer to a structure, an array, an address of a socket.
+    Data,
+    /// Depends on the other arguments.
+    Any,
 }
 
 /// When the comma before an argument that waits for the end of the call is printed.
@@ -152,6 +186,8 @@ impl Custom {
         shown: |_| true,
         comma: Comma::Early,
         print: |_, _| (),
+        form: None,
+        register: None,
     };
 }
 
@@ -212,6 +248,41 @@ impl Kind {
         match self {
             Self::Custom(custom) => (custom.shown)(args),
             _ => true,
+        }
+    }
+
+    /// What the argument is to a program.
+    #[must_use]
+    pub const fn form(&self) -> Form {
+        match self {
+            Self::Int => Form::Int32,
+            Self::UInt | Self::Hex32 => Form::UInt32,
+            Self::Long => Form::Int64,
+            Self::ULong | Self::Hex => Form::UInt64,
+            Self::Ptr => Form::Address,
+            Self::Mode | Self::FileMode => Form::Mode,
+            Self::Fd | Self::DirFd => Form::Fd,
+            Self::Signal => Form::Signal,
+            Self::Path => Form::Path,
+            Self::Text => Form::Text,
+            Self::BytesIn(_) | Self::BytesOut => Form::Bytes,
+            Self::Flags(_) => Form::Flags32,
+            Self::Flags64(_) => Form::Flags64,
+            Self::Enum(_) => Form::Enum,
+            Self::Custom(Custom {
+                form: Some(form), ..
+            }) => *form,
+            Self::Custom(custom) if custom.rules.is_empty() => Form::Any,
+            _ => Form::Data,
+        }
+    }
+
+    /// The register that argument number `index` is printed from.
+    #[must_use]
+    pub fn register(&self, index: usize) -> usize {
+        match self {
+            Self::Custom(custom) => custom.register.map_or(index, usize::from),
+            _ => index,
         }
     }
 

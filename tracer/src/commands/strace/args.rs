@@ -23,6 +23,13 @@ Examples:
   tracer strace -yy -Z -p 812              calls that fail, with files and addresses
   tracer strace --min-time 10ms -p 812     slow calls only; --slowest 5: the longest, with stacks
   tracer strace --goroutines -p 812        each line with its goroutine (Go programs)
+  tracer strace --format ndjson -p 812     each call as a JSON object, for jq and scripts:
+    ... | jq -r 'select(.error == \"ENOENT\") | .args[] | select(.type == \"path\") | .value'
+                                           files that were looked for and not found
+    ... | jq -c 'select(.type == \"call\" and .duration_ns > 10e6) | [.tid, .syscall, .result]'
+                                           calls that took more than 10 ms
+    ... | jq -r 'select(.syscall == \"connect\") | .args[1].value.sin_addr // empty'
+                                           where it connects to
 ";
 
 const OVERHEAD: &str = "\
@@ -35,7 +42,8 @@ Options are those of strace, with these differences: -d is --duration and -i is 
 without a number is --all; what probes cost is --probe-costs, since -v is strace's. Lines go to
 stdout, or to the file of -o; notices go to stderr. Times are wall clock in the call (strace -c shows
 system CPU time without -w). Arguments that were not in memory at entry are read when the call ends;
-what nobody read is shown as an address, and counted. -s is at most 4096.
+what nobody read is shown as an address, and counted. -s is at most 4096. What the objects of
+--format json and ndjson look like: tracer schema strace.
 
 --by function is the innermost function of the program's own: not of Go's runtime and standard
 library, nor of the C library. Stacks are by frame pointers, which Go always has, and C with

@@ -3,6 +3,7 @@
 use super::args::{Interruptible, StraceArgs};
 use super::destination::Destination;
 use super::expression::Expressions;
+use super::json::{check_json, json_format};
 use super::tips::Tips;
 use super::view::{MAX_STRING_LIMIT, count_format, live_sink};
 use crate::commands::execute::{Exit, capture};
@@ -41,10 +42,17 @@ impl StraceArgs {
         }
         let destination = self.destination()?;
         let options = self.line_options(&expressions)?;
+        let json = !self.statistics.summary_only && json_format(&self.output)?.is_some();
+        if json {
+            check_json(&self, &options, &destination)?;
+        }
         let mut plan = self.plan(vec![self.stream(&options)], "strace")?;
         plan.go_optional = true;
         plan.interval = self.statistics.interval;
-        let options = self.styled(options, &plan, &destination, expressions.quiet);
+        let options = match json {
+            true => self.followed(options, &plan, expressions.quiet),
+            false => self.styled(options, &plan, &destination, expressions.quiet),
+        };
         let sinks = self.stream_sinks(options, &destination)?;
         let exit = capture(&plan, sinks);
         if let Some(line) = self.tracing.tips.and_then(Tips::line) {
@@ -253,6 +261,15 @@ impl StraceArgs {
             Some(slow) => CallStacks::Slow(slow.clone()),
             None if options.stacks => CallStacks::All,
             None => CallStacks::None,
+        }
+    }
+
+    /// Objects look the same wherever they go.
+    fn followed(&self, options: LineOptions, plan: &Plan, quiet: Option<QuietSet>) -> LineOptions {
+        LineOptions {
+            follow: options.follow || plan.follow,
+            quiet: quiet.unwrap_or(QuietSet::of_count(self.target.quiet)),
+            ..options
         }
     }
 

@@ -6,11 +6,13 @@ use std::time::Duration;
 use clap::{ArgAction, Args};
 
 use super::destination::{Destination, Writer};
+use super::json::json_format;
 use crate::cli::OutputArgs;
 use crate::error::ExpectedError;
 use crate::render::call_group::GroupBy;
 use crate::render::call_times::CallTimes;
 use crate::render::strace_count::{CountFormat, CountOptions, StraceCounts};
+use crate::render::strace_json::StraceJson;
 use crate::render::strace_line::{
     Column, LineOptions, Notices, Outputs, Precision, Prefix, SeparateFiles, StraceLines, Timestamp,
 };
@@ -268,19 +270,23 @@ pub(in crate::commands) struct LineStyle {
     pub(in crate::commands) follow: bool,
 }
 
-/// The sink of the lines of a recording.
+/// The sink of the calls of a recording.
 pub(in crate::commands) fn line_sink(
     view: &LineView,
     style: LineStyle,
     output: &OutputArgs,
 ) -> Result<Box<dyn Sink>, ExpectedError> {
-    output.format("strace", &["text"])?;
+    let json = json_format(output)?;
     let opened = output.open(true)?;
     let options = LineOptions {
         prefix: style.prefix,
         follow: style.follow,
         ..view.options()
     };
+    if let Some(format) = json {
+        let sink = StraceJson::new(options, opened.out, &opened.name, format);
+        return Ok(Box::new(sink));
+    }
     Ok(Box::new(StraceLines::new(
         options,
         opened.out,
@@ -319,7 +325,7 @@ pub(in crate::commands) fn call_count_sink(
     Ok(Box::new(CallTimes::recorded(table)))
 }
 
-/// The sink of lines of a live run.
+/// The sink of the calls of a live run.
 pub(super) struct Lines {
     pub(super) sink: Box<dyn Sink>,
     /// The output and its name, unless there is one for each thread: a table can share it.
@@ -329,13 +335,19 @@ pub(super) struct Lines {
 /// Opens the output of a live run.
 ///
 /// # Errors
-/// When it cannot be opened, or the format is none of lines.
+/// When it cannot be opened, or there is no such format.
 pub(super) fn live_sink(
     options: LineOptions,
     destination: &Destination,
     output: &OutputArgs,
 ) -> Result<Lines, ExpectedError> {
-    output.format("strace", &["text"])?;
+    if let Some(format) = json_format(output)? {
+        let (writer, name) = destination.open(output)?;
+        return Ok(Lines {
+            sink: Box::new(StraceJson::new(options, writer, &name, format)),
+            output: None,
+        });
+    }
     let notices = Notices::stderr();
     if let Destination::Separate { base, append } = destination {
         let files = Outputs::<Writer>::Separate(SeparateFiles::new(base.clone(), *append));

@@ -95,12 +95,12 @@ impl Default for LineOptions {
 
 impl LineOptions {
     /// Whether calls are shown that have no result, and so no duration.
-    pub(super) const fn shows_endless_calls(&self) -> bool {
+    pub(in crate::render) const fn shows_endless_calls(&self) -> bool {
         self.statuses.contains(Status::Unfinished) && self.min_time_ns == 0 && self.slowest == 0
     }
 
     /// Whether lines wait for the end of their call.
-    pub(super) fn whole_lines(&self) -> bool {
+    pub(in crate::render) fn whole_lines(&self) -> bool {
         self.statuses != StatusSet::ALL || self.min_time_ns > 0 || self.slowest > 0
     }
 }

@@ -1,7 +1,11 @@
 use super::*;
-use crate::event::{Capture, ProbeLoss};
+use crate::event::{Capture, ProbeLoss, RunStart, StopReason};
+use crate::syscall::machine::Machine;
 use crate::syscall::qualify::{QuietSet, SignalSet, StatusSet};
 use tracer_common::capture::kind;
+
+mod chosen;
+mod outputs;
 
 const NOSLEEP: u32 = 230;
 
@@ -54,7 +58,7 @@ fn end(reason: StopReason) -> Event {
 /// The numbers here are those of x86_64.
 fn sink(options: LineOptions) -> StraceLines<Vec<u8>> {
     let mut sink = StraceLines::new(options, Vec::new(), "out");
-    sink.decoder.set_machine(Some(Machine::X86_64));
+    sink.calls.decoder.set_machine(Some(Machine::X86_64));
     sink
 }
 
@@ -332,47 +336,6 @@ fn an_exec_in_a_thread_takes_the_leaders_place() {
 }
 
 #[test]
-fn calls_are_chosen_by_name_result_and_duration() {
-    let events = [
-        enter(0, 100, 3, [5, 0, 0, 0, 0, 0]),
-        exit(500, 100, 3, 0),
-        enter(1000, 100, 3, [6, 0, 0, 0, 0, 0]),
-        exit(3000, 100, 3, -9),
-        enter(4000, 100, 39, [0; 6]),
-        exit(4001, 100, 39, 1),
-    ];
-    let count = |options| lines(options, &events).lines().count();
-    let all = LineOptions::default;
-    let failed = lines(
-        LineOptions {
-            statuses: StatusSet::FAILED,
-            ..all()
-        },
-        &events,
-    );
-    assert_eq!(
-        failed,
-        "close(6)                                = -1 EBADF (Bad file descriptor)\n"
-    );
-    assert_eq!(
-        count(LineOptions {
-            statuses: StatusSet::SUCCESSFUL,
-            ..all()
-        }),
-        2
-    );
-    assert_eq!(
-        count(LineOptions {
-            min_time_ns: 400_000,
-            ..all()
-        }),
-        2
-    );
-    let calls = crate::syscall::filter::parse("close").expect("valid");
-    assert_eq!(count(LineOptions { calls, ..all() }), 2);
-}
-
-#[test]
 fn a_restarted_call_is_named() {
     let events = [
         enter(0, 100, 35, [0; 6]),
@@ -443,157 +406,6 @@ fn lives() -> Vec<Event> {
         gone(2, 101, 0x100),
         gone(3, 100, 15),
     ]
-}
-
-#[test]
-fn signals_and_messages_are_chosen() {
-    let with = |signals: &str, quiet: u8| {
-        let options = LineOptions {
-            signals: SignalSet::parse(signals).expect("valid"),
-            quiet: QuietSet::of_count(quiet),
-            prefix: Prefix::Never,
-            follow: true,
-            ..LineOptions::default()
-        };
-        lines(options, &lives())
-    };
-    let all = "--- SIGUSR1 ---\n+++ exited with 1 +++\n+++ killed by SIGTERM +++\n";
-    assert_eq!(with("all", 0), all);
-    assert_eq!(with("none", 0), "+++ exited with 1 +++\n");
-    assert_eq!(with("usr1", 2), "--- SIGUSR1 ---\n");
-}
-
-/// Keeps what is written where a test can read it.
-#[derive(Clone, Default)]
-struct Shared(std::rc::Rc<std::cell::RefCell<Vec<u8>>>);
-
-impl Write for Shared {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-#[test]
-fn notices_stand_apart_from_lines() {
-    let (out, told) = (Shared::default(), Shared::default());
-    let column = Column::new(out.clone(), "out".to_owned());
-    let options = LineOptions {
-        follow: true,
-        ..LineOptions::default()
-    };
-    let notices = Notices::to(Box::new(told.clone()));
-    let mut sink = StraceLines::with_outputs(options, Outputs::One(column), notices);
-    let events = [
-        at(0, 0, Body::Threads(vec![100, 102])),
-        enter(1, 100, 61, [0; 6]),
-        lives()[0].clone(),
-        end(StopReason::Interrupted),
-    ];
-    for event in &events {
-        sink.event(event).expect("written");
-    }
-    let text = |shared: &Shared| String::from_utf8(shared.0.borrow().clone()).expect("ASCII");
-    assert_eq!(text(&out), "[pid   100] wait4(0,  <unfinished ...>\n");
-    assert_eq!(
-        text(&told),
-        "strace: Process 100 attached with 2 threads\nstrace: Process 101 attached\n\
-         strace: Process 100 detached\nstrace: Process 101 detached\n\
-         strace: Process 102 detached\n"
-    );
-}
-
-#[test]
-fn each_thread_has_a_file_of_its_own() {
-    let base = std::env::temp_dir().join(format!("tracer-lines-{}", std::process::id()));
-    let files = Outputs::<Vec<u8>>::Separate(SeparateFiles::new(base.clone(), false));
-    let options = LineOptions {
-        prefix: Prefix::Never,
-        ..LineOptions::default()
-    };
-    let mut sink = StraceLines::with_outputs(options, files, Notices::none());
-    let events = [
-        enter(0, 100, 61, [0; 6]),
-        enter(1, 101, 39, [0; 6]),
-        exit(2, 101, 39, 7),
-        gone(3, 101, 0),
-        exit(4, 100, 61, 101),
-        end(StopReason::TargetExited),
-    ];
-    for event in &events {
-        sink.event(event).expect("written");
-    }
-    let read = |tid: u32| {
-        let path = format!("{}.{tid}", base.display());
-        let text = std::fs::read_to_string(&path).expect("a file");
-        let _ = std::fs::remove_file(path);
-        text
-    };
-    assert_eq!(read(100), "wait4(0, NULL, 0, NULL)                 = 101\n");
-    assert_eq!(
-        read(101),
-        "getpid()                                = 7\n+++ exited with 0 +++\n"
-    );
-}
-
-#[test]
-fn calls_are_chosen_by_path_and_shown_with_it() {
-    let at_cwd = (-100i64).cast_unsigned();
-    let open = |time_us, path: &str, fd| {
-        let call = SyscallEnter {
-            nr: 257,
-            args: [at_cwd, 0x7000, 0, 0, 0, 0],
-            captures: vec![Capture {
-                arg: 1,
-                kind: kind::STRING,
-                data: path.into(),
-                ..Capture::default()
-            }],
-            ..SyscallEnter::default()
-        };
-        // No process has this id (`PID_MAX_LIMIT` is 2^22), so `/proc` does not interfere.
-        let mut events = [
-            at(time_us, 100, Body::SyscallEnter(call)),
-            exit(time_us + 1, 100, 257, fd),
-        ];
-        events.iter_mut().for_each(|e| e.pid = 1 << 30);
-        events
-    };
-    let close = |time_us, fd| {
-        let mut events = [
-            enter(time_us, 100, 3, [fd, 0, 0, 0, 0, 0]),
-            exit(time_us + 1, 100, 3, 0),
-        ];
-        events.iter_mut().for_each(|e| e.pid = 1 << 30);
-        events
-    };
-    let events = [
-        open(0, "/no/a", 3),
-        open(2, "/no/b", 4),
-        close(4, 3),
-        close(6, 4),
-    ]
-    .concat();
-    let mut options = LineOptions {
-        paths: vec!["/no/b".to_owned()],
-        ..LineOptions::default()
-    };
-    options.decode.track_descriptors = true;
-    assert_eq!(
-        lines(options.clone(), &events),
-        "openat(AT_FDCWD, \"/no/b\", O_RDONLY)     = 4\n\
-         close(4)                                = 0\n"
-    );
-    options.paths.clear();
-    options.decode.descriptors = crate::syscall::qualify::DescriptorDetails::PATH;
-    let text = lines(options, &events);
-    assert!(
-        text.contains(" = 3</no/a>\n") && text.contains("close(4</no/b>) "),
-        "{text}"
-    );
 }
 
 #[test]

@@ -207,3 +207,32 @@ fn calls_that_have_not_returned_print_as_strace_prints_them() {
     assert!(wrong.is_empty(), "{wrong}");
     assert!(count > 200);
 }
+
+/// Programs get arguments one by one; together they are the line.
+#[test]
+fn arguments_one_by_one_make_the_line() {
+    let fixed = [LINES, NUMBERS].into_iter().flat_map(|text| {
+        let (memory, cases) = load(text);
+        cases.into_iter().map(move |case| (memory.clone(), case))
+    });
+    let mut seen = 0;
+    for (memory, case) in fixed.chain(load_changing(STRUCTURES)) {
+        let captures = memory.captures(case.nr, &case.args, case.ret, STRING_LIMIT);
+        let enter = enter(&memory, &case);
+        let exit = SyscallExit {
+            nr: case.nr,
+            ret: case.ret,
+            captures: captures.1,
+            ..SyscallExit::default()
+        };
+        let mut decoder = decoder();
+        let whole = decoder.begin(&enter) + &decoder.rest(Some(&enter), &exit);
+        let mut arguments = decoder.first_arguments(&enter);
+        decoder.last_arguments(&enter, &exit, &mut arguments);
+        let texts: Vec<&str> = arguments.iter().map(|a| a.text.as_str()).collect();
+        let name = decoder.name(case.nr, false);
+        assert_eq!(format!("{name}({}", texts.join(", ")), whole);
+        seen += 1;
+    }
+    assert!(seen > 1000, "{seen} calls");
+}

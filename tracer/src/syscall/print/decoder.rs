@@ -16,9 +16,9 @@ use super::printer::{Printer, put};
 /// Formats calls. Keeps count of what could not be shown.
 #[derive(Clone, Debug)]
 pub struct Decoder {
-    options: DecodeOptions,
+    pub(super) options: DecodeOptions,
     machine: Option<Machine>,
-    faults: u64,
+    pub(super) faults: u64,
     /// What descriptors refer to, when that is shown.
     descriptors: Option<RefCell<Descriptors>>,
     /// Process of the calls.
@@ -56,7 +56,7 @@ impl Decoder {
         self.pid = pid;
     }
 
-    fn printer<'a>(
+    pub(super) fn printer<'a>(
         &'a self,
         enter: Option<&'a SyscallEnter>,
         exit: Option<&'a SyscallExit>,
@@ -69,7 +69,7 @@ impl Decoder {
     }
 
     /// Whether a call's arguments are shown as numbers.
-    fn is_raw(&self, nr: u32) -> bool {
+    pub(super) fn is_raw(&self, nr: u32) -> bool {
         self.options.raw.contains(nr)
     }
 
@@ -91,7 +91,7 @@ impl Decoder {
     }
 
     /// The 32-bit ABI has other numbers: its calls are shown by number.
-    fn row(&self, nr: u32, compat: bool) -> Option<&'static Syscall> {
+    pub(super) fn row(&self, nr: u32, compat: bool) -> Option<&'static Syscall> {
         let machine = self.machine.filter(|_| !compat)?;
         table::lookup_on(machine, nr)
     }
@@ -176,7 +176,7 @@ impl Decoder {
 }
 
 /// Index of the first argument that waits for the end of the call.
-fn split(row: &Syscall, args: &Registers) -> usize {
+pub(super) fn split(row: &Syscall, args: &Registers) -> usize {
     row.args
         .iter()
         .position(|(_, kind)| kind.shown(args) && kind.at_exit(args))

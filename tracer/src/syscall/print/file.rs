@@ -2,7 +2,7 @@
 
 use tracer_common::capture::{self, CaptureRule};
 
-use crate::syscall::arg::{Comma, Custom, Layout};
+use crate::syscall::arg::{Comma, Custom, Form, Layout};
 use crate::syscall::flags::{Names, file, mount};
 use crate::syscall::signal::push_signal;
 
@@ -18,18 +18,21 @@ const S_IFMT: u32 = 0o170_000;
 
 /// Flags of `open`: the access mode comes first.
 pub static OPEN_FLAGS: Custom = Custom {
+    form: Some(Form::Flags32),
     print: |p, index| p.open_flags(&file::OPEN, p.arg(index) & 0xffff_ffff),
     ..Custom::PLAIN
 };
 
 /// [`OPEN_FLAGS`] of arm64.
 pub static OPEN_FLAGS_A64: Custom = Custom {
+    form: Some(Form::Flags32),
     print: |p, index| p.open_flags(&file::OPEN_A64, p.arg(index) & 0xffff_ffff),
     ..Custom::PLAIN
 };
 
 /// Mode of `open`, when the flags (the argument before it) create a file.
 pub static OPEN_MODE: Custom = Custom {
+    form: Some(Form::Mode),
     shown: |args| args[1] & (O_CREAT | O_TMPFILE) != 0,
     print: |p, index| p.octal(p.arg(index) as u32 & 0xffff),
     ..Custom::PLAIN
@@ -37,6 +40,7 @@ pub static OPEN_MODE: Custom = Custom {
 
 /// Mode of `openat`.
 pub static OPENAT_MODE: Custom = Custom {
+    form: Some(Form::Mode),
     shown: |args| args[2] & (O_CREAT | O_TMPFILE) != 0,
     ..OPEN_MODE_TEMPLATE
 };
@@ -175,6 +179,7 @@ pub static XATTR_ARGS: Layout = Layout {
 
 /// Flags of `fanotify_init`: the class comes first.
 pub static FANOTIFY_FLAGS: Custom = Custom {
+    form: Some(Form::Flags32),
     print: |p, index| {
         const CLASS: u64 = 0xc;
         let flags = p.arg(index) & 0xffff_ffff;
@@ -189,6 +194,7 @@ pub static FANOTIFY_FLAGS: Custom = Custom {
 
 /// Flags of `statx`: how to synchronize comes first.
 pub static STATX_FLAGS: Custom = Custom {
+    form: Some(Form::Flags32),
     print: |p, index| {
         const SYNC: u64 = 0x6000;
         let flags = p.arg(index) & 0xffff_ffff;
@@ -289,6 +295,7 @@ pub static FCNTL_ARG_A64: Custom = Custom {
 };
 
 const FCNTL_ARG_TEMPLATE: Custom = Custom {
+    form: Some(Form::Any),
     rules: &[CaptureRule {
         kind: capture::kind::STRUCT,
         phase: capture::phase::ENTER | capture::phase::EXIT,
@@ -347,6 +354,7 @@ pub fn fcntl_result_a64(p: &mut Printer<'_>, ret: i64) {
 
 /// The path that `getcwd` stores; the result counts its NUL.
 pub static CWD: Custom = Custom {
+    form: Some(Form::Path),
     rules: &[CaptureRule {
         kind: capture::kind::STRING,
         phase: capture::phase::EXIT,
@@ -366,6 +374,7 @@ pub static CWD: Custom = Custom {
 
 /// File system type and options of `mount`, which a remount, bind or move ignores.
 pub static MOUNT_TEXT: Custom = Custom {
+    form: Some(Form::Path),
     rules: &[CaptureRule {
         kind: capture::kind::STRING,
         phase: capture::phase::ENTER,

@@ -2,7 +2,7 @@
 
 use tracer_common::capture::{self, CaptureRule};
 
-use crate::syscall::arg::{Custom, Registers};
+use crate::syscall::arg::{Custom, Form, Registers};
 use crate::syscall::flags::process;
 
 use super::printer::{Phase, Printer, put};
@@ -34,6 +34,7 @@ fn operation(args: &Registers) -> u64 {
 
 /// The operation and its modifiers.
 pub static FUTEX_OP: Custom = Custom {
+    form: Some(Form::Enum),
     print: |p, index| {
         let value = p.arg(index) & 0xffff_ffff;
         match process::FUTEX.get(value & !(PRIVATE | CLOCK_REALTIME)) {
@@ -60,6 +61,7 @@ pub static FUTEX_OP: Custom = Custom {
 
 /// The value to compare, or how many to wake.
 pub static FUTEX_VALUE: Custom = Custom {
+    form: Some(Form::UInt32),
     shown: |args| !matches!(operation(args), LOCK_PI | UNLOCK_PI | TRYLOCK_PI | LOCK_PI2),
     print: |p, index| put!(p, "{}", p.arg(index) as u32),
     ..Custom::PLAIN
@@ -67,6 +69,7 @@ pub static FUTEX_VALUE: Custom = Custom {
 
 /// A timeout, or a second count.
 pub static FUTEX_TIMEOUT: Custom = Custom {
+    form: Some(Form::Any),
     rules: &[CaptureRule {
         kind: capture::kind::STRUCT,
         phase: capture::phase::ENTER,
@@ -94,6 +97,7 @@ pub static FUTEX_TIMEOUT: Custom = Custom {
 
 /// The second futex.
 pub static FUTEX_ADDRESS2: Custom = Custom {
+    form: Some(Form::Address),
     shown: |args| {
         matches!(
             operation(args),
@@ -106,6 +110,7 @@ pub static FUTEX_ADDRESS2: Custom = Custom {
 
 /// Bit set, compared value, or encoded operation.
 pub static FUTEX_VALUE3: Custom = Custom {
+    form: Some(Form::UInt32),
     shown: |args| {
         matches!(
             operation(args),

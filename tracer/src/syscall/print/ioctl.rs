@@ -2,7 +2,7 @@
 
 use tracer_common::capture;
 
-use crate::syscall::arg::{Comma, Custom, Layout, Registers};
+use crate::syscall::arg::{Comma, Custom, Form, Layout, Registers};
 use crate::syscall::flags::ioctl::{self, IOCTL};
 use crate::syscall::flags::{Names, file, net};
 
@@ -128,6 +128,7 @@ fn of(args: &Registers) -> Shape {
 
 /// The request.
 pub static IOCTL_REQUEST: Custom = Custom {
+    form: Some(Form::UInt32),
     print: |p, index| {
         let request = p.arg(index) & 0xffff_ffff;
         match IOCTL.get(request) {
@@ -140,6 +141,7 @@ pub static IOCTL_REQUEST: Custom = Custom {
 
 /// The third argument.
 pub static IOCTL_ARG: Custom = Custom {
+    form: Some(Form::Any),
     rules: &[fixed(BOTH, SIZE), string(ENTER)],
     at_exit: |args| {
         matches!(
@@ -192,6 +194,7 @@ pub static IOCTL_ARG: Custom = Custom {
             p.interface_request(index)
         }
     },
+    ..Custom::PLAIN
 };
 
 static RANGE: Layout = Layout {

@@ -1,6 +1,6 @@
 //! System V IPC and POSIX message queues.
 
-use crate::syscall::arg::{Custom, Layout, Registers};
+use crate::syscall::arg::{Custom, Form, Layout, Registers};
 use crate::syscall::flags::{file, ipc, signal};
 
 use super::fields::{As, Field};
@@ -40,18 +40,21 @@ fn print_command(p: &mut Printer<'_>, index: usize, names: &crate::syscall::flag
 
 /// Command of `shmctl`.
 pub static SHMCTL_COMMAND: Custom = Custom {
+    form: Some(Form::Enum),
     print: |p, index| print_command(p, index, &ipc::SHMCTL),
     ..Custom::PLAIN
 };
 
 /// Command of `msgctl`.
 pub static MSGCTL_COMMAND: Custom = Custom {
+    form: Some(Form::Enum),
     print: |p, index| print_command(p, index, &ipc::MSGCTL),
     ..Custom::PLAIN
 };
 
 /// Command of `semctl`.
 pub static SEMCTL_COMMAND: Custom = Custom {
+    form: Some(Form::Enum),
     print: |p, index| print_command(p, index, &ipc::SEMCTL),
     ..Custom::PLAIN
 };
@@ -178,6 +181,7 @@ fn semctl_at_exit(args: &Registers) -> bool {
 
 /// The fourth argument of `semctl`: a number or a buffer.
 pub static SEMCTL_ARG: Custom = Custom {
+    form: Some(Form::Any),
     rules: &[fixed(BOTH, 104)],
     at_exit: semctl_at_exit,
     print: |p, index| p.semctl_arg(index, SEM_STATE),
@@ -186,6 +190,7 @@ pub static SEMCTL_ARG: Custom = Custom {
 
 /// [`SEMCTL_ARG`] of arm64.
 pub static SEMCTL_ARG_A64: Custom = Custom {
+    form: Some(Form::Any),
     rules: &[fixed(BOTH, 88)],
     at_exit: semctl_at_exit,
     print: |p, index| p.semctl_arg(index, SEM_STATE_A64),

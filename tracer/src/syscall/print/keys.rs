@@ -2,7 +2,7 @@
 
 use tracer_common::capture::kind;
 
-use crate::syscall::arg::{Comma, Custom};
+use crate::syscall::arg::{self, Comma, Custom};
 use crate::syscall::errno::errno;
 use crate::syscall::flags::process;
 
@@ -103,6 +103,7 @@ pub static KEYCTL_4: Custom = Custom {
 };
 
 const KEYCTL_TEMPLATE: Custom = Custom {
+    form: Some(arg::Form::Any),
     rules: &[],
     // What the kernel stores stands in the second argument, or the first of the last operation.
     at_exit: |args| matches!(args[0] as u32, 6 | 11 | 17 | 23 | 31),
@@ -113,10 +114,12 @@ const KEYCTL_TEMPLATE: Custom = Custom {
             p.key_argument(index, *form);
         }
     },
+    ..Custom::PLAIN
 };
 
 /// Id of a key.
 pub static KEY: Custom = Custom {
+    form: Some(arg::Form::Int32),
     print: |p, index| p.key(p.arg(index)),
     ..Custom::PLAIN
 };

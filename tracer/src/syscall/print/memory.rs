@@ -1,6 +1,6 @@
 //! Memory mappings.
 
-use crate::syscall::arg::Custom;
+use crate::syscall::arg::{Custom, Form};
 use crate::syscall::flags::{Names, memory};
 
 use super::printer::{Printer, put};
@@ -12,6 +12,7 @@ const SHM_HUGETLB: u64 = 0o4000;
 
 /// Flags of `mmap`: type, bits, huge page size.
 pub static MMAP_FLAGS: Custom = Custom {
+    form: Some(Form::Flags32),
     print: |p, index| {
         let flags = p.arg(index) & 0xffff_ffff;
         p.constant(flags, |p| p.mmap_flags(&memory::MMAP, flags));
@@ -21,6 +22,7 @@ pub static MMAP_FLAGS: Custom = Custom {
 
 /// [`MMAP_FLAGS`] of arm64.
 pub static MMAP_FLAGS_A64: Custom = Custom {
+    form: Some(Form::Flags32),
     print: |p, index| {
         let flags = p.arg(index) & 0xffff_ffff;
         p.constant(flags, |p| p.mmap_flags(&memory::MMAP_A64, flags));
@@ -30,6 +32,7 @@ pub static MMAP_FLAGS_A64: Custom = Custom {
 
 /// Flags of `memfd_create`.
 pub static MEMFD_FLAGS: Custom = Custom {
+    form: Some(Form::Flags32),
     print: |p, index| {
         let flags = p.arg(index) & 0xffff_ffff;
         p.flags(&memory::MEMFD, flags & !(HUGE_MASK << HUGE_SHIFT));
@@ -40,6 +43,7 @@ pub static MEMFD_FLAGS: Custom = Custom {
 
 /// New address of `mremap`, when `MREMAP_FIXED` asks for it.
 pub static MREMAP_ADDRESS: Custom = Custom {
+    form: Some(Form::Address),
     shown: |args| args[3] & 2 != 0,
     print: |p, index| p.address_of(index),
     ..Custom::PLAIN
@@ -47,6 +51,7 @@ pub static MREMAP_ADDRESS: Custom = Custom {
 
 /// Offset of `mmap`.
 pub static OFFSET: Custom = Custom {
+    form: Some(Form::UInt64),
     print: |p, index| p.hex(p.arg(index)),
     ..Custom::PLAIN
 };
@@ -59,6 +64,7 @@ pub static OFFSET_HIGH: Custom = Custom {
 
 /// Type of `syslog`.
 pub static SYSLOG_TYPE: Custom = Custom {
+    form: Some(Form::Enum),
     print: |p, index| {
         let value = p.arg(index) & 0xffff_ffff;
         let name = crate::syscall::flags::process::SYSLOG
@@ -71,6 +77,7 @@ pub static SYSLOG_TYPE: Custom = Custom {
 
 /// Key of `shmget` and relatives.
 pub static IPC_KEY: Custom = Custom {
+    form: Some(Form::UInt32),
     print: |p, index| match p.arg(index) as u32 {
         0 => p.text("IPC_PRIVATE"),
         key => put!(p, "{key:#x}"),
@@ -80,12 +87,14 @@ pub static IPC_KEY: Custom = Custom {
 
 /// Flags and permissions of `shmget`.
 pub static SHMGET_FLAGS: Custom = Custom {
+    form: Some(Form::Flags32),
     print: |p, index| p.ipc_flags(index, &crate::syscall::flags::ipc::SHMGET),
     ..Custom::PLAIN
 };
 
 /// Flags and permissions of `semget` and `msgget`.
 pub static IPCGET_FLAGS: Custom = Custom {
+    form: Some(Form::Flags32),
     print: |p, index| p.ipc_flags(index, &crate::syscall::flags::ipc::IPCGET),
     ..Custom::PLAIN
 };

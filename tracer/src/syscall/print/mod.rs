@@ -1,9 +1,10 @@
 //! Syscalls as text, in the format of strace 6.1.
 //!
-//! [`Decoder`] turns the entry and the exit of a call into the pieces of a line. [`Printer`] is
-//! what the functions for single arguments write to; there is one file of those per family.
+//! [`Decoder`] turns the entry and the exit of a call into the pieces of a line, or into
+//! [`Argument`]s one by one. [`Printer`] is what the functions for single arguments write to; there is one file of those per family.
 
 mod aio;
+mod argument;
 mod bpf;
 mod control;
 mod decoder;
@@ -39,6 +40,7 @@ mod time;
 mod value;
 
 pub use aio::*;
+pub use argument::Argument;
 pub use bpf::*;
 pub use decoder::Decoder;
 pub use file::*;

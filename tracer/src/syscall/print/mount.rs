@@ -2,7 +2,7 @@
 
 use tracer_common::capture::{CaptureRule, kind, len};
 
-use crate::syscall::arg::{Comma, Custom, Layout, Registers};
+use crate::syscall::arg::{Comma, Custom, Form, Layout, Registers};
 use crate::syscall::flags::mount;
 
 use super::fields::{As, Field};
@@ -20,6 +20,7 @@ const FSCONFIG_SET_FD: u64 = 5;
 
 /// Key of `fsconfig`.
 pub static FSCONFIG_KEY: Custom = Custom {
+    form: Some(Form::Text),
     rules: &[string(ENTER)],
     print: |p, index| match p.arg(1) & 0xffff_ffff {
         0..=FSCONFIG_SET_FD => p.text_arg(index),
@@ -54,6 +55,7 @@ pub static FSCONFIG_VALUE: Custom = Custom {
 
 /// Last argument of `fsconfig`: a directory where the value is a path.
 pub static FSCONFIG_AUX: Custom = Custom {
+    form: Some(Form::Int32),
     print: |p, index| match p.arg(1) & 0xffff_ffff {
         FSCONFIG_SET_PATH | FSCONFIG_SET_PATH_EMPTY => p.dir_fd(p.arg(index) as i32),
         _ => put!(p, "{}", p.arg(index) as i32),
@@ -108,6 +110,7 @@ pub static MOUNT_ID: Layout = Layout {
 
 /// Flags of `mount`: old programs put a magic number in the upper half.
 pub static MOUNT_FLAGS: Custom = Custom {
+    form: Some(Form::Flags64),
     print: |p, index| {
         const MS_MGC_VAL: u64 = 0xc0ed_0000;
         let flags = p.arg(index);
@@ -125,6 +128,7 @@ pub static MOUNT_FLAGS: Custom = Custom {
 
 /// Flags of `swapon`, with a priority.
 pub static SWAP_FLAGS: Custom = Custom {
+    form: Some(Form::Flags32),
     print: |p, index| {
         const PRIORITY: u64 = 0x7fff;
         let flags = p.arg(index) & 0xffff_ffff;
@@ -209,6 +213,7 @@ const Q_GETNEXTQUOTA: u64 = 0x80_0009;
 
 /// Command of `quotactl`, the first argument.
 pub static QUOTA_COMMAND: Custom = Custom {
+    form: Some(Form::UInt32),
     print: |p, index| {
         let value = p.arg(index) & 0xffff_ffff;
         p.text("QCMD(");
@@ -234,6 +239,7 @@ pub static QUOTA_VALUE: Custom = Custom {
     shown: |args| has_quota_value(args[0]),
     comma: Comma::Early,
     print: |p, index| p.quota_value(0, index),
+    ..Custom::PLAIN
 };
 
 /// [`QUOTA_COMMAND`]'s relatives of `quotactl_fd`, where the command is the second argument.
@@ -250,6 +256,7 @@ pub static QUOTA_FD_VALUE: Custom = Custom {
     shown: |args| has_quota_value(args[1]),
     comma: Comma::Early,
     print: |p, index| p.quota_value(1, index),
+    ..Custom::PLAIN
 };
 
 fn quota_command(value: u64) -> u64 {

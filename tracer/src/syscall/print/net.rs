@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use tracer_common::capture::{self, CaptureRule};
 
-use crate::syscall::arg::Custom;
+use crate::syscall::arg::{Custom, Form};
 use crate::syscall::flags::net;
 
 use super::fields::As;
@@ -23,6 +23,7 @@ const AF_XDP: u16 = 44;
 
 /// Type of `socket`, with `SOCK_CLOEXEC` and `SOCK_NONBLOCK`.
 pub static SOCKET_TYPE: Custom = Custom {
+    form: Some(Form::Flags32),
     print: |p, index| {
         const TYPE: u64 = 0xf;
         let value = p.arg(index) & 0xffff_ffff;
@@ -42,6 +43,7 @@ pub static SOCKET_TYPE: Custom = Custom {
 
 /// Protocol of `socket`, which depends on the family.
 pub static SOCKET_PROTOCOL: Custom = Custom {
+    form: Some(Form::Enum),
     print: |p, index| {
         let value = p.arg(index) & 0xffff_ffff;
         match p.arg(0) as u16 {

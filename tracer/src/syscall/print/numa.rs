@@ -2,7 +2,7 @@
 
 use tracer_common::capture::kind;
 
-use crate::syscall::arg::{Custom, Layout};
+use crate::syscall::arg::{Custom, Form, Layout};
 use crate::syscall::errno::errno;
 use crate::syscall::flags::memory;
 
@@ -15,6 +15,7 @@ const LONGEST_MASK: u16 = 128;
 
 /// Policy of `mbind` and `set_mempolicy` with its flags.
 pub static POLICY: Custom = Custom {
+    form: Some(Form::Flags32),
     print: |p, index| {
         const FLAGS: u64 = 0xe000;
         let value = p.arg(index);
@@ -141,6 +142,7 @@ pub static KEXEC_SEGMENT: Layout = Layout {
 
 /// Flags of `kexec_load`: the architecture comes first.
 pub static KEXEC_FLAGS: Custom = Custom {
+    form: Some(Form::Flags64),
     print: |p, index| {
         use crate::syscall::flags::process;
         const ARCH: u64 = 0xffff_0000;

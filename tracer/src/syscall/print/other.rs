@@ -3,7 +3,7 @@
 
 use tracer_common::capture::kind;
 
-use crate::syscall::arg::{Comma, Custom, Layout, Registers};
+use crate::syscall::arg::{Comma, Custom, Form, Layout, Registers};
 use crate::syscall::flags::process;
 use crate::syscall::signal::push_signal;
 
@@ -53,6 +53,7 @@ pub static KCMP_FIRST: Custom = Custom {
 
 /// Second object of `kcmp`: for a target of an epoll, `struct kcmp_epoll_slot`.
 pub static KCMP_SECOND: Custom = Custom {
+    form: Some(Form::Any),
     rules: &[fixed(ENTER, 12)],
     shown: kcmp_is_numbered,
     print: |p, index| match p.arg(2) & 0xffff_ffff {
@@ -216,6 +217,7 @@ pub fn membarrier_result(p: &mut Printer<'_>, ret: i64) {
 
 /// Command text of `reboot`.
 pub static REBOOT_TEXT: Custom = Custom {
+    form: Some(Form::Text),
     rules: &[string(ENTER)],
     shown: |args| args[2] as u32 == 0xa1b2_c3d4,
     print: |p, index| p.text_arg(index),
@@ -270,6 +272,7 @@ pub static PTRACE_ADDRESS_X86_64: Custom = Custom {
 
 /// Data of `ptrace`.
 pub static PTRACE_DATA: Custom = Custom {
+    form: Some(Form::Any),
     rules: &[fixed(BOTH, 48)],
     at_exit: |args| {
         matches!(
@@ -280,6 +283,7 @@ pub static PTRACE_DATA: Custom = Custom {
     shown: |args| ptrace_arguments(args) >= 3,
     comma: Comma::Early,
     print: print_ptrace_data,
+    ..Custom::PLAIN
 };
 
 fn print_ptrace_data(p: &mut Printer<'_>, index: usize) {

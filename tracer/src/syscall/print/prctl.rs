@@ -1,6 +1,6 @@
 //! `prctl` and `arch_prctl`: which arguments count, and what they are, depends on the first.
 
-use crate::syscall::arg::{Comma, Custom};
+use crate::syscall::arg::{Comma, Custom, Form};
 use crate::syscall::flags::{Names, process};
 use crate::syscall::signal::push_signal;
 
@@ -139,6 +139,7 @@ fn values(args: &[u64; 6]) -> &'static [Value] {
 
 /// First value of `prctl`.
 pub static PRCTL_1: Custom = Custom {
+    form: Some(Form::Any),
     rules: &[string(BOTH), fixed(EXIT, 8)],
     shown: |args| !values(args).is_empty(),
     ..PRCTL_TEMPLATE
@@ -146,6 +147,7 @@ pub static PRCTL_1: Custom = Custom {
 
 /// Second value of `prctl`.
 pub static PRCTL_2: Custom = Custom {
+    form: Some(Form::Any),
     rules: &[fixed(ENTER, 16)],
     shown: |args| values(args).len() >= 2,
     ..PRCTL_TEMPLATE
@@ -153,6 +155,7 @@ pub static PRCTL_2: Custom = Custom {
 
 /// Third and fourth value of `prctl`, always together.
 pub static PRCTL_4: Custom = Custom {
+    form: Some(Form::Any),
     rules: &[string(ENTER), fixed(EXIT, 8)],
     shown: |args| values(args).len() >= 4,
     ..PRCTL_TEMPLATE
@@ -168,6 +171,7 @@ const PRCTL_TEMPLATE: Custom = Custom {
             p.prctl_value(index, *value);
         }
     },
+    ..Custom::PLAIN
 };
 
 impl Printer<'_> {
@@ -270,6 +274,7 @@ const ARCH_REQ_XCOMP_PERM: u32 = 0x1023;
 
 /// Address of `arch_prctl`: a result for the getters.
 pub static ARCH_PRCTL_ADDRESS: Custom = Custom {
+    form: Some(Form::Any),
     rules: &[fixed(EXIT, 8)],
     at_exit: |args| {
         matches!(

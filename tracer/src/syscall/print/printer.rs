@@ -78,6 +78,11 @@ impl<'a> Printer<'a> {
         (self.out, self.faults)
     }
 
+    /// Captures that were missed so far.
+    pub(super) const fn faults(&self) -> u64 {
+        self.faults
+    }
+
     pub(super) fn format(&mut self, arguments: fmt::Arguments<'_>) {
         // Writing to a string cannot fail.
         let _ = self.out.write_fmt(arguments);

@@ -3,7 +3,7 @@
 use tracer_common::capture::{self, CaptureRule};
 
 use crate::event::CaptureStatus;
-use crate::syscall::arg::{Comma, Custom, Layout};
+use crate::syscall::arg::{Comma, Custom, Form, Layout};
 use crate::syscall::flags::process;
 use crate::syscall::signal::push_signal;
 
@@ -96,6 +96,8 @@ const CLONE_CHILD: u64 = 0x0020_0000 | 0x0100_0000;
 
 /// The stack of `clone`: printed first, though it is the second argument.
 pub static CLONE_STACK: Custom = Custom {
+    register: Some(1),
+    form: Some(Form::Address),
     print: |p, _| {
         p.text("child_stack=");
         p.address_of(1);
@@ -105,6 +107,8 @@ pub static CLONE_STACK: Custom = Custom {
 
 /// Flags and exit signal of `clone`: printed second.
 pub static CLONE_FLAGS: Custom = Custom {
+    register: Some(0),
+    form: Some(Form::Flags64),
     print: |p, _| {
         const CSIGNAL: u64 = 0xff;
         let flags = p.arg(0);
@@ -131,10 +135,12 @@ pub static CLONE_PARENT_TID: Custom = Custom {
         p.text("parent_tid=");
         p.structure(Phase::Exit, index, &INT);
     },
+    ..Custom::PLAIN
 };
 
 /// Thread-local storage of `clone`: printed fourth, though it is the fifth argument.
 pub static CLONE_TLS: Custom = Custom {
+    register: Some(4),
     print: |p, _| p.clone_tls(4),
     ..CLONE_TLS_TEMPLATE
 };
@@ -143,6 +149,7 @@ pub static CLONE_TLS: Custom = Custom {
 pub static CLONE_TLS_A64: Custom = CLONE_TLS_TEMPLATE;
 
 const CLONE_TLS_TEMPLATE: Custom = Custom {
+    form: Some(Form::Address),
     at_exit: |_| true,
     shown: |args| args[0] & CLONE_SETTLS != 0,
     comma: Comma::Late,
@@ -153,6 +160,7 @@ const CLONE_TLS_TEMPLATE: Custom = Custom {
 /// Where `clone` stores or clears the child's thread id: printed last, though it is the fourth
 /// argument.
 pub static CLONE_CHILD_TID: Custom = Custom {
+    register: Some(3),
     print: |p, _| p.clone_child_tid(3),
     ..CLONE_CHILD_TID_TEMPLATE
 };
@@ -161,6 +169,7 @@ pub static CLONE_CHILD_TID: Custom = Custom {
 pub static CLONE_CHILD_TID_A64: Custom = CLONE_CHILD_TID_TEMPLATE;
 
 const CLONE_CHILD_TID_TEMPLATE: Custom = Custom {
+    form: Some(Form::Address),
     at_exit: |_| true,
     shown: |args| args[0] & CLONE_CHILD != 0,
     comma: Comma::Late,
@@ -198,6 +207,7 @@ const CLONE_ARGS_SET_TID: u8 = 8;
 
 /// Size of `struct clone_args`, after what the kernel stored: ` => {parent_tid=[5]}, 88`.
 pub static CLONE_ARGS_SIZE: Custom = Custom {
+    form: Some(Form::UInt64),
     at_exit: |_| true,
     comma: Comma::Own,
     print: |p, index| {
@@ -441,6 +451,7 @@ pub static ID: Layout = Layout {
 
 /// A user or group id, -1 for "unchanged".
 pub static ID_ARG: Custom = Custom {
+    form: Some(Form::Int32),
     print: |p, index| p.id(p.arg(index) as u32),
     ..Custom::PLAIN
 };
@@ -454,6 +465,7 @@ pub static SENDFILE_OFFSET: Custom = Custom {
 
 /// Count of `sendfile`, after what became of the offset: ` => [80], 100`.
 pub static SENDFILE_COUNT: Custom = Custom {
+    form: Some(Form::UInt64),
     at_exit: |args| args[2] != 0,
     comma: Comma::Own,
     print: |p, index| {
@@ -558,6 +570,7 @@ pub fn personality_result(p: &mut Printer<'_>, ret: i64) {
 
 /// Argument of `personality`.
 pub static PERSONALITY: Custom = Custom {
+    form: Some(Form::Flags32),
     print: |p, index| match p.arg(index) & 0xffff_ffff {
         0xffff_ffff => p.text("0xffffffff"),
         value => p.personality(value),
@@ -578,6 +591,7 @@ impl Printer<'_> {
 
 /// Data of `getrandom`: strace shows all of it in hexadecimal.
 pub static RANDOM_BYTES: Custom = Custom {
+    form: Some(Form::Bytes),
     rules: &[CaptureRule {
         kind: capture::kind::BUFFER,
         phase: EXIT,

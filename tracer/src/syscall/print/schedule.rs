@@ -1,6 +1,6 @@
 //! Scheduling: attributes, policies, I/O priorities.
 
-use crate::syscall::arg::Custom;
+use crate::syscall::arg::{Custom, Form};
 use crate::syscall::flags::process;
 
 use super::fields::{As, Field};
@@ -80,6 +80,7 @@ pub fn policy_result(p: &mut Printer<'_>, ret: i64) {
 
 /// Priority of `ioprio_set`.
 pub static IO_PRIORITY: Custom = Custom {
+    form: Some(Form::UInt32),
     print: |p, index| p.io_priority(p.arg(index) as u32),
     ..Custom::PLAIN
 };

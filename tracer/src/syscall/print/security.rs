@@ -2,7 +2,7 @@
 
 use tracer_common::capture::kind;
 
-use crate::syscall::arg::{Custom, Layout};
+use crate::syscall::arg::{Custom, Form, Layout};
 use crate::syscall::flags::{process, security};
 
 use super::fields::As;
@@ -17,6 +17,7 @@ const GET_NOTIF_SIZES: u32 = 3;
 
 /// Flags of `seccomp`, which only installing a filter has.
 pub static SECCOMP_FLAGS: Custom = Custom {
+    form: Some(Form::Flags32),
     print: |p, index| {
         const SECCOMP_SET_MODE_FILTER: u64 = 1;
         let flags = p.arg(index) & 0xffff_ffff;

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use tracer_common::capture::{self, CaptureRule};
 
-use crate::syscall::arg::Custom;
+use crate::syscall::arg::{Custom, Form};
 use crate::syscall::errno::errno;
 use crate::syscall::flags::{Names, net};
 
@@ -42,6 +42,7 @@ const PACKET_STATISTICS: u64 = 6;
 
 /// Name of an option, by the level in argument 1.
 pub static SOCKET_OPTION: Custom = Custom {
+    form: Some(Form::Enum),
     print: |p, index| {
         let value = p.arg(index) & 0xffff_ffff;
         match options(p.arg(1) & 0xffff_ffff) {
@@ -54,6 +55,7 @@ pub static SOCKET_OPTION: Custom = Custom {
 
 /// Name of an option that is read: some numbers have another meaning then.
 pub static SOCKET_OPTION_READ: Custom = Custom {
+    form: Some(Form::Enum),
     print: |p, index| match (p.arg(1) & 0xffff_ffff, p.arg(index) & 0xffff_ffff) {
         (SOL_SOCKET, SO_ATTACH_FILTER) => p.text("SO_GET_FILTER"),
         (SOL_IPV6, 64) => p.text("IP6T_SO_GET_INFO"),

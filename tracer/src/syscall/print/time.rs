@@ -262,7 +262,7 @@ impl Printer<'_> {
 
 /// Year, month and day of a day since 1970-01-01, in the proleptic Gregorian calendar: eras of 400
 /// years that begin on March 1.
-fn civil(days: i64) -> (i64, i64, i64) {
+pub(crate) fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
     let year_of_era =

@@ -8,7 +8,7 @@ type Call = (u64, Reverse<u64>, u32, String);
 
 /// Keeps the longest calls.
 #[derive(Debug)]
-pub(super) struct Slowest {
+pub(in crate::render) struct Slowest {
     limit: usize,
     seen: u64,
     calls: BTreeSet<Call>,
@@ -16,7 +16,7 @@ pub(super) struct Slowest {
 
 impl Slowest {
     /// Keeps `limit` calls.
-    pub(super) const fn new(limit: usize) -> Self {
+    pub(in crate::render) const fn new(limit: usize) -> Self {
         Self {
             limit,
             seen: 0,
@@ -25,7 +25,7 @@ impl Slowest {
     }
 
     /// Whether a call of this duration in ns is among the longest so far.
-    pub(super) fn takes(&self, took: u64) -> bool {
+    pub(in crate::render) fn takes(&self, took: u64) -> bool {
         self.calls.len() < self.limit || took > self.shortest()
     }
 
@@ -35,14 +35,14 @@ impl Slowest {
 
     /// The duration in ns from which on a call can come to be among the longest. Somewhat less than
     /// what [`Self::takes`] asks for, since whoever decides by it has a clock reading of its own.
-    pub(super) fn least(&self) -> u64 {
+    pub(in crate::render) fn least(&self) -> u64 {
         match self.calls.len() < self.limit {
             true => 0,
             false => self.shortest() - self.shortest() / 8,
         }
     }
 
-    pub(super) fn insert(&mut self, took: u64, tid: u32, lines: String) {
+    pub(in crate::render) fn insert(&mut self, took: u64, tid: u32, lines: String) {
         self.seen += 1;
         self.calls.insert((took, Reverse(self.seen), tid, lines));
         if self.calls.len() > self.limit {
@@ -51,7 +51,7 @@ impl Slowest {
     }
 
     /// The threads and lines of the calls, longest first.
-    pub(super) fn take(&mut self) -> Vec<(u32, String)> {
+    pub(in crate::render) fn take(&mut self) -> Vec<(u32, String)> {
         let calls = std::mem::take(&mut self.calls);
         calls.into_iter().rev().map(|c| (c.2, c.3)).collect()
     }

@@ -13,7 +13,7 @@ const FIRST_PAGE: u64 = 4096;
 
 /// The stack of the call that each thread made last, and the names of its addresses.
 #[derive(Debug, Default)]
-pub(super) struct CallStacks {
+pub(in crate::render) struct CallStacks {
     /// By process, address, and whether that is of a caller.
     names: HashMap<(u32, u64, bool), SymbolizedAddress>,
     /// User addresses by thread, innermost first.
@@ -22,7 +22,7 @@ pub(super) struct CallStacks {
 
 impl CallStacks {
     /// Names of addresses, before the first stack that has them.
-    pub(super) fn name(&mut self, pid: u32, symbols: &Symbols) {
+    pub(in crate::render) fn name(&mut self, pid: u32, symbols: &Symbols) {
         for symbol in &symbols.addresses {
             if symbol.space == Space::User && self.names.len() < MAX_NAMES {
                 let key = (pid, symbol.address, symbol.caller);
@@ -32,7 +32,7 @@ impl CallStacks {
     }
 
     /// The stack of the call that the thread makes next.
-    pub(super) fn note(&mut self, tid: u32, sample: &Sample) {
+    pub(in crate::render) fn note(&mut self, tid: u32, sample: &Sample) {
         // A chain of frame pointers ends in zero, or in whatever the register held.
         let is_code = |&&address: &&u64| address >= FIRST_PAGE;
         let frames = sample.user.iter().take_while(is_code);
@@ -40,17 +40,17 @@ impl CallStacks {
     }
 
     /// The stack does not belong to the next call.
-    pub(super) fn forget(&mut self, tid: u32) {
+    pub(in crate::render) fn forget(&mut self, tid: u32) {
         self.last.remove(&tid);
     }
 
     /// The process runs another program.
-    pub(super) fn replace(&mut self, pid: u32) {
+    pub(in crate::render) fn replace(&mut self, pid: u32) {
         self.names.retain(|key, _| key.0 != pid);
     }
 
     /// The thread ended, and with it perhaps its process.
-    pub(super) fn gone(&mut self, pid: u32, tid: u32, last_thread: bool) {
+    pub(in crate::render) fn gone(&mut self, pid: u32, tid: u32, last_thread: bool) {
         self.last.remove(&tid);
         if last_thread {
             self.replace(pid);
@@ -58,24 +58,32 @@ impl CallStacks {
     }
 
     /// Where the thread made its last call.
-    pub(super) fn instruction_pointer(&self, tid: u32) -> Option<u64> {
+    pub(in crate::render) fn instruction_pointer(&self, tid: u32) -> Option<u64> {
         self.last.get(&tid)?.first().copied()
     }
 
-    /// One line a frame, as strace prints it.
-    pub(super) fn lines(&self, pid: u32, tid: u32) -> Vec<String> {
+    /// The addresses of a thread's last call, innermost first, and what is known of them.
+    pub(in crate::render) fn frames(
+        &self,
+        pid: u32,
+        tid: u32,
+    ) -> impl Iterator<Item = (u64, Option<&SymbolizedAddress>)> {
         let stack = self.last.get(&tid).map_or(&[][..], Vec::as_slice);
-        let mut lines = Vec::new();
-        for (at, &address) in stack.iter().enumerate() {
-            let symbol = self.names.get(&(pid, address, at > 0));
+        let end = stack.iter().enumerate().position(|(at, address)| {
             // A register that is no frame pointer can lead to itself.
+            let symbol = self.names.get(&(pid, *address, at > 0));
             let nowhere = symbol.is_none_or(|s| s.module.is_none());
-            if nowhere && at > 0 && stack[at - 1] == address {
-                break;
-            }
-            lines.push(frame(address, symbol));
-        }
-        lines
+            nowhere && at > 0 && stack[at - 1] == *address
+        });
+        let stack = &stack[..end.unwrap_or(stack.len())];
+        let frames = stack.iter().enumerate();
+        frames.map(move |(at, &address)| (address, self.names.get(&(pid, address, at > 0))))
+    }
+
+    /// One line a frame, as strace prints it.
+    pub(in crate::render) fn lines(&self, pid: u32, tid: u32) -> Vec<String> {
+        let frames = self.frames(pid, tid);
+        frames.map(|(at, symbol)| frame(at, symbol)).collect()
     }
 }
 

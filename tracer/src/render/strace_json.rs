@@ -1,0 +1,618 @@
+//! The events of `tracer strace` as JSON objects: the same calls as lines show, decoded by the same
+//! printers, with values that a program can use.
+
+mod arg;
+mod object;
+mod output;
+mod value;
+
+use std::io::Write;
+
+use arg::{arg, referent};
+use object::{
+    Attach, Call, CallStatus, Curbed, Frame, LostEvents, Object, Outcome, Process, Start, Summary,
+    When, Who, reason,
+};
+pub use output::JsonFormat;
+use output::{Objects, text_of};
+
+use super::strace_calls::{Begun, Calls, Entry, lost_events};
+use super::strace_line::LineOptions;
+use crate::event::{
+    Body, Event, Exec, Exit, Fork, Losses, RunEnd, RunStart, Signal, SyscallEnter, SyscallExit,
+};
+use crate::sink::{Sink, SinkError};
+use crate::syscall::errno::{errno, restarts};
+use crate::syscall::print::{Argument, civil, exit_text, siginfo_text};
+use crate::syscall::qualify::Message;
+use crate::syscall::signal::push_signal;
+use value::{Value, parse};
+
+/// Name and version of the schema, as it stands in the first object. The version changes when a
+/// field changes its meaning or goes away.
+pub const SCHEMA: &str = "strace/1";
+
+/// The JSON Schema of the objects.
+pub const SCHEMA_TEXT: &str = include_str!("strace_json/schema.json");
+
+/// Writes a JSON object for each event.
+///
+/// A call is one object, written when it returns; the objects stand in the order of ends, and of
+/// other events. The first object says what is traced, the last what came of it.
+#[derive(Debug)]
+pub struct StraceJson<W: Write> {
+    calls: Calls<Entered>,
+    out: Objects<W>,
+    start_ns: u64,
+    /// Calls written.
+    shown: u64,
+    /// As many calls as asked for are shown: only the end is still to come.
+    complete: bool,
+    cost: Option<serde_json::Value>,
+}
+
+/// What is decoded of a call when it begins.
+#[derive(Debug)]
+struct Entered {
+    pid: u32,
+    goid: Option<u64>,
+    /// Unless that waits for the end, since the call may not be shown.
+    decoded: Option<Decoded>,
+}
+
+#[derive(Debug)]
+struct Decoded {
+    arguments: Vec<Argument>,
+    resumes: Option<String>,
+}
+
+/// Whose call it is, and when it began.
+struct Origin {
+    pid: u32,
+    tid: u32,
+    goid: Option<u64>,
+    time_ns: u64,
+}
+
+impl<W: Write> StraceJson<W> {
+    /// Writes to `out`, which should be buffered; errors call it `name`.
+    pub fn new(options: LineOptions, out: W, name: &str, format: JsonFormat) -> Self {
+        Self {
+            calls: Calls::new(options),
+            out: Objects::new(out, name, format),
+            start_ns: 0,
+            shown: 0,
+            complete: false,
+            cost: None,
+        }
+    }
+
+    fn run_start(&mut self, start: &RunStart, time_ns: u64) -> Result<(), SinkError> {
+        self.calls.run_start(start);
+        self.begin(start, time_ns)
+    }
+
+    fn begin(&mut self, start: &RunStart, time_ns: u64) -> Result<(), SinkError> {
+        if !self.out.is_empty() {
+            return Ok(());
+        }
+        self.start_ns = time_ns;
+        let object = Start {
+            schema: SCHEMA,
+            when: self.when(time_ns),
+            tracer_version: &start.tracer_version,
+            kernel_release: &start.kernel_release,
+            arch: &start.arch,
+            cpus: start.cpus,
+            pids: &start.pids,
+            command: (!start.command.is_empty()).then_some(&start.command),
+            string_limit: self.calls.options.decode.string_limit,
+        };
+        self.out.begin(&Object::Start(object))
+    }
+
+    fn when(&self, time_ns: u64) -> When {
+        let start = &self.calls.start;
+        let utc_ns = i128::from(time_ns) + i128::from(start.wall_offset_ns);
+        let elapsed = i128::from(time_ns) - i128::from(self.start_ns);
+        When {
+            time: rfc3339(utc_ns),
+            elapsed_ns: i64::try_from(elapsed).unwrap_or(i64::MAX),
+        }
+    }
+
+    fn who(&self, pid: u32, tid: u32, goid: Option<u64>) -> Who {
+        Who {
+            pid,
+            tid,
+            comm: self.calls.comms.get(&tid).cloned(),
+            goid: goid.filter(|_| self.calls.options.goroutines),
+        }
+    }
+
+    fn whose(&self, event: &Event) -> Who {
+        self.who(event.pid, event.tid, event.goid)
+    }
+
+    fn enter(&mut self, event: &Event, enter: &SyscallEnter) -> Result<(), SinkError> {
+        let entry = self.calls.enter(event, enter);
+        let waits = self.calls.options.whole_lines();
+        match entry {
+            Entry::Hidden => {}
+            Entry::Endless if !self.calls.options.shows_endless_calls() => return Ok(()),
+            Entry::Endless => {
+                let decoded = self.decode(event.tid, enter);
+                let origin = Origin::of(event);
+                let outcome = open_end(CallStatus::Unfinished, true);
+                return self.call(&origin, enter, Some(&decoded), outcome, None);
+            }
+            Entry::Begins => {
+                let decoded = (!waits).then(|| self.decode(event.tid, enter));
+                let note = Entered {
+                    pid: event.pid,
+                    goid: event.goid,
+                    decoded,
+                };
+                self.calls.begun(event, enter, note);
+            }
+        }
+        if !self.calls.leaves(enter) {
+            return Ok(());
+        }
+        match self.calls.let_process_go(event) {
+            Some(begun) if !waits => {
+                let end = open_end(CallStatus::Detached, false);
+                self.open_call(event.tid, begun, end)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn decode(&mut self, tid: u32, enter: &SyscallEnter) -> Decoded {
+        Decoded {
+            arguments: self.calls.decoder.first_arguments(enter),
+            resumes: self.calls.resumes(tid, enter),
+        }
+    }
+
+    fn exit(&mut self, event: &Event, exit: &SyscallExit) -> Result<(), SinkError> {
+        let result = self.shown_exit(event, exit);
+        self.calls.settle(event, exit);
+        result
+    }
+
+    fn shown_exit(&mut self, event: &Event, exit: &SyscallExit) -> Result<(), SinkError> {
+        let Some(ended) = self.calls.exit(event, exit) else {
+            return Ok(());
+        };
+        let Some(begun) = ended.begun else {
+            return self.exit_alone(event, exit);
+        };
+        let Begun {
+            enter,
+            time_ns,
+            note,
+        } = begun;
+        let mut decoded = match note.decoded {
+            Some(decoded) => decoded,
+            None => self.decode(event.tid, &enter),
+        };
+        let decoder = &mut self.calls.decoder;
+        decoder.last_arguments(&enter, exit, &mut decoded.arguments);
+        self.calls.settle(event, exit);
+        let outcome = self.outcome(Some(&enter), exit);
+        let origin = Origin {
+            goid: note.goid,
+            time_ns,
+            ..Origin::of(event)
+        };
+        self.call(&origin, &enter, Some(&decoded), outcome, ended.took_ns)?;
+        self.count_shown()
+    }
+
+    /// A call whose entry was not seen.
+    fn exit_alone(&mut self, event: &Event, exit: &SyscallExit) -> Result<(), SinkError> {
+        let outcome = self.outcome(None, exit);
+        let enter = SyscallEnter {
+            nr: exit.nr,
+            compat: exit.compat,
+            ..SyscallEnter::default()
+        };
+        self.call(&Origin::of(event), &enter, None, outcome, None)?;
+        self.count_shown()
+    }
+
+    fn outcome(&mut self, enter: Option<&SyscallEnter>, exit: &SyscallExit) -> Outcome {
+        let text = self.calls.decoder.result(enter, exit);
+        let number = (-4095..0).contains(&exit.ret).then(|| -exit.ret as u32);
+        let ret = match number {
+            None => Some(exit.ret),
+            Some(number) if restarts(number) => None,
+            Some(_) => Some(-1),
+        };
+        let named = |n| errno(n).map_or_else(|| format!("errno {n}"), |(name, _)| name.to_owned());
+        let fd = format!("{}<", exit.ret);
+        let shows_referent = self.shows_descriptors() && text.starts_with(&fd);
+        Outcome {
+            status: match number {
+                None => CallStatus::Successful,
+                Some(_) => CallStatus::Failed,
+            },
+            ret,
+            errno: number,
+            error: number.map(named),
+            referent: shows_referent.then(|| referent(&text)).flatten(),
+            result: Some(text),
+        }
+    }
+
+    fn shows_descriptors(&self) -> bool {
+        !self.calls.options.decode.descriptors.is_empty()
+    }
+
+    /// A call of which the end will not come.
+    fn open_call(
+        &mut self,
+        tid: u32,
+        begun: Begun<Entered>,
+        end: Outcome,
+    ) -> Result<(), SinkError> {
+        let decoded = match begun.note.decoded {
+            Some(decoded) => decoded,
+            None => self.decode(tid, &begun.enter),
+        };
+        let origin = Origin {
+            pid: begun.note.pid,
+            tid,
+            goid: begun.note.goid,
+            time_ns: begun.time_ns,
+        };
+        self.call(&origin, &begun.enter, Some(&decoded), end, None)
+    }
+
+    fn call(
+        &mut self,
+        origin: &Origin,
+        enter: &SyscallEnter,
+        decoded: Option<&Decoded>,
+        outcome: Outcome,
+        duration_ns: Option<u64>,
+    ) -> Result<(), SinkError> {
+        let descriptors = self.shows_descriptors();
+        let name = self.calls.decoder.name(enter.nr, enter.compat);
+        let options = &self.calls.options;
+        let stacks = &self.calls.stacks;
+        let frames = || stacks.frames(origin.pid, origin.tid);
+        let call = Call {
+            when: self.when(origin.time_ns),
+            who: self.who(origin.pid, origin.tid, origin.goid),
+            syscall: &name,
+            nr: enter.nr,
+            compat: enter.compat,
+            args: decoded.map(|d| d.arguments.iter().map(|a| arg(a, descriptors)).collect()),
+            resumes: decoded.and_then(|d| d.resumes.as_deref()),
+            outcome,
+            duration_ns,
+            instruction_pointer: match options.instruction_pointer {
+                true => stacks.instruction_pointer(origin.tid),
+                false => None,
+            },
+            stack: options
+                .stacks
+                .then(|| frames().map(|(at, name)| Frame::new(at, name)).collect()),
+        };
+        let text = text_of(&Object::Call(call));
+        if self.calls.options.slowest > 0 {
+            let took = duration_ns.unwrap_or(0);
+            self.calls.keep_slow(took, origin.tid, text);
+            return Ok(());
+        }
+        self.shown += 1;
+        self.out.text(&text)
+    }
+
+    /// Lets all targets go once as many calls as asked for are shown.
+    fn count_shown(&mut self) -> Result<(), SinkError> {
+        if !self.calls.was_last() {
+            return Ok(());
+        }
+        self.let_go(true)?;
+        self.complete = true;
+        Err(SinkError::Closed)
+    }
+
+    fn signal(&mut self, event: &Event, signal: &Signal) -> Result<(), SinkError> {
+        if !self.calls.shows_signal(event, signal) {
+            return Ok(());
+        }
+        let text = siginfo_text(signal.signo, signal.info.as_deref());
+        let (name, info) = text.split_once(' ').unwrap_or((&text, "NULL"));
+        let object = object::Signal {
+            when: self.when(event.time_ns),
+            who: self.whose(event),
+            signal: name,
+            signo: signal.signo,
+            ignored: signal.ignored,
+            info: match parse(info).value {
+                info @ Value::Object(_) => info,
+                _ => Value::Null,
+            },
+            text: &text,
+        };
+        self.told(&Object::Signal(object))
+    }
+
+    fn held_signals(&mut self, tid: u32) -> Result<(), SinkError> {
+        for event in self.calls.held_signals(tid) {
+            if let Body::Signal(signal) = &event.body {
+                self.signal(&event, signal)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fork(&mut self, event: &Event, fork: &Fork) -> Result<(), SinkError> {
+        if !self.calls.fork(event.pid, fork) || self.is_quiet(Message::Attach) {
+            return Ok(());
+        }
+        let object = object::Fork {
+            when: self.when(event.time_ns),
+            who: self.whose(event),
+            child_pid: fork.child_pid,
+            child_tid: fork.child_tid,
+            child_comm: &fork.comm,
+        };
+        self.told(&Object::Fork(object))
+    }
+
+    fn exec(&mut self, event: &Event, exec: &Exec) -> Result<(), SinkError> {
+        let takes_over = self.calls.exec(event, exec);
+        if takes_over {
+            self.abandon(event)?;
+        }
+        if !takes_over || !self.is_quiet(Message::ThreadExecve) {
+            let object = object::Exec {
+                when: self.when(event.time_ns),
+                who: self.whose(event),
+                program: &exec.comm,
+                old_tid: exec.old_tid,
+            };
+            self.told(&Object::Exec(object))?;
+        }
+        if takes_over {
+            self.calls.take_over(exec.old_tid, event.tid);
+        }
+        Ok(())
+    }
+
+    fn thread_exit(&mut self, event: &Event, exit: &Exit) -> Result<(), SinkError> {
+        self.abandon(event)?;
+        if self.calls.tells_end(exit.status) {
+            let signo = exit.status & 0x7f;
+            let object = object::Exit {
+                when: self.when(event.time_ns),
+                who: Who {
+                    comm: Some(exit.comm.clone()),
+                    ..self.whose(event)
+                },
+                wait_status: exit.status,
+                exit_code: (signo == 0).then_some(exit.status >> 8 & 0xff),
+                signal: (signo != 0).then(|| {
+                    let mut name = String::new();
+                    push_signal(&mut name, signo);
+                    name
+                }),
+                core_dumped: signo != 0 && exit.status & 0x80 != 0,
+                last_thread: exit.last_thread,
+                text: &exit_text(exit.status),
+            };
+            self.told(&Object::Exit(object))?;
+        }
+        self.calls.gone(event, exit);
+        Ok(())
+    }
+
+    /// Ends the call of a thread that ended in it.
+    fn abandon(&mut self, event: &Event) -> Result<(), SinkError> {
+        let Some(begun) = self.calls.abandoned(event.tid) else {
+            return Ok(());
+        };
+        let options = &self.calls.options;
+        if options.whole_lines() && !options.shows_endless_calls() {
+            return Ok(());
+        }
+        let end = open_end(CallStatus::Unfinished, true);
+        self.open_call(event.tid, begun, end)
+    }
+
+    const fn is_quiet(&self, message: Message) -> bool {
+        self.calls.options.quiet.contains(message)
+    }
+
+    /// What is no call; of a run's slowest calls there is nothing else to tell.
+    fn told(&mut self, object: &Object<'_>) -> Result<(), SinkError> {
+        match self.calls.options.slowest {
+            0 => self.out.event(object),
+            _ => Ok(()),
+        }
+    }
+
+    fn attached(&mut self, event: &Event, tids: &[u32]) -> Result<(), SinkError> {
+        self.calls.threads.extend(tids);
+        if self.is_quiet(Message::Attach) {
+            return Ok(());
+        }
+        let when = self.when(event.time_ns);
+        let pid = event.pid;
+        self.out.event(&Object::Attach(Attach { when, pid, tids }))
+    }
+
+    fn losses(&mut self, event: &Event, losses: &Losses) -> Result<(), SinkError> {
+        let count = lost_events(losses);
+        if count == 0 {
+            return Ok(());
+        }
+        let object = object::Lost {
+            when: self.when(event.time_ns),
+            lost: LostEvents::of(losses, count),
+        };
+        self.out.event(&Object::Lost(object))
+    }
+
+    /// Calls that have not returned, and those that were the slowest.
+    fn let_go(&mut self, detaches: bool) -> Result<(), SinkError> {
+        let shows = !self.calls.options.whole_lines() || self.calls.shows_detached_calls();
+        for (tid, begun) in self.calls.unfinished() {
+            if shows {
+                let status = match detaches {
+                    true => CallStatus::Detached,
+                    false => CallStatus::Unfinished,
+                };
+                self.open_call(tid, begun, open_end(status, false))?;
+            }
+        }
+        for (_, text) in self.calls.slowest.take() {
+            self.shown += 1;
+            self.out.text(&text)?;
+        }
+        Ok(())
+    }
+
+    fn run_end(&mut self, event: &Event, end: &RunEnd) -> Result<(), SinkError> {
+        self.begin(&RunStart::default(), event.time_ns)?;
+        if !self.complete {
+            self.let_go(self.calls.detaches(end.reason))?;
+        }
+        let summary = Summary {
+            when: self.when(event.time_ns),
+            reason: match self.complete {
+                true => "syscall_limit",
+                false => reason(end.reason),
+            },
+            duration_ns: end.duration_ns,
+            calls: self.shown,
+            unread_arguments: self.calls.decoder.faults(),
+            lost: LostEvents::of(&end.losses, lost_events(&end.losses)),
+            probe_hits: end.hits,
+            own_cpu_ns: end.own_cpu_ns,
+            command_wait_status: end.command_status,
+            cost: self.cost.as_ref(),
+        };
+        self.out.end(Some(&Object::Summary(summary)))?;
+        self.out.flush()
+    }
+
+    fn thread_event(&mut self, event: &Event) -> Result<(), SinkError> {
+        if !self.calls.admits(event) {
+            return Ok(());
+        }
+        match &event.body {
+            Body::SyscallEnter(enter) => self.enter(event, enter),
+            Body::SyscallExit(exit) => {
+                self.exit(event, exit)?;
+                self.held_signals(event.tid)
+            }
+            Body::Signal(signal) => self.signal(event, signal),
+            Body::Fork(fork) => self.fork(event, fork),
+            Body::Exec(exec) => self.exec(event, exec),
+            Body::Exit(exit) => self.thread_exit(event, exit),
+            _ => Ok(()),
+        }
+    }
+
+    fn fact(&mut self, event: &Event) -> Result<(), SinkError> {
+        let when = self.when(event.time_ns);
+        match &event.body {
+            Body::Threads(tids) => self.attached(event, tids),
+            Body::Losses(losses) => self.losses(event, losses),
+            Body::Process(info) => {
+                let pid = event.pid;
+                self.out
+                    .event(&Object::Process(Process { when, pid, info }))
+            }
+            Body::Curbed(curbed) => self.out.event(&Object::Curbed(Curbed {
+                when,
+                probes: &curbed.probes,
+                one_in: curbed.one_in,
+            })),
+            Body::Symbols(symbols) => {
+                self.calls.stacks.name(event.pid, symbols);
+                Ok(())
+            }
+            Body::Sample(sample) => {
+                self.calls.stacks.note(event.tid, sample);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Origin {
+    const fn of(event: &Event) -> Self {
+        Self {
+            pid: event.pid,
+            tid: event.tid,
+            goid: event.goid,
+            time_ns: event.time_ns,
+        }
+    }
+}
+
+/// The outcome of a call that has none; with `told` the text is strace's `?`.
+fn open_end(status: CallStatus, told: bool) -> Outcome {
+    Outcome {
+        status,
+        ret: None,
+        errno: None,
+        error: None,
+        result: told.then(|| "?".to_owned()),
+        referent: None,
+    }
+}
+
+/// `2026-11-21T18:12:56.123456789Z`, of ns since 1970.
+fn rfc3339(utc_ns: i128) -> String {
+    const NS: i128 = 1_000_000_000;
+    let seconds = i64::try_from(utc_ns.div_euclid(NS)).unwrap_or(0);
+    let (year, month, day) = civil(seconds.div_euclid(86400));
+    let second = seconds.rem_euclid(86400);
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:09}Z",
+        second / 3600,
+        second / 60 % 60,
+        second % 60,
+        utc_ns.rem_euclid(NS)
+    )
+}
+
+impl<W: Write> Sink for StraceJson<W> {
+    fn event(&mut self, event: &Event) -> Result<(), SinkError> {
+        match &event.body {
+            Body::RunStart(start) => return self.run_start(start, event.time_ns),
+            Body::RunEnd(end) => return self.run_end(event, end),
+            Body::Cost(cost) => self.cost = Some(cost.json()),
+            _ => {}
+        }
+        if self.complete {
+            return Ok(());
+        }
+        self.begin(&RunStart::default(), event.time_ns)?;
+        match &event.body {
+            Body::SyscallEnter(_)
+            | Body::SyscallExit(_)
+            | Body::Signal(_)
+            | Body::Fork(_)
+            | Body::Exec(_)
+            | Body::Exit(_) => self.thread_event(event),
+            _ => self.fact(event),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), SinkError> {
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests;
