@@ -161,7 +161,9 @@ impl<'a, M: Memory> GoroutineReader<'a, M> {
         let mut bytes = Vec::new();
         let read = self.memory.read_each(&ranges, &mut bytes)?;
         let descriptors = read.iter().zip(bytes.chunks_exact(size));
-        let decode = |(&read, bytes): (&bool, &[u8])| read.then(|| Descriptor::decode(bytes, &self.layout.g));
+        let decode = |(&read, bytes): (&bool, &[u8])| {
+            read.then(|| Descriptor::decode(bytes, &self.layout.g))
+        };
         Ok(descriptors.map(decode).collect())
     }
 
