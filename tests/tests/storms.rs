@@ -136,7 +136,7 @@ fn deaths_that_find_no_room_do_not_keep_a_run_from_ending() {
 fn threads_that_ended_take_no_room() {
     let Some(place) = place(true) else { return };
     let mut target =
-        Running::ready(&mut place.command("c/threads_storm", &["2000", &lifetime(2.0)]));
+        Running::ready(&mut place.command("c/threads_storm", &["2000", &lifetime(3.0)]));
     let commands: [(&[&str], &[&str]); 3] = [
         (&["offcpu", "--max-overhead", "off"], &["OFF_CPU_PENDING"]),
         (&["sched", "--max-overhead", "off"], &["RUNNABLE"]),
@@ -148,15 +148,17 @@ fn threads_that_ended_take_no_room() {
     });
     // Looked at while the target still runs: at its end the tracers end as well.
     std::thread::sleep(std::time::Duration::from_millis(1000));
-    for (tracer, maps) in tracers {
+    for (tracer, maps) in &tracers {
         let loaded = Loaded::by(tracer.pid());
-        for map in maps {
+        for map in *maps {
             let entries = loaded
                 .entries(map)
                 .unwrap_or_else(|| panic!("no map {map}"));
             assert!(entries <= 8, "{map}: {entries} entries of 2 threads");
         }
-        let _ = tracer.interrupt();
     }
     assert!(target.is_running(), "too late to have looked at anything");
+    for (tracer, _) in tracers {
+        let _ = tracer.interrupt();
+    }
 }
