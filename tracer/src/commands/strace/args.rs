@@ -33,10 +33,10 @@ Examples:
 ";
 
 const OVERHEAD: &str = "\
-Overhead: -c about 0.25 microseconds a call; lines, --by and --slowest about 1; -k and --by function,
-which take the stack of each call, about 2. No stop of the target, where strace stops it twice a
-call. While it runs, every process on the host pays about 0.15 a call. A trace is
-to be complete: more than 2 % is only told, and nothing detached, unless you give --max-overhead.
+Overhead: -c about 0.25 microseconds a call; lines, --by and --slowest about 1; -k and --by
+function, which take the stack of each call, about 2. No stop of the target, where strace stops it
+twice a call. While it runs, every process on the host pays about 0.15 a call. A trace is to be
+complete: more than 2 % is only told, and nothing detached, unless you give --max-overhead.
 
 Options are those of strace, with these differences: -d is --duration and -i is --interval; -a
 without a number is --all; what probes cost is --probe-costs, since -v is strace's. Lines go to
