@@ -20,7 +20,7 @@ use crate::{
     constants::{is_birth, nr_execve, nr_rt_sigreturn, traces_syscall, want_call_stack},
     count, emit, filter, go,
     maps::{TARGETS, slot},
-    memory::Captures,
+    memory::{Captures, user_word},
     probes::sample,
 };
 #[cfg(bpf_target_arch = "x86_64")]
@@ -107,6 +107,20 @@ impl Registers {
         })
     }
 
+    /// Where a function without a frame returns to: the word at the stack pointer.
+    #[cfg(bpf_target_arch = "x86_64")]
+    #[inline(always)]
+    fn leaf_return(self) -> u64 {
+        user_word(self.stack_pointer()).unwrap_or(0)
+    }
+
+    /// Where a function without a frame returns to: the link register.
+    #[cfg(bpf_target_arch = "aarch64")]
+    #[inline(always)]
+    fn leaf_return(self) -> u64 {
+        self.word(30)
+    }
+
     /// The goroutine of Go code: register 28.
     #[cfg(bpf_target_arch = "aarch64")]
     #[inline(always)]
@@ -154,7 +168,7 @@ pub fn on_enter(ctx: *mut c_void, nr: u32, registers: impl Fn() -> Registers) {
     if want_call_stack() != 0 {
         sample::call_stack(ctx);
     }
-    enter(tgid, id as u32, nr, registers());
+    enter(ctx, tgid, id as u32, nr, registers());
 }
 
 /// Whether the process counts, from this call on if it is the `execve` that was waited for.
@@ -172,7 +186,7 @@ pub fn begins(tgid: u32, nr: u32) -> bool {
 }
 
 #[inline(always)]
-fn enter(tgid: u32, tid: u32, nr: u32, registers: Registers) {
+fn enter(ctx: *mut c_void, tgid: u32, tid: u32, nr: u32, registers: Registers) {
     let mut args = registers.args();
     if nr == nr_rt_sigreturn() {
         args[0] = registers.stack_pointer();
@@ -182,12 +196,17 @@ fn enter(tgid: u32, tid: u32, nr: u32, registers: Registers) {
         return;
     };
     let header = emit::header(Kind::SyscallEnter, 0);
+    let goid = go::goid(tgid, tid, registers);
+    // The sample that comes with each call otherwise has the whole stack.
+    if goid != 0 && want_call_stack() == 0 {
+        captures.stack(ctx, registers.leaf_return());
+    }
     captures.run(nr, &args, 0, phase::ENTER);
     let progress = *captures.progress();
     let fixed = SyscallEnter {
         header: EventHeader {
             len: progress.len as u32,
-            goid: go::goid(tgid, tid, registers),
+            goid,
             ..header
         },
         nr,

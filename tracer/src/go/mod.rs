@@ -10,6 +10,7 @@ pub mod gc;
 mod globals;
 pub mod layout;
 mod memory;
+mod origin;
 pub mod pclntab;
 pub mod probe_site;
 mod tls;
@@ -18,6 +19,7 @@ mod version;
 pub use binary::{Arch, Binary, BinaryError, BuildInfo, ModuleData, Symbol};
 pub use globals::{Globals, GlobalsError};
 pub use memory::{Memory, MemoryError, ProcessMemory, RangeMemory};
+pub use origin::{Origin, origin};
 pub use tls::{CurrentG, CurrentGError};
 pub use version::Release;
 

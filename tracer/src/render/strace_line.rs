@@ -4,6 +4,7 @@ mod call_stack;
 mod clock;
 mod color;
 mod dump;
+mod go_frame;
 mod notice;
 mod options;
 mod output;
@@ -15,6 +16,7 @@ use std::io::Write;
 use call_stack::CallStacks;
 pub use clock::{Precision, TimeFormat, Timestamp};
 use color::{Part, paint};
+use go_frame::GoFrames;
 pub use notice::Notices;
 pub use options::{LineOptions, Prefix};
 pub use output::{Column, Outputs, SeparateFiles};
@@ -59,6 +61,8 @@ pub struct StraceLines<W> {
     /// The last call of each thread, when numbers are shown.
     last_calls: HashMap<u32, u32>,
     stacks: CallStacks,
+    /// When goroutines are shown.
+    go_frames: GoFrames,
     /// Names of threads, when they are shown.
     comms: HashMap<u32, String>,
     /// Calls shown, when their number is limited.
@@ -99,6 +103,7 @@ impl<W: Write> StraceLines<W> {
             ignored: HashMap::new(),
             last_calls: HashMap::new(),
             stacks: CallStacks::default(),
+            go_frames: GoFrames::default(),
             comms: HashMap::new(),
             shown: 0,
             awaits_program: false,
@@ -125,6 +130,7 @@ impl<W: Write> StraceLines<W> {
             return self.leave_on_execve(event, enter);
         }
         self.note_number(event.tid, enter.nr);
+        self.note_frame(event, enter);
         let never_returns = self.decoder.never_returns(enter);
         let whole = self.options.whole_lines();
         if never_returns && !self.options.shows_endless_calls() {
@@ -165,9 +171,24 @@ impl<W: Write> StraceLines<W> {
         self.notice(Message::Attach, &format!("Process {} detached", event.tid))
     }
 
+    /// Finds the frame that stands after the goroutine, until the call ends.
+    fn note_frame(&mut self, event: &Event, enter: &SyscallEnter) {
+        if !self.options.goroutines || event.goid.is_none() {
+            return;
+        }
+        match enter.stack() {
+            Some(stack) => self.go_frames.note(event.pid, event.tid, stack),
+            None => {
+                let whole = self.stacks.addresses(event.tid);
+                self.go_frames.note_whole(event.pid, event.tid, whole);
+            }
+        }
+    }
+
     fn exit(&mut self, event: &Event, exit: &SyscallExit) -> Result<(), SinkError> {
         self.decoder.of_process(event.pid);
         let result = self.shown_exit(event, exit);
+        self.go_frames.returned(event.tid);
         if let Some(tables) = self.decoder.descriptors() {
             tables.exit(event.pid, event.tid, exit);
         }
@@ -419,6 +440,7 @@ impl<W: Write> StraceLines<W> {
             tables.exec(event.pid, exec);
         }
         self.stacks.replace(event.pid);
+        self.go_frames.replace(event.pid);
         if exec.old_tid == event.tid {
             return Ok(());
         }
@@ -443,6 +465,7 @@ impl<W: Write> StraceLines<W> {
             self.painted(event, Part::End, &text)?;
         }
         self.stacks.gone(event.pid, event.tid, exit.last_thread);
+        self.go_frames.gone(event.pid, event.tid, exit.last_thread);
         self.comms.remove(&event.tid);
         self.threads.remove(&event.tid);
         self.interrupted.remove(&event.tid);
@@ -613,6 +636,10 @@ impl<W: Write> StraceLines<W> {
 
     fn who(&self, event: &Event) -> String {
         let goid = event.goid.filter(|_| self.options.goroutines);
+        let goroutine = goid.map(|id| match self.go_frames.current(event.tid) {
+            Some(frame) => format!("g {id} {frame}"),
+            None => format!("g {id}"),
+        });
         let bracket = match self.options.prefix {
             Prefix::WhenSeveral => self.threads.len() > 1,
             Prefix::Always => true,
@@ -620,18 +647,18 @@ impl<W: Write> StraceLines<W> {
         };
         let bare = self.options.prefix == Prefix::Bare;
         let comm = self.comms.get(&event.tid);
-        if let (true, Some(comm), None) = (bracket || bare, comm, goid) {
+        if let (true, Some(comm), None) = (bracket || bare, comm, &goroutine) {
             return match bare {
                 true => format!("{:<5}<{comm}> ", event.tid),
                 false => format!("[pid {:>5}<{comm}>] ", event.tid),
             };
         }
-        match goid {
-            Some(goid) if bracket => format!("[pid {:>5} g {goid}] ", event.tid),
+        match goroutine {
+            Some(goroutine) if bracket => format!("[pid {:>5} {goroutine}] ", event.tid),
             None if bracket => format!("[pid {:>5}] ", event.tid),
-            Some(goid) if bare => format!("{:<5} [g {goid}] ", event.tid),
+            Some(goroutine) if bare => format!("{:<5} [{goroutine}] ", event.tid),
             None if bare => format!("{:<5} ", event.tid),
-            Some(goid) => format!("[g {goid}] "),
+            Some(goroutine) => format!("[{goroutine}] "),
             None => String::new(),
         }
     }
@@ -723,6 +750,9 @@ impl<W: Write> Sink for StraceLines<W> {
             Body::RunEnd(end) => self.run_end(end),
             Body::Symbols(symbols) => {
                 self.stacks.name(event.pid, symbols);
+                if self.options.goroutines {
+                    self.go_frames.name(event.pid, symbols);
+                }
                 Ok(())
             }
             Body::Sample(sample) => {

@@ -31,7 +31,8 @@ pub enum Capture {
         syscalls: SyscallSet,
         /// Bytes copied of strings and buffers.
         string_limit: u32,
-        /// Put goroutine ids on events of Go processes.
+        /// Put goroutine ids on events of Go processes, and the innermost addresses of the stack on
+        /// entries.
         goroutines: bool,
         /// The user stack of each call, as a sample before it.
         stacks: bool,
@@ -142,6 +143,21 @@ impl Plan {
             .iter()
             .any(|c| matches!(c, Capture::Samples { .. } | Capture::OffCpu { .. }))
             || self.has_call_stacks()
+            || self.has_goroutines()
+    }
+
+    /// Whether calls of Go processes come with their goroutines.
+    pub(super) fn has_goroutines(&self) -> bool {
+        let with = |c: &Capture| {
+            matches!(
+                c,
+                Capture::SyscallStream {
+                    goroutines: true,
+                    ..
+                }
+            )
+        };
+        self.captures.iter().any(with)
     }
 
     /// Whether calls come with stacks, of which the names are needed at once.

@@ -171,10 +171,20 @@ impl<'a> Pump<'a> {
                 send(self.sinks, &names)?;
             }
         }
-        if self.names_at_once && matches!(event.body, Body::Sample(_)) {
-            self.resolve(event.time_ns)?;
-        }
+        self.name_at_once(event)?;
         send(self.sinks, event)
+    }
+
+    /// Sends the names that must precede the event.
+    fn name_at_once(&mut self, event: &Event) -> Result<(), SinkError> {
+        match (&event.body, &mut self.symbolizer) {
+            (Body::Sample(_), _) if self.names_at_once => self.resolve(event.time_ns),
+            (Body::SyscallEnter(_), Some(symbolizer)) => {
+                let names = symbolizer.resolve_call(event);
+                names.iter().try_for_each(|n| send(self.sinks, n))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn note(&mut self, event: &Event) {

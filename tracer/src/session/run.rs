@@ -181,15 +181,7 @@ impl<'a> Session<'a> {
     }
 
     fn wants_goroutines(&self) -> bool {
-        self.plan.captures.iter().any(|c| {
-            matches!(
-                c,
-                Capture::SyscallStream {
-                    goroutines: true,
-                    ..
-                }
-            )
-        })
+        self.plan.has_goroutines()
     }
 
     fn attach_go(&mut self, target: &Target) -> Result<(), ExpectedError> {

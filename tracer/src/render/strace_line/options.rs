@@ -34,7 +34,8 @@ pub struct LineOptions {
     pub limit: u64,
     /// Children are followed: they count for the prefix from their birth.
     pub follow: bool,
-    /// Goroutine id in the prefix.
+    /// Goroutine id in the prefix, and the innermost function of its stack that is not the
+    /// standard library's.
     pub goroutines: bool,
     /// Calls to show.
     pub calls: SyscallSet,
