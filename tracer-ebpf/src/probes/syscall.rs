@@ -197,8 +197,7 @@ fn enter(ctx: *mut c_void, tgid: u32, tid: u32, nr: u32, registers: Registers) {
     };
     let header = emit::header(Kind::SyscallEnter, 0);
     let goid = go::goid(tgid, tid, registers);
-    // The sample that comes with each call otherwise has the whole stack.
-    if goid != 0 && want_call_stack() == 0 {
+    if goid != 0 {
         captures.stack(ctx, registers.leaf_return());
     }
     captures.run(nr, &args, 0, phase::ENTER);

@@ -3,8 +3,8 @@
 /// Whose a function is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Packages `runtime` and below, `internal/runtime/…`, and what has no package: assembly, C,
-    /// code that the compiler made for a type.
+    /// Packages `runtime` and below, `internal/runtime/…`, and what has no package: C, code that
+    /// the compiler made for a type, and (`_`) parts of the runtime's functions that it moved.
     Runtime,
     /// Another package of the standard library.
     StandardLibrary,
@@ -102,7 +102,7 @@ fn import_path(function: &str) -> Option<&str> {
     let last = plain.rfind('/').map_or(0, |slash| slash + 1);
     let dot = last + plain.get(last..)?.find('.')?;
     let path = plain.get(..dot)?;
-    let made = path.starts_with("type:") || path.starts_with("go:") || path == "type";
+    let made = path.starts_with("type:") || path.starts_with("go:") || matches!(path, "type" | "_");
     (!path.is_empty() && !made).then_some(path)
 }
 
@@ -119,6 +119,7 @@ mod tests {
             ("crosscall2", Origin::Runtime),
             ("type:.eq.main.T", Origin::Runtime),
             ("type..eq.main.T", Origin::Runtime),
+            ("_.goready.func1", Origin::Runtime),
             ("go:(*struct { main.T }).M", Origin::Runtime),
             ("", Origin::Runtime),
             ("internal/poll.(*FD).Write", Origin::StandardLibrary),

@@ -173,15 +173,8 @@ impl<W: Write> StraceLines<W> {
 
     /// Finds the frame that stands after the goroutine, until the call ends.
     fn note_frame(&mut self, event: &Event, enter: &SyscallEnter) {
-        if !self.options.goroutines || event.goid.is_none() {
-            return;
-        }
-        match enter.stack() {
-            Some(stack) => self.go_frames.note(event.pid, event.tid, stack),
-            None => {
-                let whole = self.stacks.addresses(event.tid);
-                self.go_frames.note_whole(event.pid, event.tid, whole);
-            }
+        if let (true, Some(stack)) = (self.options.goroutines, enter.stack()) {
+            self.go_frames.note(event.pid, event.tid, stack);
         }
     }
 

@@ -57,14 +57,10 @@ impl CallStacks {
         self.last.get(&tid)?.first().copied()
     }
 
-    /// The stack of the thread's last call, innermost first; empty when it is not known.
-    pub(super) fn addresses(&self, tid: u32) -> &[u64] {
-        self.last.get(&tid).map_or(&[], Vec::as_slice)
-    }
-
     /// One line a frame, as strace prints it.
     pub(super) fn lines(&self, pid: u32, tid: u32) -> Vec<String> {
-        let frames = self.addresses(tid).iter().enumerate();
+        let stack = self.last.get(&tid).map_or(&[][..], Vec::as_slice);
+        let frames = stack.iter().enumerate();
         frames
             .map(|(at, &address)| frame(address, self.names.get(&(pid, address, at > 0))))
             .collect()

@@ -14,11 +14,6 @@ const MAX_NAMES: usize = 1 << 16;
 const MAX_STACKS: usize = 1 << 14;
 /// Where every goroutine's stack begins (runtime/asm_*.s).
 const ROOT: &str = "runtime.goexit";
-/// Last element of the name of the assembly function that enters the kernel: it has no frame, so
-/// that its caller is not on the chain of frame pointers (internal/runtime/syscall, before Go 1.24
-/// runtime/internal/syscall).
-const LEAF: &str = "Syscall6";
-
 /// Functions at an address, innermost first: more than one where some are inlined.
 type Functions = Rc<[Function]>;
 
@@ -26,6 +21,10 @@ type Functions = Rc<[Function]>;
 struct Function {
     name: Rc<str>,
     origin: Origin,
+    /// It is written in assembly. Those that enter the kernel have no frame (`Syscall6` in
+    /// internal/runtime/syscall, `rawSyscallNoError` in syscall, futex and others in
+    /// runtime/sys_linux_*.s): their caller is not on the chain of frame pointers.
+    assembly: bool,
 }
 
 /// The frame of the call that each thread is in.
@@ -71,21 +70,12 @@ impl GoFrames {
                 frame
             }
         };
-        self.set(tid, frame);
-    }
-
-    /// A thread makes a call; `addresses` is its whole stack, innermost first.
-    pub(super) fn note_whole(&mut self, pid: u32, tid: u32, addresses: &[u64]) {
-        let frame = self.first(pid, addresses, 0);
-        self.set(tid, frame);
-    }
-
-    fn set(&mut self, tid: u32, frame: Option<Rc<str>>) {
         match frame {
             Some(frame) => self.current.insert(tid, frame),
             None => self.current.remove(&tid),
         };
     }
+
 
     /// The frame of the call that the thread is in.
     pub(super) fn current(&self, tid: u32) -> Option<&str> {
@@ -146,7 +136,7 @@ impl GoFrames {
             Some((&leaf, callers)) => (at(leaf, false), callers),
             None => (&[][..], addresses),
         };
-        let hides = leaf.last().is_some_and(|f| is_leaf(&f.name));
+        let hides = leaf.last().is_some_and(|f| f.assembly);
         let hidden = if hides { at(leaf_return, true) } else { &[] };
         let callers = callers.iter().flat_map(move |&address| at(address, true));
         leaf.iter().chain(hidden).chain(callers)
@@ -157,11 +147,8 @@ fn function(symbol: &FrameSymbol) -> Option<Function> {
     (symbol.origin == SymbolOrigin::Go).then(|| Function {
         name: symbol.function.as_str().into(),
         origin: origin(&symbol.function),
+        assembly: symbol.file.as_ref().is_some_and(|f| f.ends_with(".s")),
     })
-}
-
-fn is_leaf(name: &str) -> bool {
-    origin(name) == Origin::Runtime && name.rsplit_once('.').is_some_and(|(_, last)| last == LEAF)
 }
 
 #[cfg(test)]
@@ -176,6 +163,7 @@ mod tests {
     fn symbol(address: u64, caller: bool, functions: &[&str]) -> SymbolizedAddress {
         let frames = functions.iter().map(|name| FrameSymbol {
             function: (*name).to_owned(),
+            file: Some(if name.ends_with('6') { "a.s" } else { "a.go" }.to_owned()),
             origin: SymbolOrigin::Go,
             ..FrameSymbol::default()
         });
@@ -193,8 +181,8 @@ mod tests {
         let mut frames = GoFrames::default();
         let addresses = vec![
             symbol(0x1000, false, &["internal/runtime/syscall.Syscall6"]),
-            symbol(0x1001, false, &["runtime.futex"]),
-            symbol(0x2000, true, &["syscall.RawSyscall6"]),
+            symbol(0x1001, false, &["runtime.usleep"]),
+            symbol(0x2000, true, &["syscall.RawSyscall"]),
             symbol(0x3000, true, &["internal/poll.(*FD).Write", "os.(*File).Write"]),
             symbol(0x4000, true, &["main.(*Store).flush", "main.run"]),
             symbol(0x5000, true, &["net/http.(*conn).serve"]),
@@ -229,8 +217,6 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(noted(&mut frames, &stack, 0x2000), flush);
         }
-        frames.note_whole(PID, 8, &stack);
-        assert_eq!(frames.current(8).map(str::to_owned), flush);
         frames.returned(8);
         assert_eq!(frames.current(8), None);
     }
@@ -240,7 +226,7 @@ mod tests {
         let mut frames = frames();
         let direct = Some("main.direct".to_owned());
         assert_eq!(noted(&mut frames, &[0x1000, 0x4000, 0x6000], 0x7000), direct);
-        // The top of this function's frame may hold anything.
+        // What stands on top of a frame is no return address.
         let flush = noted(&mut frames, &[0x1001, 0x4000, 0x6000], 0x7000);
         assert_eq!(flush.as_deref(), Some("main.(*Store).flush"));
     }
