@@ -20,6 +20,7 @@ pub use folded::write_folded;
 pub use stack_sink::{OffCpuSink, OnCpuSink, StackFormat, StackOutput};
 pub use stack_text::{StackText, write_off_cpu, write_on_cpu};
 pub mod call_times;
+pub mod flight;
 mod path_filter;
 pub mod strace_count;
 pub mod strace_line;

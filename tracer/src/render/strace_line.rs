@@ -8,6 +8,7 @@ mod go_frame;
 mod notice;
 mod options;
 mod output;
+mod skip;
 mod slowest;
 
 use std::collections::{HashMap, HashSet};
@@ -457,13 +458,7 @@ impl<W: Write> StraceLines<W> {
             let text = format!("+++ {} +++", exit_text(exit.status));
             self.painted(event, Part::End, &text)?;
         }
-        self.stacks.gone(event.pid, event.tid, exit.last_thread);
-        self.go_frames.gone(event.pid, event.tid, exit.last_thread);
-        self.comms.remove(&event.tid);
-        self.threads.remove(&event.tid);
-        self.interrupted.remove(&event.tid);
-        self.ignored.remove(&event.tid);
-        self.last_calls.remove(&event.tid);
+        self.forget_thread(event, exit);
         if let (true, Some(tables)) = (exit.last_thread, self.decoder.descriptors()) {
             tables.gone(event.pid);
         }
@@ -760,6 +755,17 @@ impl<W: Write> Sink for StraceLines<W> {
             | Body::Exit(_) => self.thread_event(event),
             _ => Ok(()),
         }
+    }
+
+    fn skip(&mut self, event: &Event) -> Result<(), SinkError> {
+        self.skipped(event)
+    }
+
+    fn pause(&mut self) -> Result<(), SinkError> {
+        for tid in self.out.all_open() {
+            self.interrupt(tid)?;
+        }
+        self.out.flush()
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {

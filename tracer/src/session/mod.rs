@@ -5,6 +5,7 @@ mod aggregates;
 mod clock;
 mod cold;
 mod degrade;
+mod dump_signal;
 mod go_target;
 mod launch;
 mod losses;
@@ -18,6 +19,7 @@ mod spending;
 mod target;
 mod watch;
 
+pub use dump_signal::DumpSignal;
 pub(crate) use launch::find_executable;
 pub use launch::{LaunchSetup, User};
 pub use plan::{Capture, Plan, TargetSpec};

@@ -1,6 +1,7 @@
 //! Whose call it is in a Go program: the innermost function on the stack that is not the standard
 //! library's.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -145,10 +146,21 @@ impl GoFrames {
 
 fn function(symbol: &FrameSymbol) -> Option<Function> {
     (symbol.origin == SymbolOrigin::Go).then(|| Function {
-        name: symbol.function.as_str().into(),
+        name: as_printed(&symbol.function).into(),
         origin: origin(&symbol.function),
         assembly: symbol.file.as_ref().is_some_and(|f| f.ends_with(".s")),
     })
+}
+
+/// `main.(*Box[...]).put` of `main.(*Box[go.shape.string]).put`: as the runtime prints functions
+/// in tracebacks (`funcNameForPrint` in runtime/traceback.go, Go 1.21).
+fn as_printed(name: &str) -> Cow<'_, str> {
+    match (name.find('['), name.rfind(']')) {
+        (Some(open), Some(close)) if open < close => {
+            format!("{}[...]{}", &name[..open], &name[close + 1..]).into()
+        }
+        _ => name.into(),
+    }
 }
 
 #[cfg(test)]
@@ -238,6 +250,19 @@ mod tests {
         assert_eq!(serve.as_deref(), Some("net/http.(*conn).serve"));
         let worker = noted(&mut frames, &[0x1001, 0x5001, 0x6000], 0);
         assert_eq!(worker.as_deref(), Some("runtime.gcBgMarkWorker"));
+    }
+
+    #[test]
+    fn type_arguments_are_left_out_as_go_leaves_them_out() {
+        for (name, printed) in [
+            ("main.(*Box[go.shape.string]).put", "main.(*Box[...]).put"),
+            ("main.F[go.shape.[]int,a.T[int]].func1", "main.F[...].func1"),
+            ("main.F[", "main.F["),
+            ("main.]F[", "main.]F["),
+            ("main.main.func1", "main.main.func1"),
+        ] {
+            assert_eq!(as_printed(name), printed);
+        }
     }
 
     #[test]

@@ -96,6 +96,14 @@ impl LineOptions {
         self.statuses.contains(Status::Unfinished) && self.min_time_ns == 0 && self.slowest == 0
     }
 
+    /// Whether lines tell what is read from the processes when they are formed, and so must be
+    /// formed when their events come.
+    #[must_use]
+    pub fn asks_processes(&self) -> bool {
+        let decode = &self.decode;
+        self.comms || decode.track_descriptors || !decode.descriptors.is_empty()
+    }
+
     /// Whether lines wait for the end of their call.
     pub(super) fn whole_lines(&self) -> bool {
         self.statuses != StatusSet::ALL || self.min_time_ns > 0 || self.slowest > 0
