@@ -50,8 +50,10 @@ impl Ring {
     /// Adds an item; times may go back a little.
     pub(super) fn push(&mut self, time_ns: u64, bytes: &[u8]) {
         self.newest_ns = self.newest_ns.max(time_ns);
-        self.bytes.extend(bytes);
         let len = bytes.len();
+        make_room(&mut self.bytes, len);
+        make_room(&mut self.items, 1);
+        self.bytes.extend(bytes);
         self.items.push_back(Item { time_ns, len });
     }
 
@@ -133,6 +135,13 @@ impl Ring {
         if self.dropped.len() as u64 > PARTS + 2 {
             self.dropped.pop_front();
         }
+    }
+}
+
+/// Grows by a few parts in a hundred: doubling would take up to twice the limit.
+fn make_room<T>(deque: &mut VecDeque<T>, more: usize) {
+    if deque.capacity() - deque.len() < more {
+        deque.reserve_exact(more.max(deque.len() / 16));
     }
 }
 
