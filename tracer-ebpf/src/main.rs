@@ -16,6 +16,7 @@ mod count;
 mod emit;
 mod filter;
 mod go;
+mod go_stack;
 mod maps;
 mod memory;
 mod probes;

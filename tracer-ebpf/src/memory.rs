@@ -5,23 +5,14 @@
 //! therefore take plain numbers only and find their state in the [`PROGRESS`] and [`SCRATCH`] maps.
 //! They return 1 to go on and 0 when the record has no room for more.
 
-use core::ffi::c_void;
-
-use aya_ebpf::{
-    bindings::BPF_F_USER_STACK,
-    helpers::{
-        bpf_probe_read_user,
-        generated::{
-            bpf_get_stack, bpf_probe_read_user as read_user_raw,
-            bpf_probe_read_user_str as read_str_raw,
-        },
-    },
+use aya_ebpf::helpers::{
+    bpf_probe_read_user,
+    generated::{bpf_probe_read_user as read_user_raw, bpf_probe_read_user_str as read_str_raw},
 };
 use tracer_common::{
     capture::{
         CAPTURE_ALIGN, CaptureHeader, CaptureRule, MAX_CAPTURE, MAX_COUNT, MAX_IOVECS, MAX_RULES,
-        MAX_STRINGS, MAX_SYSCALLS, STACK_ARG, STACK_FRAMES, kind, len, mmsghdr, msghdr, phase,
-        status,
+        MAX_STRINGS, MAX_SYSCALLS, kind, len, mmsghdr, msghdr, phase, status,
     },
     probe::ProbeId,
 };
@@ -31,6 +22,7 @@ use crate::{
     constants::string_limit,
     count,
     emit::{bounded, opaque},
+    go_stack::{self, Place},
     maps::{CAPTURE_RULES, PROGRESS, Progress, SCRATCH},
 };
 
@@ -38,10 +30,6 @@ use crate::{
 const LAST_START: u64 = 0x3fff;
 /// No less than [`MAX_CAPTURE`] plus a string's NUL and one more; one less than a power of two.
 const COPY_MASK: u64 = 0x1fff;
-/// Bytes of a [`kind::STACK`].
-const STACK_BYTES: u32 = STACK_FRAMES as u32 * 8;
-/// At least [`STACK_BYTES`]; one less than a power of two.
-const STACK_MASK: u64 = 0xff;
 /// Longest string taken from an argument vector, so that more of them fit.
 const LONGEST_IN_VECTOR: u64 = 1024;
 /// Where the slot begins in the numbers that the functions pass each other.
@@ -124,28 +112,16 @@ impl Captures {
         self.run_rules(nr);
     }
 
-    /// Copies the first addresses of the thread's stack, if it can be walked; `leaf_return` is where
-    /// the innermost function returns to, unless it has a frame. `ctx` is the program's.
+    /// Copies the first addresses of the thread's stack, if it can be read. Must be the first
+    /// capture of an entry.
     #[inline(always)]
-    pub fn stack(&self, ctx: *mut c_void, leaf_return: u64) {
-        let Some(at) = self.room() else { return };
-        // SAFETY: `at` is at most `LAST_START`: the rest of the record is longer than a stack.
-        let got = unsafe {
-            let to = self.record.add((at + HEADER) as usize);
-            bpf_get_stack(ctx, to.cast(), STACK_BYTES, u64::from(BPF_F_USER_STACK))
-        };
-        if got <= 0 {
-            return;
+    pub fn stack(&self, place: Place) {
+        let len = go_stack::walk(self.slot, place);
+        if len != 0 {
+            let progress = self.progress();
+            progress.len += bounded::<0x1ff>(len);
+            progress.count = 1;
         }
-        let header = CaptureHeader {
-            arg: STACK_ARG,
-            kind: kind::STACK,
-            status: status::OK,
-            index: 0,
-            len: bounded::<STACK_MASK>(got as u64) as u32,
-            wanted: leaf_return,
-        };
-        self.push(at, header);
     }
 
     #[inline(always)]
@@ -604,9 +580,8 @@ fn length(rule: CaptureRule, progress: &Progress) -> u64 {
     }
 }
 
-/// A word of the target's memory.
 #[inline(always)]
-pub fn user_word(address: u64) -> Option<u64> {
+fn user_word(address: u64) -> Option<u64> {
     // SAFETY: the helper checks the address.
     unsafe { bpf_probe_read_user(address as *const u64) }.ok()
 }

@@ -19,8 +19,9 @@ use crate::{
     cold,
     constants::{is_birth, nr_execve, nr_rt_sigreturn, traces_syscall, want_call_stack},
     count, emit, filter, go,
+    go_stack::Place,
     maps::{TARGETS, slot},
-    memory::{Captures, user_word},
+    memory::Captures,
     probes::sample,
 };
 #[cfg(bpf_target_arch = "x86_64")]
@@ -107,18 +108,28 @@ impl Registers {
         })
     }
 
-    /// Where a function without a frame returns to: the word at the stack pointer.
+    /// Where the caller is, and on which stack.
     #[cfg(bpf_target_arch = "x86_64")]
     #[inline(always)]
-    fn leaf_return(self) -> u64 {
-        user_word(self.stack_pointer()).unwrap_or(0)
+    fn place(self) -> Place {
+        Place {
+            pc: self.word(16),
+            stack_pointer: self.stack_pointer(),
+            frame_pointer: self.word(4),
+            link: 0,
+        }
     }
 
-    /// Where a function without a frame returns to: the link register.
+    /// Where the caller is, and on which stack.
     #[cfg(bpf_target_arch = "aarch64")]
     #[inline(always)]
-    fn leaf_return(self) -> u64 {
-        self.word(30)
+    fn place(self) -> Place {
+        Place {
+            pc: self.word(32),
+            stack_pointer: self.stack_pointer(),
+            frame_pointer: self.word(29),
+            link: self.word(30),
+        }
     }
 
     /// The goroutine of Go code: register 28.
@@ -168,7 +179,7 @@ pub fn on_enter(ctx: *mut c_void, nr: u32, registers: impl Fn() -> Registers) {
     if want_call_stack() != 0 {
         sample::call_stack(ctx);
     }
-    enter(ctx, tgid, id as u32, nr, registers());
+    enter(tgid, id as u32, nr, registers());
 }
 
 /// Whether the process counts, from this call on if it is the `execve` that was waited for.
@@ -186,7 +197,7 @@ pub fn begins(tgid: u32, nr: u32) -> bool {
 }
 
 #[inline(always)]
-fn enter(ctx: *mut c_void, tgid: u32, tid: u32, nr: u32, registers: Registers) {
+fn enter(tgid: u32, tid: u32, nr: u32, registers: Registers) {
     let mut args = registers.args();
     if nr == nr_rt_sigreturn() {
         args[0] = registers.stack_pointer();
@@ -198,7 +209,7 @@ fn enter(ctx: *mut c_void, tgid: u32, tid: u32, nr: u32, registers: Registers) {
     let header = emit::header(Kind::SyscallEnter, 0);
     let goid = go::goid(tgid, tid, registers);
     if goid != 0 {
-        captures.stack(ctx, registers.leaf_return());
+        captures.stack(registers.place());
     }
     captures.run(nr, &args, 0, phase::ENTER);
     let progress = *captures.progress();
@@ -249,11 +260,11 @@ pub fn on_exit(ret: i64, registers: impl Fn() -> Registers) {
         return;
     }
     count::hit(ProbeId::SyscallExit);
-    exit(tgid, id as u32, nr, registers, ret);
+    exit(id as u32, nr, registers, ret);
 }
 
 #[inline(always)]
-fn exit(tgid: u32, tid: u32, nr: u32, registers: Registers, ret: i64) {
+fn exit(tid: u32, nr: u32, registers: Registers, ret: i64) {
     let probe = ProbeId::SyscallExit;
     let Some(captures) = Captures::begin(probe, slot::EXIT, size_of::<SyscallExit>()) else {
         return;
@@ -269,9 +280,9 @@ fn exit(tgid: u32, tid: u32, nr: u32, registers: Registers, ret: i64) {
     }
     let progress = *captures.progress();
     let fixed = SyscallExit {
+        // The goroutine is that of the entry: the thread has run no Go code since.
         header: EventHeader {
             len: progress.len as u32,
-            goid: go::goid(tgid, tid, registers),
             ..header
         },
         nr,

@@ -7,6 +7,7 @@ mod cold;
 mod degrade;
 mod dump_signal;
 mod go_target;
+mod goroutines;
 mod launch;
 mod losses;
 mod plan;

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::cold::ColdEntries;
 use super::go_target::GoTarget;
+use super::goroutines::CallGoroutines;
 use super::losses::RingLosses;
 use crate::cost::Captured;
 use crate::decode::{Decoded, GcRanges, LostRecords, decode};
@@ -33,6 +34,7 @@ pub(super) struct Pump<'a> {
     pub(super) captured: Captured,
     pub(super) undecodable: u64,
     cold: ColdEntries,
+    goroutines: CallGoroutines,
     losses: RingLosses,
     /// Up to which time events were handed on.
     released_ns: u64,
@@ -59,6 +61,7 @@ impl<'a> Pump<'a> {
             captured: Captured::default(),
             undecodable: 0,
             cold: ColdEntries::default(),
+            goroutines: CallGoroutines::default(),
             losses: RingLosses::default(),
             released_ns: 0,
             late: 0,
@@ -96,7 +99,8 @@ impl<'a> Pump<'a> {
         }
     }
 
-    fn arrived(&mut self, event: Event) {
+    fn arrived(&mut self, mut event: Event) {
+        self.goroutines.complete(&mut event);
         self.captured.note(&event);
         self.cold.note(&event);
         if event.time_ns < self.released_ns {
