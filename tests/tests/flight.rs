@@ -50,7 +50,10 @@ fn a_crash_is_shown_with_the_seconds_before_it_and_passed_on() {
         let [(heading, lines)] = &dumps[..] else {
             panic!("not one dump:\n{text}")
         };
-        assert!(heading.contains(" (acts) killed by SIGABRT at "), "{heading}");
+        assert!(
+            heading.contains(" (acts) killed by SIGABRT at "),
+            "{heading}"
+        );
         assert_eq!((count(lines, "old"), count(lines, "new")), (0, 5), "{text}");
         assert_eq!(lines.last(), Some(&"+++ killed by SIGABRT +++"), "{text}");
         let written = match options.len() {
@@ -106,7 +109,10 @@ fn sigusr1_asks_for_a_dump_and_the_recording_goes_on() {
     for (at, word) in ["first*2", "second*3"].into_iter().enumerate() {
         target.proceed();
         until("the act", || {
-            target.stdout().contains(&format!("did {word}")).then_some(())
+            target
+                .stdout()
+                .contains(&format!("did {word}"))
+                .then_some(())
         });
         assert_eq!(read(&file).matches(HEADING).count(), at, "only when asked");
         tracer.signal(libc::SIGUSR1);
@@ -122,13 +128,25 @@ fn sigusr1_asks_for_a_dump_and_the_recording_goes_on() {
     let headings: Vec<&str> = dumps.iter().map(|(h, _)| *h).collect();
     assert_eq!(dumps.len(), 3, "{headings:?}");
     assert!(headings[..2].iter().all(|h| h.starts_with("SIGUSR1 at ")));
-    assert!(headings[2].contains(" (acts) exited with 0 at "), "{headings:?}");
-    let counts = |w| dumps.iter().map(|(_, lines)| count(lines, w)).collect::<Vec<_>>();
+    assert!(
+        headings[2].contains(" (acts) exited with 0 at "),
+        "{headings:?}"
+    );
+    let counts = |w| {
+        dumps
+            .iter()
+            .map(|(_, lines)| count(lines, w))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(counts("first"), [2, 0, 0], "{text}");
     assert_eq!(counts("second"), [0, 3, 0], "{text}");
     assert_eq!(counts("third"), [0, 0, 1], "{text}");
     // The call that the target waits in.
-    let waits = |lines: &[&str]| lines.iter().any(|l| l.starts_with("read(0") && l.ends_with(" <unfinished ...>"));
+    let waits = |lines: &[&str]| {
+        lines
+            .iter()
+            .any(|l| l.starts_with("read(0") && l.ends_with(" <unfinished ...>"))
+    };
     assert!(waits(&dumps[0].1) && waits(&dumps[1].1), "{text}");
     assert!(!run.stderr.contains("strace: "), "{}", run.stderr);
 }
@@ -136,18 +154,22 @@ fn sigusr1_asks_for_a_dump_and_the_recording_goes_on() {
 #[test]
 fn the_end_of_the_trace_writes_what_is_kept() {
     let Some(place) = place(true) else { return };
-    let mut target = tracer_tests::Running::ready(&mut place.command("c/acts", &["word*4", "wait"]));
+    let mut target =
+        tracer_tests::Running::ready(&mut place.command("c/acts", &["word*4", "wait"]));
     let tracer = place
         .tracer(&["strace", "--flight", "1h", "-p", &target.pid_text()])
         .attach();
     let run = tracer.interrupt().success();
     assert!(
-        run.stdout.starts_with("=== tracer flight: the trace was interrupted at "),
+        run.stdout
+            .starts_with("=== tracer flight: the trace was interrupted at "),
         "{}",
         run.stdout
     );
     target.proceed();
     let _ = target.finish().success();
-    let run = place.tracer(&["strace", "--flight", "10s", "-c", "-p", "1"]).run();
+    let run = place
+        .tracer(&["strace", "--flight", "10s", "-c", "-p", "1"])
+        .run();
     assert_eq!(run.status.code(), Some(2));
 }

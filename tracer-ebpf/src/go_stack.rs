@@ -12,7 +12,7 @@ use tracer_common::{
 
 use crate::{
     emit::bounded,
-    maps::{PROGRESS, SCRATCH},
+    maps::{PROGRESS, SCRATCH, slot},
 };
 
 /// Where a thread is, and on which stack.
@@ -32,6 +32,8 @@ const ADDRESSES: usize = CAPTURE + size_of::<CaptureHeader>();
 const PIECE: usize = 1024;
 /// Bytes of a piece; a power of two.
 const PIECE_LEN: u64 = 512;
+/// Largest offset of a goroutine's id: a piece holds it.
+const LAST_GOID: u32 = 248;
 /// Pieces that are read at most.
 const PIECES: u64 = 6;
 const PAGE: u64 = 4096;
@@ -40,6 +42,23 @@ const PAGE: u64 = 4096;
 const FRAME: u64 = 16;
 /// Addresses below belong to no mapping (`vm.mmap_min_addr`).
 const FIRST_PAGE: u64 = 4096;
+
+/// Id of the goroutine at `g` if that is one and the thread is on its stack: then one read tells
+/// all. `g.stack`, two addresses, is its first member (runtime/runtime2.go), `g_goid` the offset of
+/// its id.
+#[inline(always)]
+pub fn owner(g_goid: u32, g: u64, stack_pointer: u64) -> Option<u64> {
+    if g < FIRST_PAGE || g_goid < 16 || g_goid > LAST_GOID {
+        return None;
+    }
+    let record = SCRATCH.get_ptr_mut(slot::ENTER)?.cast::<u8>();
+    let len = bounded::<0x1ff>(u64::from(g_goid) + 8);
+    // SAFETY: the piece is far below the scratch buffer's size.
+    let failed = unsafe { read_user_raw(record.add(PIECE).cast(), len as u32, g as *const _) };
+    let on_it = word(record, 0) < stack_pointer && stack_pointer <= word(record, 8);
+    let goid = word(record, u64::from(g_goid));
+    (failed == 0 && on_it && goid != 0).then_some(goid)
+}
 
 /// Words of `Progress::args` during the walk. That is where its state lives, so that the verifier
 /// sees unknown numbers, and one step instead of all.

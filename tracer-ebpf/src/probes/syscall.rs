@@ -100,7 +100,7 @@ impl Registers {
 
     /// The stack pointer.
     #[inline(always)]
-    fn stack_pointer(self) -> u64 {
+    pub fn stack_pointer(self) -> u64 {
         self.word(if cfg!(bpf_target_arch = "x86_64") {
             19
         } else {
@@ -130,6 +130,14 @@ impl Registers {
             frame_pointer: self.word(29),
             link: self.word(30),
         }
+    }
+
+    /// The goroutine of Go code: register 14 (`ABIInternal`, src/cmd/compile/abi-internal.md).
+    /// Other code keeps anything there.
+    #[cfg(bpf_target_arch = "x86_64")]
+    #[inline(always)]
+    pub fn go_g(self) -> u64 {
+        self.word(1)
     }
 
     /// The goroutine of Go code: register 28.

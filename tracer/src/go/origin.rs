@@ -127,8 +127,14 @@ mod tests {
             ("os.(*File).Write", Origin::StandardLibrary),
             ("net/http.HandlerFunc.ServeHTTP", Origin::StandardLibrary),
             ("go/ast.Walk", Origin::StandardLibrary),
-            ("vendor/golang.org/x/net/idna.ToASCII", Origin::StandardLibrary),
-            ("slices.SortFunc[go.shape.[]example.com/a.T]", Origin::StandardLibrary),
+            (
+                "vendor/golang.org/x/net/idna.ToASCII",
+                Origin::StandardLibrary,
+            ),
+            (
+                "slices.SortFunc[go.shape.[]example.com/a.T]",
+                Origin::StandardLibrary,
+            ),
             ("main.main", Origin::Program),
             ("main.(*Store).flush", Origin::Program),
             ("main.(*Store[...]).flush.func1", Origin::Program),

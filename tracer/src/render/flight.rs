@@ -78,7 +78,13 @@ impl<W: Write> FlightRecorder<W> {
         (out, name): (W, &str),
         requests: Requests,
     ) -> Self {
-        Self::new(limits, inner, Kept::Events(HashMap::new()), (out, name), requests)
+        Self::new(
+            limits,
+            inner,
+            Kept::Events(HashMap::new()),
+            (out, name),
+            requests,
+        )
     }
 
     /// Keeps the lines that `inner` writes to `lines`, for `out`.
@@ -260,7 +266,15 @@ fn note(under_way: &mut HashMap<u32, Event>, event: Event) {
         Body::Exec(exec) if exec.old_tid != event.tid => {
             let call = under_way.remove(&exec.old_tid);
             under_way.remove(&event.tid);
-            under_way.extend(call.map(|call| (event.tid, Event { tid: event.tid, ..call })));
+            under_way.extend(call.map(|call| {
+                (
+                    event.tid,
+                    Event {
+                        tid: event.tid,
+                        ..call
+                    },
+                )
+            }));
         }
         _ => {}
     }

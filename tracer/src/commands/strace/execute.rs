@@ -268,7 +268,12 @@ impl StraceArgs {
             return Ok(vec![Box::new(CallTimes::new(&options, counts))]);
         }
         if let Some(flight) = self.files.flight {
-            return Ok(vec![flight_sink(options, flight, destination, &self.output)?]);
+            return Ok(vec![flight_sink(
+                options,
+                flight,
+                destination,
+                &self.output,
+            )?]);
         }
         let shared = options.clone();
         let lines = live_sink(options, destination, &self.output)?;

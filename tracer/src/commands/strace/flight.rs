@@ -46,7 +46,9 @@ fn parse_size(text: &str) -> Result<usize, String> {
     };
     let number: u64 = number.parse().map_err(|_| wrong())?;
     let bytes = number.checked_mul(1 << shift).filter(|b| *b >= MIN_BYTES);
-    bytes.and_then(|b| usize::try_from(b).ok()).ok_or_else(wrong)
+    bytes
+        .and_then(|b| usize::try_from(b).ok())
+        .ok_or_else(wrong)
 }
 
 /// Opens the output of a live run whose lines are kept.
@@ -103,7 +105,15 @@ mod tests {
         assert_eq!(parse_flight("2m,256M"), flight(120, 256 << 20));
         assert_eq!(parse_flight("1s,65536"), flight(1, 65536));
         assert_eq!(parse_flight("1s,2G"), flight(1, 2 << 30));
-        for wrong in ["", "0s", "10s,", "10s,M", "10s,63K", "10s,99999999999G", "10s,1T"] {
+        for wrong in [
+            "",
+            "0s",
+            "10s,",
+            "10s,M",
+            "10s,63K",
+            "10s,99999999999G",
+            "10s,1T",
+        ] {
             assert!(parse_flight(wrong).is_err(), "{wrong}");
         }
     }

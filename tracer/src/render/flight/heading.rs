@@ -55,7 +55,12 @@ fn local(time_ns: u64, start: &RunStart) -> String {
         libc::gmtime_r(&raw const seconds, &raw mut tm);
         tm
     };
-    let date = format!("{:04}-{:02}-{:02}", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
+    let date = format!(
+        "{:04}-{:02}-{:02}",
+        tm.tm_year + 1900,
+        tm.tm_mon + 1,
+        tm.tm_mday
+    );
     let micros = ns.rem_euclid(NS) / 1000;
     format!(
         "{date} {:02}:{:02}:{:02}.{micros:06}",

@@ -12,8 +12,13 @@ impl FormedLines {
     /// Takes the whole lines that are there, each with its newline.
     pub(super) fn take(&self, mut line: impl FnMut(&[u8])) {
         let mut text = self.0.borrow_mut();
-        let end = text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-        text[..end].split_inclusive(|b| *b == b'\n').for_each(&mut line);
+        let end = text
+            .iter()
+            .rposition(|b| *b == b'\n')
+            .map_or(0, |at| at + 1);
+        text[..end]
+            .split_inclusive(|b| *b == b'\n')
+            .for_each(&mut line);
         text.drain(..end);
     }
 }

@@ -47,7 +47,11 @@ impl Run {
         let requests: Requests = Box::new(move || asked.take());
         let lines = |out: Box<dyn Write>| {
             let column = Outputs::One(Column::new(out, "out".to_owned()));
-            Box::new(StraceLines::with_outputs(options(), column, Notices::none()))
+            Box::new(StraceLines::with_outputs(
+                options(),
+                column,
+                Notices::none(),
+            ))
         };
         let to = (out.clone(), "out");
         let sink = match of_lines {
@@ -210,12 +214,18 @@ fn a_call_that_began_before_the_window_is_there_until_it_ends() {
         lines(dumps[2]),
         "101 fsync(9 <unfinished ...>\n100 close(4) = 0\n101 <... fsync resumed>) = 0"
     );
-    assert!(dumps[2].starts_with("the trace was interrupted at "), "{text}");
+    assert!(
+        dumps[2].starts_with("the trace was interrupted at "),
+        "{text}"
+    );
 }
 
 #[test]
 fn what_does_not_fit_is_counted_and_losses_stand_where_they_happened() {
-    let limits = Limits { bytes: 2000, ..LIMITS };
+    let limits = Limits {
+        bytes: 2000,
+        ..LIMITS
+    };
     let mut run = Run::new(limits, false);
     for call in 0..500 {
         run.call(call, 100, call);
@@ -232,7 +242,10 @@ fn what_does_not_fit_is_counted_and_losses_stand_where_they_happened() {
     run.ask(502);
     let text = run.text();
     let heading = text.lines().next().expect("a heading");
-    assert!(heading.contains("events of the last 1.00 s did not fit in 1.95 KiB"), "{heading}");
+    assert!(
+        heading.contains("events of the last 1.00 s did not fit in 1.95 KiB"),
+        "{heading}"
+    );
     let dropped: usize = heading
         .split(' ')
         .skip_while(|w| *w != "before;")
@@ -245,7 +258,14 @@ fn what_does_not_fit_is_counted_and_losses_stand_where_they_happened() {
     assert_eq!(shown - 1, pairs / 2 + pairs % 2, "{text}");
     assert!(shown > 10, "{text}");
     let last: Vec<&str> = text.lines().rev().take(3).collect();
-    assert_eq!(last, ["100 close(501) = 0", "<lost 12 events>", "100 close(499) = 0"]);
+    assert_eq!(
+        last,
+        [
+            "100 close(501) = 0",
+            "<lost 12 events>",
+            "100 close(499) = 0"
+        ]
+    );
 }
 
 #[test]
@@ -259,14 +279,20 @@ fn an_execve_in_a_thread_is_under_way_as_the_process() {
         goid: None,
         body,
     };
-    note(&mut under_way, event(105, Body::SyscallEnter(SyscallEnter::default())));
+    note(
+        &mut under_way,
+        event(105, Body::SyscallEnter(SyscallEnter::default())),
+    );
     let exec = Exec {
         old_tid: 105,
         comm: String::new(),
     };
     note(&mut under_way, event(100, Body::Exec(exec)));
     assert_eq!(under_way.keys().collect::<Vec<_>>(), [&100]);
-    note(&mut under_way, event(100, Body::SyscallExit(SyscallExit::default())));
+    note(
+        &mut under_way,
+        event(100, Body::SyscallExit(SyscallExit::default())),
+    );
     assert!(under_way.is_empty());
 }
 

@@ -77,7 +77,6 @@ impl GoFrames {
         };
     }
 
-
     /// The frame of the call that the thread is in.
     pub(super) fn current(&self, tid: u32) -> Option<&str> {
         self.current.get(&tid).map(|frame| &**frame)
@@ -195,7 +194,11 @@ mod tests {
             symbol(0x1000, false, &["internal/runtime/syscall.Syscall6"]),
             symbol(0x1001, false, &["runtime.usleep"]),
             symbol(0x2000, true, &["syscall.RawSyscall"]),
-            symbol(0x3000, true, &["internal/poll.(*FD).Write", "os.(*File).Write"]),
+            symbol(
+                0x3000,
+                true,
+                &["internal/poll.(*FD).Write", "os.(*File).Write"],
+            ),
             symbol(0x4000, true, &["main.(*Store).flush", "main.run"]),
             symbol(0x5000, true, &["net/http.(*conn).serve"]),
             symbol(0x5001, true, &["runtime.gcBgMarkWorker"]),
@@ -237,7 +240,10 @@ mod tests {
     fn a_leaf_without_a_frame_does_not_hide_its_caller() {
         let mut frames = frames();
         let direct = Some("main.direct".to_owned());
-        assert_eq!(noted(&mut frames, &[0x1000, 0x4000, 0x6000], 0x7000), direct);
+        assert_eq!(
+            noted(&mut frames, &[0x1000, 0x4000, 0x6000], 0x7000),
+            direct
+        );
         // What stands on top of a frame is no return address.
         let flush = noted(&mut frames, &[0x1001, 0x4000, 0x6000], 0x7000);
         assert_eq!(flush.as_deref(), Some("main.(*Store).flush"));
