@@ -17,6 +17,11 @@ pub const MAX_STRINGS: usize = 32;
 pub const MAX_COUNT: usize = 512;
 /// Buffers followed from one `iovec` array.
 pub const MAX_IOVECS: usize = 8;
+/// Addresses in a [`kind::STACK`]: a write through the standard library's HTTP server and TLS has
+/// about 20 frames above its caller's.
+pub const STACK_FRAMES: usize = 24;
+/// `arg` of a [`kind::STACK`], which is no argument.
+pub const STACK_ARG: u8 = u8::MAX;
 /// Alignment of each capture in a record, in bytes.
 pub const CAPTURE_ALIGN: usize = 8;
 
@@ -46,6 +51,11 @@ pub mod kind {
     /// `struct mmsghdr[len]`: each as a `MSGHDR` of 64 bytes whose indexes begin at
     /// [`super::mmsghdr::STRIDE`] times its place; at most [`super::mmsghdr::MAX`].
     pub const MMSGHDR: u8 = 8;
+    /// No rule's: the first addresses of the caller's stack, `u64`s, innermost first, before all
+    /// other captures of an entry. `arg` is [`super::STACK_ARG`]; `wanted` is the address to which
+    /// the innermost function returns if it has no frame, which the walk along frame pointers
+    /// does not show: the caller of such a function.
+    pub const STACK: u8 = 9;
     /// Bit: what is copied is not where the argument points to, but where the pointer in word
     /// `word` there points to. A NULL there is skipped.
     pub const FOLLOW: u8 = 0x40;

@@ -21,8 +21,9 @@ pub struct GoOffsets {
     pub tls_g: i64,
     pub g_m: u32,
     pub g_goid: u32,
-    pub m_g0: u32,
-    pub m_gsignal: u32,
+    /// 1 when `tls_g` is assumed: then every use of it compares `m.procid` with the thread.
+    pub doubtful: u32,
+    pub reserved: u32,
     pub m_curg: u32,
     pub m_procid: u32,
     /// Device and inode of the process's pid namespace, in which the runtime counts its threads:
@@ -38,7 +39,7 @@ impl GoOffsets {
 }
 
 crate::wire_type!(GoOffsets, size 48, {
-    tls_g @ 0, g_m @ 8, g_goid @ 12, m_g0 @ 16, m_gsignal @ 20, m_curg @ 24, m_procid @ 28,
+    tls_g @ 0, g_m @ 8, g_goid @ 12, doubtful @ 16, reserved @ 20, m_curg @ 24, m_procid @ 28,
     pid_ns_dev @ 32, pid_ns_ino @ 40,
 });
 

@@ -6,7 +6,9 @@ use aya_ebpf::{
 };
 use tracer_common::config::GoOffsets;
 
-use crate::{constants::want_goid, maps::GO_TARGETS, probes::syscall::Registers, task::Task};
+use crate::{
+    constants::want_goid, go_stack, maps::GO_TARGETS, probes::syscall::Registers, task::Task,
+};
 
 /// Id of the goroutine on whose behalf the thread runs, 0 when there is none: not a Go process, a
 /// thread that Go did not make, or the scheduler itself.
@@ -22,21 +24,30 @@ pub fn goid(tgid: u32, tid: u32, registers: Registers) -> u64 {
     }
 }
 
-/// On `g0` (the scheduler's stack) and `gsignal` the goroutine is `m.curg`. `m.procid` must be
-/// this thread: in threads that C code made, the slot holds zero or a stale pointer.
+/// The fewest reads that do: each costs some 100 ns where they are dear. `g0` (the
+/// scheduler's stack) and `gsignal` have no id, since no `go` statement made them (runtime/proc.go,
+/// `malg`); on them the goroutine is `m.curg`, and `m.procid` must be this thread: in threads that
+/// C code made, the slot holds zero or a stale `g0`.
 #[inline(always)]
 fn current(offsets: &GoOffsets, tid: u32, registers: Registers) -> Option<u64> {
+    if let Some(goid) = go_stack::owner(offsets.g_goid, registers.go_g(), registers.stack_pointer())
+    {
+        return Some(goid);
+    }
     let g = thread_g(offsets, registers)?;
+    let goid = read(g, offsets.g_goid)?;
+    if goid != 0 && offsets.doubtful == 0 {
+        return Some(goid);
+    }
     let m = read(g, offsets.g_m)?;
     let procid = read(m, offsets.m_procid)?;
     if procid != u64::from(tid) && Some(procid) != tid_inside(offsets) {
         return None;
     }
-    let mut g = g;
-    if g == read(m, offsets.m_g0)? || g == read(m, offsets.m_gsignal)? {
-        g = read(m, offsets.m_curg)?;
+    if goid != 0 {
+        return Some(goid);
     }
-    read(g, offsets.g_goid)
+    read(read(m, offsets.m_curg)?, offsets.g_goid)
 }
 
 /// What the runtime keeps for the thread: in thread-local storage.

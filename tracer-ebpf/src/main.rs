@@ -17,6 +17,7 @@ mod count;
 mod emit;
 mod filter;
 mod go;
+mod go_stack;
 mod maps;
 mod memory;
 mod probes;

@@ -22,6 +22,7 @@ use crate::{
     constants::string_limit,
     count,
     emit::{bounded, opaque},
+    go_stack::{self, Place},
     maps::{CAPTURE_RULES, PROGRESS, Progress, SCRATCH},
 };
 
@@ -109,6 +110,18 @@ impl Captures {
         progress.only = rules;
         progress.late = u32::from(status::LATE);
         self.run_rules(nr);
+    }
+
+    /// Copies the first addresses of the thread's stack, if it can be read. Must be the first
+    /// capture of an entry.
+    #[inline(always)]
+    pub fn stack(&self, place: Place) {
+        let len = go_stack::walk(self.slot, place);
+        if len != 0 {
+            let progress = self.progress();
+            progress.len += bounded::<0x1ff>(len);
+            progress.count = 1;
+        }
     }
 
     #[inline(always)]

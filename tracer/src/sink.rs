@@ -13,6 +13,24 @@ pub trait Sink {
     /// [`SinkError`] when nobody reads the output any more or it cannot be written: the run ends.
     fn event(&mut self, event: &Event) -> Result<(), SinkError>;
 
+    /// Takes one event that is not to be shown, as events before it were not or were: of it only
+    /// that is kept on which the later ones depend.
+    ///
+    /// # Errors
+    /// As [`Sink::event`].
+    fn skip(&mut self, event: &Event) -> Result<(), SinkError> {
+        let _ = event;
+        Ok(())
+    }
+
+    /// Nothing more comes for now: what was begun is marked as unfinished, and handed on.
+    ///
+    /// # Errors
+    /// As [`Sink::event`].
+    fn pause(&mut self) -> Result<(), SinkError> {
+        self.flush()
+    }
+
     /// Hands buffered output on; called when no event is ready, so that a live view stays live.
     ///
     /// # Errors

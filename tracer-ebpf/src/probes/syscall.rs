@@ -22,6 +22,7 @@ use crate::{
         want_slow_stack,
     },
     count, emit, filter, go,
+    go_stack::Place,
     maps::{TARGETS, slot},
     memory::Captures,
     probes::sample,
@@ -142,6 +143,38 @@ impl Registers {
         })
     }
 
+    /// Where the caller is, and on which stack.
+    #[cfg(bpf_target_arch = "x86_64")]
+    #[inline(always)]
+    fn place(self) -> Place {
+        Place {
+            pc: self.word(16),
+            stack_pointer: self.stack_pointer(),
+            frame_pointer: self.word(4),
+            link: 0,
+        }
+    }
+
+    /// Where the caller is, and on which stack.
+    #[cfg(bpf_target_arch = "aarch64")]
+    #[inline(always)]
+    fn place(self) -> Place {
+        Place {
+            pc: self.word(32),
+            stack_pointer: self.stack_pointer(),
+            frame_pointer: self.word(29),
+            link: self.word(30),
+        }
+    }
+
+    /// The goroutine of Go code: register 14 (`ABIInternal`, src/cmd/compile/abi-internal.md).
+    /// Other code keeps anything there.
+    #[cfg(bpf_target_arch = "x86_64")]
+    #[inline(always)]
+    pub fn go_g(self) -> u64 {
+        self.word(1)
+    }
+
     /// The goroutine of Go code: register 28.
     #[cfg(bpf_target_arch = "aarch64")]
     #[inline(always)]
@@ -217,9 +250,10 @@ fn enter(tgid: u32, tid: u32, nr: u32, registers: Registers) {
         args[0] = registers.stack_pointer();
     }
     let probe = ProbeId::SyscallEnter;
+    let goid = go::goid(tgid, tid, registers);
     let bare = SyscallEnter {
         header: EventHeader {
-            goid: go::goid(tgid, tid, registers),
+            goid,
             ..emit::header(Kind::SyscallEnter, size_of::<SyscallEnter>())
         },
         nr,
@@ -228,12 +262,18 @@ fn enter(tgid: u32, tid: u32, nr: u32, registers: Registers) {
         args,
     };
     let mut remembered = 0;
-    let sent = if has_captures(nr, phase::ENTER) {
+    let copies = has_captures(nr, phase::ENTER);
+    let sent = if copies || goid != 0 {
         let slot = slot::ENTER;
         let Some(captures) = Captures::begin(probe, slot, size_of::<SyscallEnter>()) else {
             return;
         };
-        captures.run(nr, &args, 0, phase::ENTER);
+        if goid != 0 {
+            captures.stack(registers.place());
+        }
+        if copies {
+            captures.run(nr, &args, 0, phase::ENTER);
+        }
         let progress = *captures.progress();
         remembered = progress.cold & cold::RULES;
         let mut record = bare;
@@ -283,18 +323,16 @@ pub fn on_exit(ctx: *mut c_void, ret: i64, registers: impl Fn() -> Registers) {
     if want_slow_stack() != 0 && !(nr == nr_execve() && ret == 0) && slow::was() {
         sample::call_stack(ProbeId::SyscallExit, ctx, registers);
     }
-    exit(tgid, id as u32, nr, registers, ret);
+    exit(id as u32, nr, registers, ret);
 }
 
 #[inline(always)]
-fn exit(tgid: u32, tid: u32, nr: u32, registers: Registers, ret: i64) {
+fn exit(tid: u32, nr: u32, registers: Registers, ret: i64) {
     let probe = ProbeId::SyscallExit;
     let entry = cold::take(tid, nr);
     let bare = SyscallExit {
-        header: EventHeader {
-            goid: go::goid(tgid, tid, registers),
-            ..emit::header(Kind::SyscallExit, size_of::<SyscallExit>())
-        },
+        // The goroutine is that of the entry: the thread has run no Go code since.
+        header: emit::header(Kind::SyscallExit, size_of::<SyscallExit>()),
         nr,
         captures: 0,
         flags: flags(registers),

@@ -18,4 +18,4 @@ pub use fact::{
     SymbolizedAddress, Symbols,
 };
 pub use model::{Body, Event, Exec, Exit, Fork, GcTrigger, Sample, Signal, Space};
-pub use syscall::{Capture, CaptureStatus, SyscallEnter, SyscallExit, unread};
+pub use syscall::{CallerStack, Capture, CaptureStatus, SyscallEnter, SyscallExit, unread};

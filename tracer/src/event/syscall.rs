@@ -1,6 +1,7 @@
 //! Syscall events and what was copied from the target's memory with them.
 
 use serde::{Deserialize, Serialize};
+use tracer_common::capture::{STACK_FRAMES, kind};
 
 /// A syscall was entered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,19 @@ impl SyscallEnter {
         unread(&self.captures)
     }
 
+    /// The captures that belong to arguments.
+    #[must_use]
+    pub fn of_arguments(&self) -> &[Capture] {
+        &self.captures[usize::from(self.stack().is_some())..]
+    }
+
+    /// The first addresses of the stack on which the call was made, if they came with it.
+    #[must_use]
+    pub fn stack(&self) -> Option<CallerStack<'_>> {
+        let first = self.captures.first();
+        first.filter(|c| c.kind == kind::STACK).map(CallerStack)
+    }
+
     /// Takes what could be read when the call ended in the place of what could not when it began.
     pub fn fill(&mut self, late: Vec<Capture>) {
         for capture in late {
@@ -37,6 +51,38 @@ impl SyscallEnter {
                 None => self.captures.push(capture),
             }
         }
+    }
+}
+
+/// The innermost addresses of a stack: a [`kind::STACK`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallerStack<'a>(&'a Capture);
+
+impl CallerStack<'_> {
+    /// Innermost first: that of the call itself, then return addresses.
+    pub fn addresses(self) -> impl Iterator<Item = u64> {
+        let words = self.0.data.chunks_exact(8).take(STACK_FRAMES);
+        words.map(|word| u64::from_le_bytes(word.try_into().expect("chunks of eight")))
+    }
+
+    /// The return address of the innermost function, if that has no frame: such a function's
+    /// caller is not among the addresses. Of another function, any number.
+    #[must_use]
+    pub const fn leaf_return(self) -> u64 {
+        self.0.wanted
+    }
+
+    /// Whether outer frames may be missing.
+    #[must_use]
+    pub const fn is_cut(self) -> bool {
+        self.0.data.len() >= STACK_FRAMES * 8
+    }
+
+    /// Writes what tells stacks apart into `key`.
+    pub fn write_key(self, key: &mut Vec<u8>) {
+        key.clear();
+        key.extend_from_slice(&self.0.data);
+        key.extend_from_slice(&self.0.wanted.to_le_bytes());
     }
 }
 
@@ -71,7 +117,7 @@ pub struct SyscallExit {
 /// Bytes behind one pointer argument; see [`tracer_common::capture`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capture {
-    /// Index of the pointer argument.
+    /// Index of the pointer argument, or [`tracer_common::capture::STACK_ARG`].
     pub arg: u8,
     /// One of [`tracer_common::capture::kind`].
     pub kind: u8,

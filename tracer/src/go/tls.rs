@@ -11,6 +11,8 @@ pub enum CurrentG {
     FsBase {
         /// Negative: Go uses the local-exec model.
         offset: i32,
+        /// It is what the Go linker assigns, and was not read from the code.
+        assumed: bool,
     },
     /// arm64: register 28, while the thread runs Go code.
     Register28 {
@@ -66,11 +68,15 @@ fn locate_amd64(binary: &Binary) -> Result<CurrentG, CurrentGError> {
                 bytes,
             };
             offset
-                .map(|offset| CurrentG::FsBase { offset })
+                .map(|offset| CurrentG::FsBase {
+                    offset,
+                    assumed: false,
+                })
                 .ok_or(unknown)
         }
         None if !binary.is_pie() => Ok(CurrentG::FsBase {
             offset: LINKER_SLOT,
+            assumed: true,
         }),
         None => Err(CurrentGError::Unknown {
             function: STACK_CHECK,

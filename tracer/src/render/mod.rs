@@ -24,6 +24,7 @@ pub use stack_sink::{OffCpuSink, OnCpuSink, StackFormat, StackOutput};
 pub use stack_text::{StackText, write_off_cpu, write_on_cpu};
 pub mod call_group;
 pub mod call_times;
+pub mod flight;
 mod path_filter;
 mod strace_calls;
 pub mod strace_count;

@@ -320,6 +320,35 @@ impl<T> Calls<T> {
         }
     }
 
+    /// Learns from an event that is not shown what later ones depend on.
+    pub(super) fn skipped(&mut self, event: &Event) {
+        if event.tid != 0 {
+            self.threads.insert(event.tid);
+        }
+        match &event.body {
+            Body::SyscallEnter(_) => {
+                self.pending.remove(&event.tid);
+            }
+            Body::SyscallExit(exit) => {
+                self.pending.remove(&event.tid);
+                self.ignored.remove(&event.tid);
+                self.note_interruption(event.tid, exit);
+            }
+            Body::Fork(fork) if self.options.follow || fork.child_pid == event.pid => {
+                self.threads.insert(fork.child_tid);
+            }
+            Body::Exec(exec) => {
+                self.awaits_program = false;
+                self.stacks.replace(event.pid);
+                if exec.old_tid != event.tid {
+                    self.pending.remove(&event.tid);
+                    self.take_over(exec.old_tid, event.tid);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// The call of which the end will not come.
     pub(super) fn abandoned(&mut self, tid: u32) -> Option<Begun<T>> {
         self.pending.remove(&tid)
@@ -335,6 +364,7 @@ impl<T> Calls<T> {
 
     /// Forgets a thread, after what there is to tell of its end.
     pub(super) fn gone(&mut self, event: &Event, exit: &Exit) {
+        self.pending.remove(&event.tid);
         self.stacks.gone(event.pid, event.tid, exit.last_thread);
         self.comms.remove(&event.tid);
         self.threads.remove(&event.tid);

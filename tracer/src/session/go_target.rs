@@ -91,8 +91,9 @@ impl GoTarget {
     /// One line that says why not.
     pub(super) fn offsets(&self) -> Result<GoOffsets, String> {
         let runtime = self.runtime.as_ref().map_err(Clone::clone)?;
-        let tls_g = match CurrentG::locate(&self.binary).map_err(|e| e.to_string())? {
-            CurrentG::FsBase { offset } => i64::from(offset),
+        let place = CurrentG::locate(&self.binary).map_err(|e| e.to_string())?;
+        let tls_g = match place {
+            CurrentG::FsBase { offset, .. } => i64::from(offset),
             CurrentG::Register28 { tls_offset: None } => GoOffsets::IN_REGISTER,
             CurrentG::Register28 {
                 tls_offset: Some(offset),
@@ -104,8 +105,8 @@ impl GoTarget {
             tls_g,
             g_m: g.m,
             g_goid: g.goid,
-            m_g0: m.g0,
-            m_gsignal: m.gsignal,
+            doubtful: matches!(place, CurrentG::FsBase { assumed: true, .. }).into(),
+            reserved: 0,
             m_curg: m.curg,
             m_procid: m.procid,
             pid_ns_dev,

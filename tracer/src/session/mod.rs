@@ -5,7 +5,9 @@ mod aggregates;
 mod clock;
 mod cold;
 mod degrade;
+mod dump_signal;
 mod go_target;
+mod goroutines;
 mod launch;
 mod losses;
 mod plan;
@@ -19,6 +21,7 @@ mod target;
 mod watch;
 
 pub(crate) use clock::now_ns;
+pub use dump_signal::DumpSignal;
 pub(crate) use launch::find_executable;
 pub use launch::{LaunchSetup, User};
 pub use plan::{CallStacks, Capture, Plan, TargetSpec};

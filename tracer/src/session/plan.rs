@@ -34,7 +34,8 @@ pub enum Capture {
         string_limit: u32,
         /// Calls of which the memory behind arguments is copied.
         copied: SyscallSet,
-        /// Put goroutine ids on events of Go processes.
+        /// Put goroutine ids on events of Go processes, and the innermost addresses of the stack on
+        /// entries.
         goroutines: bool,
         stacks: CallStacks,
     },
@@ -154,6 +155,21 @@ impl Plan {
             .iter()
             .any(|c| matches!(c, Capture::Samples { .. } | Capture::OffCpu { .. }))
             || self.has_call_stacks()
+            || self.has_goroutines()
+    }
+
+    /// Whether calls of Go processes come with their goroutines.
+    pub(super) fn has_goroutines(&self) -> bool {
+        let with = |c: &Capture| {
+            matches!(
+                c,
+                Capture::SyscallStream {
+                    goroutines: true,
+                    ..
+                }
+            )
+        };
+        self.captures.iter().any(with)
     }
 
     /// Whether calls come with stacks, of which the names are needed at once.

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::cold::ColdEntries;
 use super::go_target::GoTarget;
+use super::goroutines::CallGoroutines;
 use super::losses::RingLosses;
 use crate::cost::Captured;
 use crate::decode::{Decoded, GcRanges, LostRecords, decode};
@@ -33,6 +34,7 @@ pub(super) struct Pump<'a> {
     pub(super) captured: Captured,
     pub(super) undecodable: u64,
     cold: ColdEntries,
+    goroutines: CallGoroutines,
     losses: RingLosses,
     /// Up to which time events were handed on.
     released_ns: u64,
@@ -59,6 +61,7 @@ impl<'a> Pump<'a> {
             captured: Captured::default(),
             undecodable: 0,
             cold: ColdEntries::default(),
+            goroutines: CallGoroutines::default(),
             losses: RingLosses::default(),
             released_ns: 0,
             late: 0,
@@ -96,7 +99,8 @@ impl<'a> Pump<'a> {
         }
     }
 
-    fn arrived(&mut self, event: Event) {
+    fn arrived(&mut self, mut event: Event) {
+        self.goroutines.complete(&mut event);
         self.captured.note(&event);
         self.cold.note(&event);
         if event.time_ns < self.released_ns {
@@ -171,11 +175,25 @@ impl<'a> Pump<'a> {
                 send(self.sinks, &names)?;
             }
         }
-        let unnamed = |s: &Symbolizer| self.names_at_once && s.has_pending();
-        if matches!(event.body, Body::Sample(_)) && self.symbolizer.as_ref().is_some_and(unnamed) {
-            self.resolve(event.time_ns)?;
-        }
+        self.name_at_once(event)?;
         send(self.sinks, event)
+    }
+
+    /// Sends the names that must precede the event.
+    fn name_at_once(&mut self, event: &Event) -> Result<(), SinkError> {
+        match (&event.body, &mut self.symbolizer) {
+            (Body::Sample(_), Some(symbolizer)) => {
+                match self.names_at_once && symbolizer.has_pending() {
+                    true => self.resolve(event.time_ns),
+                    false => Ok(()),
+                }
+            }
+            (Body::SyscallEnter(_), Some(symbolizer)) => {
+                let names = symbolizer.resolve_call(event);
+                names.iter().try_for_each(|n| send(self.sinks, n))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn note(&mut self, event: &Event) {

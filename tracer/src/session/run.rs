@@ -179,15 +179,7 @@ impl<'a> Session<'a> {
     }
 
     fn wants_goroutines(&self) -> bool {
-        self.plan.captures.iter().any(|c| {
-            matches!(
-                c,
-                Capture::SyscallStream {
-                    goroutines: true,
-                    ..
-                }
-            )
-        })
+        self.plan.has_goroutines()
     }
 
     fn attach_go(&mut self, target: &Target) -> Result<(), ExpectedError> {
@@ -289,7 +281,11 @@ impl<'a> Session<'a> {
         // is read, as here, through the process.
         let before = self.pump.go.remove(&pid);
         let prepared = before.is_some_and(|go| !go.file().starts_with("/proc"));
-        self.kernel.forget_go(pid);
+        // What was prepared is right until the same is read again: calls in between keep their
+        // goroutines.
+        if !prepared {
+            self.kernel.forget_go(pid);
+        }
         let result = GoTarget::open(pid, true).and_then(|go| {
             if prepared {
                 self.complete_go(go)
@@ -299,6 +295,7 @@ impl<'a> Session<'a> {
             }
         });
         if let Err(why) = result {
+            self.kernel.forget_go(pid);
             self.notice(&format!(
                 "process {pid}: no Go runtime data after exec: {why}"
             ));

@@ -41,6 +41,18 @@ impl Collector {
         self.note(event.pid, Space::User, user)
     }
 
+    /// As [`Collector::observe`], of the stack that came with a call; `leaf_return` may be a return
+    /// address, too.
+    pub fn observe_call(&mut self, pid: u32, stack: &[u64], leaf_return: u64) -> &[Address] {
+        let before = self.of.get(&pid).map_or(0, |seen| seen.unresolved.len());
+        self.note(pid, Space::User, stack);
+        if let Some(&first) = stack.first().filter(|_| leaf_return != 0) {
+            // As that of a caller, which is any address but the first.
+            self.note(pid, Space::User, &[first, leaf_return]);
+        }
+        self.of.get(&pid).map_or(&[], |s| &s.unresolved[before..])
+    }
+
     fn note(&mut self, pid: u32, space: Space, stack: &[u64]) -> &[Address] {
         let seen = self.of.entry(pid).or_default();
         let before = seen.unresolved.len();

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Address, Collector, Resolver};
-use crate::event::{Body, Event, Space, Symbols};
+use crate::event::{Body, CallerStack, Event, Space, Symbols};
 use crate::process::{AddressSpace, MappedFiles};
 
 /// Names in one event at most, so that none grows beyond what a recording can hold.
@@ -11,6 +11,9 @@ const MAX_NAMES_PER_EVENT: usize = 4096;
 
 /// Shortest time between two reads of a process's mappings for new addresses, in ns.
 const MIN_REFRESH_NS: u64 = 50_000_000;
+
+/// Stacks of calls remembered for each process. A hostile target can show a new one in each call.
+const MAX_STACKS: usize = 1 << 14;
 
 /// Longest such time. It doubles with each read that did not help, as in a process whose code
 /// never comes from a file.
@@ -28,6 +31,21 @@ pub struct Symbolizer {
     files: MappedFiles,
     processes: HashMap<u32, Process>,
     exited: HashSet<u32>,
+    /// Stacks of calls whose addresses are noted, by process: most calls come from few places, and
+    /// each address of each call would be looked up.
+    noted: HashMap<u32, HashSet<Vec<u8>>>,
+    /// What tells the last stack from others.
+    key: Vec<u8>,
+    /// A stack of a call has addresses without names.
+    behind: bool,
+}
+
+/// When mappings are read again for addresses that are in none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refresh {
+    Always,
+    /// Unless that was done a short time ago.
+    NowAndThen,
 }
 
 #[derive(Debug)]
@@ -75,6 +93,12 @@ impl Symbolizer {
                 self.note_stack(event);
                 Vec::new()
             }
+            Body::SyscallEnter(enter) => {
+                if let Some(stack) = enter.stack() {
+                    self.note_call(event, stack);
+                }
+                Vec::new()
+            }
             Body::Exec(_) => {
                 let names = self.replace(event.pid, event.time_ns);
                 self.attach(event.pid);
@@ -99,17 +123,31 @@ impl Symbolizer {
         self.collector.has_unresolved()
     }
 
+    /// Names the addresses of the stack of a call that was just observed, as
+    /// [`Symbolizer::resolve_pending`] does. Unlike those of samples, they are needed before the
+    /// call is shown. Nothing to do for most calls.
+    pub fn resolve_call(&mut self, event: &Event) -> Vec<Event> {
+        let mut events = Vec::new();
+        if std::mem::take(&mut self.behind) {
+            let addresses = self.collector.take_unresolved_of(event.pid);
+            let when = Refresh::NowAndThen;
+            self.resolve(event.pid, &addresses, event.time_ns, when, &mut events);
+        }
+        events
+    }
+
     /// Names all addresses seen since the last call, as [`Body::Symbols`] events at `time_ns`:
     /// with the process's pid for user space, pid 0 for the kernel. Processes that ended are
     /// forgotten.
     pub fn resolve_pending(&mut self, time_ns: u64) -> Vec<Event> {
         let mut events = Vec::new();
         for (pid, addresses) in self.collector.take_unresolved() {
-            self.resolve(pid, &addresses, time_ns, &mut events);
+            self.resolve(pid, &addresses, time_ns, Refresh::Always, &mut events);
         }
         for pid in std::mem::take(&mut self.exited) {
             self.processes.remove(&pid);
             self.collector.forget(pid);
+            self.noted.remove(&pid);
         }
         self.files.close_unused();
         self.resolver.retain_files(&self.files.ids());
@@ -137,6 +175,7 @@ impl Symbolizer {
             push_events(&mut events, pid, time_ns, symbols);
         }
         self.collector.forget(pid);
+        self.noted.remove(&pid);
         self.exited.remove(&pid);
         events
     }
@@ -163,7 +202,31 @@ impl Symbolizer {
         }
     }
 
-    fn resolve(&mut self, pid: u32, addresses: &[Address], time_ns: u64, events: &mut Vec<Event>) {
+    /// Mappings are not looked at here: names are asked for at once, and that does.
+    fn note_call(&mut self, event: &Event, stack: CallerStack<'_>) {
+        stack.write_key(&mut self.key);
+        let noted = self.noted.entry(event.pid).or_default();
+        if noted.contains(&self.key) {
+            return;
+        }
+        if noted.len() >= MAX_STACKS {
+            noted.clear();
+        }
+        noted.insert(self.key.clone());
+        let addresses: Vec<u64> = stack.addresses().collect();
+        let leaf = stack.leaf_return();
+        let new = self.collector.observe_call(event.pid, &addresses, leaf);
+        self.behind |= !new.is_empty();
+    }
+
+    fn resolve(
+        &mut self,
+        pid: u32,
+        addresses: &[Address],
+        time_ns: u64,
+        when: Refresh,
+        events: &mut Vec<Event>,
+    ) {
         let (kernel, user): (Vec<_>, Vec<_>) =
             addresses.iter().partition(|a| a.space == Space::Kernel);
         if !kernel.is_empty() {
@@ -174,7 +237,8 @@ impl Symbolizer {
         }
         self.attach(pid);
         if let Some(process) = self.processes.get_mut(&pid) {
-            if !process.covers(&user) {
+            let due = when == Refresh::Always || time_ns >= process.next_refresh_ns;
+            if due && !process.covers(&user) {
                 process.refresh(pid, time_ns, &user, &mut self.files);
             }
             let symbols = process.resolve(&mut self.resolver, &user);

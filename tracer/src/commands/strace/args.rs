@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::builder::Resettable;
 use clap::{ArgAction, Args};
 
+use super::flight::{Flight, parse_flight};
 use super::tips::{Tips, parse_tips};
 use super::view::{CountView, LineView};
 use crate::cli::{OutputArgs, TargetArgs};
@@ -22,7 +23,10 @@ Examples:
                                            the same by file; or function, fd, peer, thread
   tracer strace -yy -Z -p 812              calls that fail, with files and addresses
   tracer strace --min-time 10ms -p 812     slow calls only; --slowest 5: the longest, with stacks
-  tracer strace --goroutines -p 812        each line with its goroutine (Go programs)
+  tracer strace --goroutines -p 812        each line with its goroutine and the function of the
+                                           program that called (Go programs)
+  tracer strace --flight 10s -o log -p 812 always on: nothing is written until 812 crashes, or
+                                           `pkill -USR1 -x tracer`; then the last 10 seconds
   tracer strace --format ndjson -p 812     each call as a JSON object, for jq and scripts:
     ... | jq -r 'select(.error == \"ENOENT\") | .args[] | select(.type == \"path\") | .value'
                                            files that were looked for and not found
@@ -180,6 +184,10 @@ pub struct FileArgs {
     /// A file for each thread: FILE.TID; so does -ff
     #[arg(long)]
     pub output_separately: bool,
+    /// Keep the last TIME in memory, and write it when a process ends by a signal or with a status
+    /// that is not 0, on SIGUSR1 to the tracer, and at the end; in at most SIZE, 64M unless given
+    #[arg(long, value_name = "TIME[,SIZE]", value_parser = parse_flight, conflicts_with_all = ["summary_only", "summary", "slowest", "detach_on", "syscall_limit"])]
+    pub flight: Option<Flight>,
 }
 
 /// How the command is launched.

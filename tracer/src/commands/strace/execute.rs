@@ -3,6 +3,7 @@
 use super::args::{Interruptible, StraceArgs};
 use super::destination::Destination;
 use super::expression::Expressions;
+use super::flight::flight_sink;
 use super::json::{check_json, json_format};
 use super::tips::Tips;
 use super::view::{MAX_STRING_LIMIT, count_format, live_sink};
@@ -321,6 +322,14 @@ impl StraceArgs {
             let (writer, name) = destination.open(&self.output)?;
             let counts = self.counts.sink(format, writer, &name)?;
             return Ok(vec![Box::new(CallTimes::new(&options, counts))]);
+        }
+        if let Some(flight) = self.files.flight {
+            return Ok(vec![flight_sink(
+                options,
+                flight,
+                destination,
+                &self.output,
+            )?]);
         }
         let shared = options.clone();
         let lines = live_sink(options, destination, &self.output)?;

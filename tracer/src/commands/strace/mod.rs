@@ -4,6 +4,7 @@ mod args;
 mod destination;
 mod execute;
 mod expression;
+mod flight;
 mod json;
 mod tips;
 mod view;

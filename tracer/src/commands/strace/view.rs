@@ -75,7 +75,8 @@ pub struct LineView {
     /// Colours: auto (on a terminal), always or never; never unless given
     #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "auto", value_parser = ["auto", "always", "never"])]
     pub color: Option<String>,
-    /// Show the goroutine of each line (Go programs)
+    /// Show the goroutine of each line and, of its stack, the innermost function that is not the
+    /// standard library's (Go programs)
     #[arg(long)]
     pub goroutines: bool,
 }

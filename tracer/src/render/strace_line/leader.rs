@@ -28,6 +28,10 @@ impl<W: Write> StraceLines<W> {
     fn who(&self, event: &Event) -> String {
         let options = self.options();
         let goid = event.goid.filter(|_| options.goroutines);
+        let goroutine = goid.map(|id| match self.go_frames.current(event.tid) {
+            Some(frame) => format!("g {id} {frame}"),
+            None => format!("g {id}"),
+        });
         let bracket = match options.prefix {
             Prefix::WhenSeveral => self.calls.threads.len() > 1,
             Prefix::Always => true,
@@ -35,18 +39,18 @@ impl<W: Write> StraceLines<W> {
         };
         let bare = options.prefix == Prefix::Bare;
         let comm = self.calls.comms.get(&event.tid);
-        if let (true, Some(comm), None) = (bracket || bare, comm, goid) {
+        if let (true, Some(comm), None) = (bracket || bare, comm, &goroutine) {
             return match bare {
                 true => format!("{:<5}<{comm}> ", event.tid),
                 false => format!("[pid {:>5}<{comm}>] ", event.tid),
             };
         }
-        match goid {
-            Some(goid) if bracket => format!("[pid {:>5} g {goid}] ", event.tid),
+        match goroutine {
+            Some(goroutine) if bracket => format!("[pid {:>5} {goroutine}] ", event.tid),
             None if bracket => format!("[pid {:>5}] ", event.tid),
-            Some(goid) if bare => format!("{:<5} [g {goid}] ", event.tid),
+            Some(goroutine) if bare => format!("{:<5} [{goroutine}] ", event.tid),
             None if bare => format!("{:<5} ", event.tid),
-            Some(goid) => format!("[g {goid}] "),
+            Some(goroutine) => format!("[{goroutine}] "),
             None => String::new(),
         }
     }

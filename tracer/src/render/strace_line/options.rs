@@ -35,7 +35,8 @@ pub struct LineOptions {
     pub limit: u64,
     /// Children are followed: they count for the prefix from their birth.
     pub follow: bool,
-    /// Goroutine id in the prefix.
+    /// Goroutine id in the prefix, and the innermost function of its stack that is not the
+    /// standard library's.
     pub goroutines: bool,
     /// Calls to show.
     pub calls: SyscallSet,
@@ -97,6 +98,14 @@ impl LineOptions {
     /// Whether calls are shown that have no result, and so no duration.
     pub(in crate::render) const fn shows_endless_calls(&self) -> bool {
         self.statuses.contains(Status::Unfinished) && self.min_time_ns == 0 && self.slowest == 0
+    }
+
+    /// Whether lines tell what is read from the processes when they are formed, and so must be
+    /// formed when their events come.
+    #[must_use]
+    pub fn asks_processes(&self) -> bool {
+        let decode = &self.decode;
+        self.comms || decode.track_descriptors || !decode.descriptors.is_empty()
     }
 
     /// Whether lines wait for the end of their call.

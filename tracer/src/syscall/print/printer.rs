@@ -61,7 +61,7 @@ impl<'a> Printer<'a> {
             descriptors: None,
             nr: nr.unwrap_or(u32::MAX),
             constants: options.constants,
-            enter: enter.map_or(&[], |e| e.captures.as_slice()),
+            enter: enter.map_or(&[], SyscallEnter::of_arguments),
             exit,
             faults: 0,
         }

@@ -1,0 +1,191 @@
+//! The innermost addresses of a goroutine's stack, along its frame pointers.
+//!
+//! `bpf_get_stack` reads every frame by itself, at some 100 ns each where that is dear. Frames of
+//! one call path lie close together: here a piece of the stack is copied at a time, and most
+//! callers are within the first.
+
+use aya_ebpf::helpers::generated::bpf_probe_read_user as read_user_raw;
+use tracer_common::{
+    capture::{CaptureHeader, STACK_ARG, STACK_FRAMES, kind, status},
+    event::SyscallEnter,
+};
+
+use crate::{
+    emit::bounded,
+    maps::{PROGRESS, SCRATCH, slot},
+};
+
+/// Where a thread is, and on which stack.
+#[derive(Clone, Copy)]
+pub struct Place {
+    pub pc: u64,
+    pub stack_pointer: u64,
+    pub frame_pointer: u64,
+    /// The link register, 0 where there is none.
+    pub link: u64,
+}
+
+/// The capture's place in the record: it is the first.
+const CAPTURE: usize = size_of::<SyscallEnter>();
+const ADDRESSES: usize = CAPTURE + size_of::<CaptureHeader>();
+/// Where pieces of the stack are put: captures of arguments will overwrite them.
+const PIECE: usize = 1024;
+/// Bytes of a piece; a power of two.
+const PIECE_LEN: u64 = 512;
+/// Largest offset of a goroutine's id: a piece holds it.
+const LAST_GOID: u32 = 248;
+/// Pieces that are read at most.
+const PIECES: u64 = 6;
+const PAGE: u64 = 4096;
+/// Two words: the caller's frame pointer, and where the function returns to (amd64 and arm64 lay
+/// frames out alike).
+const FRAME: u64 = 16;
+/// Addresses below belong to no mapping (`vm.mmap_min_addr`).
+const FIRST_PAGE: u64 = 4096;
+
+/// Id of the goroutine at `g` if that is one and the thread is on its stack: then one read tells
+/// all. `g.stack`, two addresses, is its first member (runtime/runtime2.go), `g_goid` the offset of
+/// its id.
+#[inline(always)]
+pub fn owner(g_goid: u32, g: u64, stack_pointer: u64) -> Option<u64> {
+    if g < FIRST_PAGE || g_goid < 16 || g_goid > LAST_GOID {
+        return None;
+    }
+    let record = SCRATCH.get_ptr_mut(slot::ENTER)?.cast::<u8>();
+    let len = bounded::<0x1ff>(u64::from(g_goid) + 8);
+    // SAFETY: the piece is far below the scratch buffer's size.
+    let failed = unsafe { read_user_raw(record.add(PIECE).cast(), len as u32, g as *const _) };
+    let on_it = word(record, 0) < stack_pointer && stack_pointer <= word(record, 8);
+    let goid = word(record, u64::from(g_goid));
+    (failed == 0 && on_it && goid != 0).then_some(goid)
+}
+
+/// Words of `Progress::args` during the walk. That is where its state lives, so that the verifier
+/// sees unknown numbers, and one step instead of all.
+mod state {
+    /// Address of the piece.
+    pub const BASE: usize = 0;
+    /// Bytes of the piece, 0 when there is none.
+    pub const LEN: usize = 1;
+    /// The next frame.
+    pub const FRAME: usize = 2;
+    /// Pieces read.
+    pub const PIECES: usize = 3;
+}
+
+/// Writes a [`kind::STACK`] into the record of a slot, and returns its length in bytes. The
+/// arguments in its progress are overwritten.
+#[inline(always)]
+pub fn walk(slot: u32, place: Place) -> u64 {
+    let (Some(scratch), Some(progress)) = (SCRATCH.get_ptr_mut(slot), PROGRESS.get_ptr_mut(slot))
+    else {
+        return 0;
+    };
+    let record = scratch.cast::<u8>();
+    // SAFETY: this CPU's slot of the map.
+    let args = unsafe { &mut (*progress).args };
+    args[state::BASE] = place.stack_pointer;
+    args[state::LEN] = read_piece(record, place.stack_pointer);
+    args[state::FRAME] = place.frame_pointer;
+    args[state::PIECES] = 1;
+    let mut leaf_return = place.link;
+    if leaf_return == 0 && args[state::LEN] != 0 {
+        leaf_return = word(record, 0);
+    }
+    put(record, 0, place.pc);
+    let mut count = 1;
+    for index in 1..STACK_FRAMES as u64 {
+        if stack_step(u64::from(slot), index) == 0 {
+            break;
+        }
+        count = index + 1;
+    }
+    let len = bounded::<0xff>(count * 8);
+    let header = CaptureHeader {
+        arg: STACK_ARG,
+        kind: kind::STACK,
+        status: status::OK,
+        index: 0,
+        len: len as u32,
+        wanted: leaf_return,
+    };
+    // SAFETY: far below the scratch buffer's size, and aligned to 8 bytes.
+    unsafe { record.add(CAPTURE).cast::<CaptureHeader>().write(header) };
+    size_of::<CaptureHeader>() as u64 + len
+}
+
+/// Takes the next address; 0 at the end. A function of its own for the verifier, as those in
+/// [`crate::memory`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn stack_step(slot: u64, index: u64) -> u64 {
+    let slot = slot as u32;
+    let (Some(scratch), Some(progress)) = (SCRATCH.get_ptr_mut(slot), PROGRESS.get_ptr_mut(slot))
+    else {
+        return 0;
+    };
+    let record = scratch.cast::<u8>();
+    // SAFETY: this CPU's slot of the map.
+    let args = unsafe { &mut (*progress).args };
+    let frame = args[state::FRAME];
+    if frame < FIRST_PAGE || frame & 7 != 0 {
+        return 0;
+    }
+    let mut at = frame.wrapping_sub(args[state::BASE]);
+    if at > PIECE_LEN || at + FRAME > args[state::LEN] {
+        let pieces = args[state::PIECES];
+        let len = read_piece(record, frame);
+        if pieces >= PIECES || len == 0 {
+            return 0;
+        }
+        args[state::PIECES] = pieces + 1;
+        args[state::BASE] = frame;
+        args[state::LEN] = len;
+        at = 0;
+    }
+    let address = word(record, at + 8);
+    if address < FIRST_PAGE {
+        return 0;
+    }
+    args[state::FRAME] = word(record, at);
+    put(record, index, address);
+    1
+}
+
+/// Reads a piece of the stack that does not reach into another page, except for a frame that does:
+/// that may not be there. Returns its length, 0 when it could not be read.
+#[inline(always)]
+fn read_piece(record: *mut u8, address: u64) -> u64 {
+    let in_page = PAGE - (address & (PAGE - 1));
+    let mut len = PIECE_LEN;
+    if in_page < len {
+        len = in_page;
+    }
+    if len < FRAME {
+        len = FRAME;
+    }
+    let len = bounded::<0x3ff>(len);
+    // SAFETY: the piece is far below the scratch buffer's size.
+    let failed =
+        unsafe { read_user_raw(record.add(PIECE).cast(), len as u32, address as *const _) };
+    if failed != 0 { 0 } else { len }
+}
+
+/// A word of the piece; `at` is a multiple of 8.
+#[inline(always)]
+fn word(record: *mut u8, at: u64) -> u64 {
+    // SAFETY: `at` is at most 1016, in the scratch buffer.
+    unsafe {
+        record
+            .add(PIECE + bounded::<0x3f8>(at) as usize)
+            .cast::<u64>()
+            .read()
+    }
+}
+
+#[inline(always)]
+fn put(record: *mut u8, index: u64, address: u64) {
+    let at = bounded::<31>(index) as usize * 8;
+    // SAFETY: `at` is at most 248: before the piece.
+    unsafe { record.add(ADDRESSES + at).cast::<u64>().write(address) };
+}
