@@ -10,6 +10,7 @@
 #![feature(asm_experimental_arch, core_intrinsics)]
 #![expect(internal_features, reason = "BPF atomics have no stable interface")]
 
+mod caller;
 mod cold;
 mod constants;
 mod count;
@@ -19,6 +20,7 @@ mod go;
 mod maps;
 mod memory;
 mod probes;
+mod slow;
 mod task;
 
 #[panic_handler]

@@ -67,6 +67,15 @@ pub struct InFlight {
     pub pad: [u64; 5],
 }
 
+/// When a thread entered the call that it is in.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct CallBegan {
+    /// `bpf_get_current_pid_tgid` of the thread.
+    pub owner: u64,
+    pub ns: u64,
+}
+
 /// When a thread left the CPU, and how.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -144,6 +153,17 @@ pub const COLD_THREADS: u32 = 8192;
 /// [`crate::cold`].
 #[map]
 pub static COLD: Array<u64> = Array::with_max_entries(COLD_THREADS, 0);
+
+/// Places in [`CALL_BEGAN`]; a power of two.
+pub const CALL_THREADS: u32 = 8192;
+
+/// When calls under way began, by the last bits of the thread's id: see [`crate::slow`].
+#[map]
+pub static CALL_BEGAN: Array<CallBegan> = Array::with_max_entries(CALL_THREADS, 0);
+
+/// Calls that last at least so many ns come with a stack.
+#[map]
+pub static SLOW_CALL: Array<u64> = Array::with_max_entries(1, 0);
 
 /// Fatal signals that were sent and not yet carried out, by tgid.
 #[map]

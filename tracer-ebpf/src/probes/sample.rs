@@ -15,7 +15,9 @@ use tracer_common::{
     probe::ProbeId,
 };
 
+use super::syscall::Registers;
 use crate::{
+    caller,
     constants::{want_kernel_stack, want_user_stack},
     count,
     emit::{self, bounded},
@@ -79,19 +81,29 @@ pub fn sample(ctx: PerfEventContext) -> u32 {
     0
 }
 
-/// Sends the user stack of a thread that enters the kernel, as a sample.
+/// Sends the user stack of a thread that is in the kernel for a call, as a sample.
+///
+/// Functions that make system calls set up no frame, and so the chain of frames lacks the one
+/// function that matters most: their caller. It is put in its place.
 #[inline(always)]
-pub fn call_stack(ctx: *mut c_void) {
+pub fn call_stack(probe: ProbeId, ctx: *mut c_void, registers: Registers) {
     let Some(scratch) = SAMPLE_SCRATCH.get_ptr_mut(CALL_STACK) else {
         return;
     };
     let record = scratch.cast::<u8>();
-    let user = stack(ctx, record, FIXED, u64::from(BPF_F_USER_STACK));
+    // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
+    let callers = unsafe {
+        let frames = record.add(FIXED as usize).cast::<u64>();
+        frames.write(registers.instruction_pointer());
+        caller::write(registers, frames.add(1))
+    };
+    // Without the innermost, which was written.
+    let rest = u64::from(BPF_F_USER_STACK) | 1;
+    let written = 8 + 8 * bounded::<3>(callers);
+    let most = STACK_BYTES - 8 * (1 + caller::MOST as u32);
+    let user = written + stack_of(ctx, record, FIXED + written, most, rest);
     let mut flags = 0;
-    if user == 0 {
-        flags |= sample_flag::NO_USER_STACK;
-    }
-    if user == u64::from(STACK_BYTES) {
+    if user >= u64::from(most) {
         flags |= sample_flag::TRUNCATED;
     }
     let len = FIXED + user;
@@ -107,15 +119,21 @@ pub fn call_stack(ctx: *mut c_void) {
     };
     // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
     unsafe { record.cast::<Sample>().write(fixed) };
-    emit::output(ProbeId::SyscallEnter, record, len);
+    emit::output(probe, record, len);
 }
 
 /// Writes a stack at `at` and returns its length in bytes, 0 when there is none.
 #[inline(always)]
 fn stack(ctx: *mut c_void, record: *mut u8, at: u64, flags: u64) -> u64 {
+    stack_of(ctx, record, at, STACK_BYTES, flags)
+}
+
+/// As [`stack`], of `most` bytes.
+#[inline(always)]
+fn stack_of(ctx: *mut c_void, record: *mut u8, at: u64, most: u32, flags: u64) -> u64 {
     let at = bounded::<0x7ff>(at);
     // SAFETY: `at` and the length stay far below the scratch buffer's size.
-    let got = unsafe { bpf_get_stack(ctx, record.add(at as usize).cast(), STACK_BYTES, flags) };
+    let got = unsafe { bpf_get_stack(ctx, record.add(at as usize).cast(), most, flags) };
     if got <= 0 {
         0
     } else {

@@ -41,7 +41,7 @@ pub fn syscall_enter_steady(ctx: TracePointContext) -> u32 {
 
 #[tracepoint]
 pub fn syscall_exit_steady(ctx: TracePointContext) -> u32 {
-    syscall::on_exit(field::<i64>(&ctx, RET), Registers::current);
+    syscall::on_exit(ctx.as_ptr(), field::<i64>(&ctx, RET), Registers::current);
     0
 }
 

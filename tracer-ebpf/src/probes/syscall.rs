@@ -17,11 +17,15 @@ use tracer_common::{
 
 use crate::{
     cold,
-    constants::{is_birth, nr_execve, nr_rt_sigreturn, traces_syscall, want_call_stack},
+    constants::{
+        has_captures, is_birth, nr_execve, nr_rt_sigreturn, traces_syscall, want_call_stack,
+        want_slow_stack,
+    },
     count, emit, filter, go,
     maps::{TARGETS, slot},
     memory::Captures,
     probes::sample,
+    slow,
 };
 #[cfg(bpf_target_arch = "x86_64")]
 use crate::{constants, task::Task};
@@ -97,9 +101,40 @@ impl Registers {
         unsafe { core::ptr::read_volatile(self.0.add(35).cast::<u32>()) }
     }
 
+    /// The address after the instruction that made the call: rip.
+    #[cfg(bpf_target_arch = "x86_64")]
+    #[inline(always)]
+    pub fn instruction_pointer(self) -> u64 {
+        self.word(16)
+    }
+
+    /// The address after the instruction that made the call: pc.
+    #[cfg(bpf_target_arch = "aarch64")]
+    #[inline(always)]
+    pub fn instruction_pointer(self) -> u64 {
+        self.word(32)
+    }
+
+    /// The link register: x30.
+    #[cfg(bpf_target_arch = "aarch64")]
+    #[inline(always)]
+    pub fn link(self) -> u64 {
+        self.word(30)
+    }
+
+    /// The frame pointer: rbp, x29.
+    #[inline(always)]
+    pub fn frame_pointer(self) -> u64 {
+        self.word(if cfg!(bpf_target_arch = "x86_64") {
+            4
+        } else {
+            29
+        })
+    }
+
     /// The stack pointer.
     #[inline(always)]
-    fn stack_pointer(self) -> u64 {
+    pub fn stack_pointer(self) -> u64 {
         self.word(if cfg!(bpf_target_arch = "x86_64") {
             19
         } else {
@@ -151,10 +186,14 @@ pub fn on_enter(ctx: *mut c_void, nr: u32, registers: impl Fn() -> Registers) {
         return;
     }
     count::hit(ProbeId::SyscallEnter);
+    let registers = registers();
     if want_call_stack() != 0 {
-        sample::call_stack(ctx);
+        sample::call_stack(ProbeId::SyscallEnter, ctx, registers);
     }
-    enter(tgid, id as u32, nr, registers());
+    if want_slow_stack() != 0 {
+        slow::begins();
+    }
+    enter(tgid, id as u32, nr, registers);
 }
 
 /// Whether the process counts, from this call on if it is the `execve` that was waited for.
@@ -178,27 +217,36 @@ fn enter(tgid: u32, tid: u32, nr: u32, registers: Registers) {
         args[0] = registers.stack_pointer();
     }
     let probe = ProbeId::SyscallEnter;
-    let Some(captures) = Captures::begin(probe, slot::ENTER, size_of::<SyscallEnter>()) else {
-        return;
-    };
-    let header = emit::header(Kind::SyscallEnter, 0);
-    captures.run(nr, &args, 0, phase::ENTER);
-    let progress = *captures.progress();
-    let fixed = SyscallEnter {
+    let bare = SyscallEnter {
         header: EventHeader {
-            len: progress.len as u32,
             goid: go::goid(tgid, tid, registers),
-            ..header
+            ..emit::header(Kind::SyscallEnter, size_of::<SyscallEnter>())
         },
         nr,
-        captures: progress.count as u16,
-        flags: flags(progress.cut, registers),
+        captures: 0,
+        flags: flags(registers),
         args,
     };
-    // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
-    unsafe { captures.record().cast::<SyscallEnter>().write(fixed) };
-    let mut remembered = progress.cold & cold::RULES;
-    if !emit::try_output(probe, captures.record(), progress.len) {
+    let mut remembered = 0;
+    let sent = if has_captures(nr, phase::ENTER) {
+        let slot = slot::ENTER;
+        let Some(captures) = Captures::begin(probe, slot, size_of::<SyscallEnter>()) else {
+            return;
+        };
+        captures.run(nr, &args, 0, phase::ENTER);
+        let progress = *captures.progress();
+        remembered = progress.cold & cold::RULES;
+        let mut record = bare;
+        record.header.len = progress.len as u32;
+        record.captures = progress.count as u16;
+        record.flags |= cut(progress.cut);
+        // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
+        unsafe { captures.record().cast::<SyscallEnter>().write(record) };
+        emit::try_output(probe, captures.record(), progress.len)
+    } else {
+        emit::try_submit(probe, bare)
+    };
+    if !sent {
         emit::lost(probe);
         remembered = cold::ENTRY_LOST;
     }
@@ -210,13 +258,13 @@ fn enter(tgid: u32, tid: u32, nr: u32, registers: Registers) {
 #[btf_tracepoint(function = "sys_exit")]
 pub fn syscall_exit(ctx: BtfTracePointContext) -> i32 {
     let registers = || Registers::from_ptr(ctx.arg::<*const u64>(0));
-    on_exit(ctx.arg::<i64>(1), registers);
+    on_exit(ctx.as_ptr(), ctx.arg::<i64>(1), registers);
     0
 }
 
-/// A call of the running thread ends with `ret`.
+/// A call of the running thread ends with `ret`; `ctx` is the program's.
 #[inline(always)]
-pub fn on_exit(ret: i64, registers: impl Fn() -> Registers) {
+pub fn on_exit(ctx: *mut c_void, ret: i64, registers: impl Fn() -> Registers) {
     let id = bpf_get_current_pid_tgid();
     let tgid = (id >> 32) as u32;
     if !filter::is_target(tgid) {
@@ -231,39 +279,53 @@ pub fn on_exit(ret: i64, registers: impl Fn() -> Registers) {
         return;
     }
     count::hit(ProbeId::SyscallExit);
+    // The stack of a new program is not that of the caller.
+    if want_slow_stack() != 0 && !(nr == nr_execve() && ret == 0) && slow::was() {
+        sample::call_stack(ProbeId::SyscallExit, ctx, registers);
+    }
     exit(tgid, id as u32, nr, registers, ret);
 }
 
 #[inline(always)]
 fn exit(tgid: u32, tid: u32, nr: u32, registers: Registers, ret: i64) {
     let probe = ProbeId::SyscallExit;
-    let Some(captures) = Captures::begin(probe, slot::EXIT, size_of::<SyscallExit>()) else {
-        return;
-    };
-    let header = emit::header(Kind::SyscallExit, 0);
     let entry = cold::take(tid, nr);
-    if ret >= 0 || ret == ERESTART_RESTARTBLOCK {
-        captures.run(nr, &registers.args(), ret, phase::EXIT);
-    }
-    // The memory of a successful `execve` is that of the new program.
-    if entry & cold::RULES != 0 && !(nr == nr_execve() && ret == 0) {
-        captures.run_again(nr, &registers.args(), entry & cold::RULES);
-    }
-    let progress = *captures.progress();
-    let fixed = SyscallExit {
+    let bare = SyscallExit {
         header: EventHeader {
-            len: progress.len as u32,
             goid: go::goid(tgid, tid, registers),
-            ..header
+            ..emit::header(Kind::SyscallExit, size_of::<SyscallExit>())
         },
         nr,
-        captures: progress.count as u16,
-        flags: flags(progress.cut, registers),
+        captures: 0,
+        flags: flags(registers),
         ret,
     };
-    // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
-    unsafe { captures.record().cast::<SyscallExit>().write(fixed) };
-    let sent = emit::try_output(probe, captures.record(), progress.len);
+    let returned = ret >= 0 || ret == ERESTART_RESTARTBLOCK;
+    let at_exit = returned && has_captures(nr, phase::EXIT);
+    // The memory of a successful `execve` is that of the new program.
+    let again = entry & cold::RULES != 0 && !(nr == nr_execve() && ret == 0);
+    let sent = if at_exit || again {
+        let slot = slot::EXIT;
+        let Some(captures) = Captures::begin(probe, slot, size_of::<SyscallExit>()) else {
+            return;
+        };
+        if at_exit {
+            captures.run(nr, &registers.args(), ret, phase::EXIT);
+        }
+        if again {
+            captures.run_again(nr, &registers.args(), entry & cold::RULES);
+        }
+        let progress = *captures.progress();
+        let mut record = bare;
+        record.header.len = progress.len as u32;
+        record.captures = progress.count as u16;
+        record.flags |= cut(progress.cut);
+        // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
+        unsafe { captures.record().cast::<SyscallExit>().write(record) };
+        emit::try_output(probe, captures.record(), progress.len)
+    } else {
+        emit::try_submit(probe, bare)
+    };
     // Both halves lost are one call lost.
     if !sent && entry & cold::ENTRY_LOST == 0 {
         emit::lost(probe);
@@ -271,13 +333,19 @@ fn exit(tgid: u32, tid: u32, nr: u32, registers: Registers, ret: i64) {
 }
 
 #[inline(always)]
-fn flags(cut: u32, registers: Registers) -> u16 {
-    let mut flags = 0;
-    if cut != 0 {
-        flags |= syscall_flag::CAPTURES_CUT;
-    }
+fn flags(registers: Registers) -> u16 {
     if registers.is_compat() {
-        flags |= syscall_flag::COMPAT;
+        syscall_flag::COMPAT
+    } else {
+        0
     }
-    flags
+}
+
+#[inline(always)]
+fn cut(cut: u32) -> u16 {
+    if cut != 0 {
+        syscall_flag::CAPTURES_CUT
+    } else {
+        0
+    }
 }

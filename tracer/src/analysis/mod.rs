@@ -1,6 +1,7 @@
 //! Folds of the event stream into reports. No I/O.
 
 mod gc;
+pub mod goroutine_groups;
 mod run_queue;
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::completions::CompletionsArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::gc::GcArgs;
+use crate::commands::goroutines::GoroutinesArgs;
 use crate::commands::man::ManArgs;
 use crate::commands::offcpu::OffCpuArgs;
 use crate::commands::profile::ProfileArgs;
@@ -36,6 +37,7 @@ Examples:
   tracer offcpu -p 812 -o off.svg where it waits, as a flame graph
   tracer sched -p 812             how long its threads wait for a CPU
   tracer gc -p 812                a Go program's garbage collections, as GODEBUG=gctrace=1
+  tracer goroutines -p 812        what its goroutines wait for, as debug=2 prints it
   tracer doctor -p 812            what this host and this process allow";
 
 const EXIT_CODES: &str = "\
@@ -64,6 +66,8 @@ pub enum Command {
     Sched(SchedArgs),
     #[command(help_template = TEMPLATE)]
     Gc(GcArgs),
+    #[command(help_template = TEMPLATE)]
+    Goroutines(GoroutinesArgs),
     #[command(help_template = TEMPLATE)]
     Record(RecordArgs),
     #[command(help_template = TEMPLATE)]

@@ -32,6 +32,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<Exit> {
         Command::OffCpu(args) => args.execute(),
         Command::Sched(args) => args.execute(),
         Command::Gc(args) => args.execute(),
+        Command::Goroutines(args) => args.execute(),
         Command::Record(args) => args.execute(),
         Command::Report(args) => args.execute(),
         Command::Doctor(args) => args.execute(),

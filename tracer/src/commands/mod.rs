@@ -3,6 +3,7 @@
 pub mod completions;
 pub mod doctor;
 pub mod gc;
+pub mod goroutines;
 pub mod man;
 pub mod offcpu;
 pub mod profile;

@@ -10,7 +10,7 @@ use super::profile::DEFAULT_HZ;
 use crate::cli::TargetArgs;
 use crate::cost::Policy;
 use crate::recording::Writer;
-use crate::session::Capture;
+use crate::session::{CallStacks, Capture};
 use crate::syscall::filter::SyscallSet;
 use crate::term::parse_duration;
 
@@ -103,8 +103,9 @@ impl Kind {
             Self::Strace => Capture::SyscallStream {
                 syscalls: SyscallSet::ALL,
                 string_limit: args.string_limit,
+                copied: SyscallSet::ALL,
                 goroutines: true,
-                stacks: false,
+                stacks: CallStacks::None,
             },
             Self::Count => Capture::SyscallStats {
                 syscalls: SyscallSet::ALL,

@@ -26,6 +26,8 @@ Examples:
   tracer report a.trc                     everything that was recorded, as text
   tracer report profile a.trc -o cpu.svg  one part, in any format of that command
   tracer report strace -T -tt a.trc       with the options of that command
+  tracer report strace -c --by path a.trc
+                                          the table of recorded calls, by file
 ";
 
 const OVERHEAD: &str = "\
@@ -47,8 +49,8 @@ pub struct ReportArgs {
 /// One part of a recording, with the options of the command that shows it.
 #[derive(Clone, Debug, Subcommand)]
 pub enum KindArgs {
-    /// Every system call, as strace prints them
-    Strace(PartArgs<LineView>),
+    /// Every system call, as strace prints them; with -c the table of them
+    Strace(PartArgs<CallView>),
     /// The table of strace -c
     Count(PartArgs<CountView>),
     /// Where CPU time went
@@ -72,6 +74,18 @@ pub struct PartArgs<V: Args> {
     /// Recording to show
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+}
+
+/// Calls, one by one or counted.
+#[derive(Clone, Debug, Args)]
+pub struct CallView {
+    #[command(flatten)]
+    pub lines: LineView,
+    /// Count time, calls and errors for each syscall instead of showing the calls
+    #[arg(short = 'c', long)]
+    pub summary_only: bool,
+    #[command(flatten)]
+    pub counts: CountView,
 }
 
 /// Views with no options given.
@@ -108,6 +122,7 @@ impl KindArgs {
             Self::Gc(part) => (Kind::Gc, &part.file),
         };
         let recording = open(file)?;
+        let kind = self.kind_in(&recording.start).unwrap_or(kind);
         if !recording.start.kinds.iter().any(|k| k == kind.recorded()) {
             return Err(ExpectedError::NoResult {
                 result: format!("{} in {}", kind.recorded(), file.display()),
@@ -116,7 +131,16 @@ impl KindArgs {
             .into());
         }
         let sink = match &self {
-            Self::Strace(part) => lines(&part.view, &part.output)?,
+            Self::Strace(part) if part.view.summary_only => {
+                strace::call_count_sink(&part.view.counts, &part.output)?
+            }
+            Self::Strace(part) => {
+                part.view.check()?;
+                lines(&part.view.lines, &part.output)?
+            }
+            Self::Count(part) if kind == Kind::Strace => {
+                strace::call_count_sink(&part.view, &part.output)?
+            }
             Self::Count(part) => strace::count_sink(&part.view, &part.output)?,
             Self::Profile(part) => profile::sink(&part.view, &part.output)?,
             Self::OffCpu(part) => offcpu::sink(&part.view, &part.output)?,
@@ -124,6 +148,28 @@ impl KindArgs {
             Self::Gc(part) => gc::sink(&part.view, &part.output)?,
         };
         replay(recording, &mut [sink])
+    }
+
+    /// What is shown of a recording when that is not what the command is named after: the table of
+    /// calls that were recorded one by one. Only these can be grouped.
+    fn kind_in(&self, start: &RunStart) -> Option<Kind> {
+        let Self::Count(part) = self else {
+            return None;
+        };
+        let has = |kind: Kind| start.kinds.iter().any(|k| k == kind.recorded());
+        let calls = part.view.by.is_some() || !has(Kind::Count) && has(Kind::Strace);
+        calls.then_some(Kind::Strace)
+    }
+}
+
+impl CallView {
+    fn check(&self) -> Result<(), ExpectedError> {
+        match self.counts.by {
+            None => Ok(()),
+            Some(_) => Err(ExpectedError::Usage(
+                "--by is about the table of -c: give that, too".to_owned(),
+            )),
+        }
     }
 }
 

@@ -47,6 +47,25 @@ pub trait Memory {
     /// Fills `buf` from the target's bytes at `addr`.
     fn read(&self, addr: u64, buf: &mut [u8]) -> Result<(), MemoryError>;
 
+    /// Reads several ranges, given as address and length in bytes, at about the cost of one: what
+    /// they hold, one after the other in `bytes`, and for each whether it could be read. What could
+    /// not holds zeros.
+    ///
+    /// # Errors
+    /// When nothing of the target can be read any more.
+    fn read_each(
+        &self,
+        ranges: &[(u64, usize)],
+        bytes: &mut Vec<u8>,
+    ) -> Result<Vec<bool>, MemoryError> {
+        bytes.clear();
+        let mut read = Vec::with_capacity(ranges.len());
+        for &(addr, len) in ranges {
+            read.push(append(self, addr, len, bytes)?);
+        }
+        Ok(read)
+    }
+
     /// The byte at `addr`.
     fn read_u8(&self, addr: u64) -> Result<u8, MemoryError> {
         let mut buf = [0; 1];
@@ -72,6 +91,33 @@ pub trait Memory {
 impl<M: Memory + ?Sized> Memory for &M {
     fn read(&self, addr: u64, buf: &mut [u8]) -> Result<(), MemoryError> {
         (**self).read(addr, buf)
+    }
+
+    fn read_each(
+        &self,
+        ranges: &[(u64, usize)],
+        bytes: &mut Vec<u8>,
+    ) -> Result<Vec<bool>, MemoryError> {
+        (**self).read_each(ranges, bytes)
+    }
+}
+
+/// Appends a range, or as many zeros: says which.
+fn append(
+    memory: &(impl Memory + ?Sized),
+    addr: u64,
+    len: usize,
+    bytes: &mut Vec<u8>,
+) -> Result<bool, MemoryError> {
+    let at = bytes.len();
+    bytes.resize(at + len, 0);
+    match memory.read(addr, &mut bytes[at..]) {
+        Ok(()) => Ok(true),
+        Err(MemoryError::Unmapped { .. }) => {
+            bytes[at..].fill(0);
+            Ok(false)
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -126,6 +172,40 @@ impl ProcessMemory {
         usize::try_from(count).map_err(|_| io::Error::last_os_error())
     }
 
+    /// Reads the first of `ranges`, as many as the kernel reads without an error: how many of them
+    /// are whole.
+    fn read_first(&self, ranges: &[(u64, usize)], buf: &mut [u8]) -> usize {
+        let local = libc::iovec {
+            iov_base: buf.as_mut_ptr().cast(),
+            iov_len: buf.len(),
+        };
+        let remote: Vec<libc::iovec> = ranges
+            .iter()
+            .map(|&(addr, len)| libc::iovec {
+                iov_base: addr as *mut libc::c_void,
+                iov_len: len,
+            })
+            .collect();
+        // SAFETY: as in `read_vm`; `remote` has as many elements as it says.
+        let count = unsafe {
+            libc::process_vm_readv(
+                self.pid.cast_signed(),
+                &raw const local,
+                1,
+                remote.as_ptr(),
+                remote.len() as libc::c_ulong,
+                0,
+            )
+        };
+        let mut left = usize::try_from(count).unwrap_or(0);
+        let whole = ranges.iter().take_while(|(_, len)| {
+            let fits = *len <= left;
+            left = left.saturating_sub(*len);
+            fits
+        });
+        whole.count()
+    }
+
     fn read_file(&self, addr: u64, buf: &mut [u8]) -> io::Result<()> {
         match &self.mem {
             Some(mem) => mem.read_exact_at(buf, addr),
@@ -164,7 +244,34 @@ impl Memory for ProcessMemory {
             Err(error) => Err(self.error(addr, buf.len(), error)),
         }
     }
+
+    fn read_each(
+        &self,
+        ranges: &[(u64, usize)],
+        bytes: &mut Vec<u8>,
+    ) -> Result<Vec<bool>, MemoryError> {
+        bytes.clear();
+        let mut read = Vec::with_capacity(ranges.len());
+        while let Some(rest) = ranges.get(read.len()..).filter(|rest| !rest.is_empty()) {
+            let batch = &rest[..rest.len().min(MAX_RANGES)];
+            let at = bytes.len();
+            let size: usize = batch.iter().map(|(_, len)| len).sum();
+            bytes.resize(at + size, 0);
+            let whole = self.read_first(batch, &mut bytes[at..]);
+            let size: usize = batch[..whole].iter().map(|(_, len)| len).sum();
+            bytes.truncate(at + size);
+            read.resize(read.len() + whole, true);
+            // The one that could not be read in the batch tells why.
+            if let Some(&(addr, len)) = batch.get(whole) {
+                read.push(append(self, addr, len, bytes)?);
+            }
+        }
+        Ok(read)
+    }
 }
+
+/// Ranges that the kernel reads in one call (`UIO_MAXIOV`, include/uapi/linux/uio.h).
+const MAX_RANGES: usize = 1024;
 
 /// Memory made of byte ranges already copied: a recording, or what a probe captured.
 #[derive(Clone, Debug, Default)]
@@ -221,6 +328,26 @@ mod tests {
             memory.read_u64(u64::MAX - 3),
             Err(MemoryError::Unmapped { .. })
         ));
+    }
+
+    #[test]
+    fn many_ranges_are_read_around_holes() {
+        let memory = ProcessMemory::new(std::process::id());
+        let values: Vec<u64> = (0..3000).collect();
+        let mut ranges: Vec<(u64, usize)> = values
+            .iter()
+            .map(|value| ((std::ptr::from_ref(value)) as u64, 8))
+            .collect();
+        ranges[1] = (8, 8);
+        ranges[2999] = (u64::MAX - 3, 8);
+        let mut bytes = Vec::new();
+        let read = memory.read_each(&ranges, &mut bytes).expect("ourselves");
+        let holes: Vec<usize> = (0..3000).filter(|&i| !read[i]).collect();
+        assert_eq!((read.len(), holes), (3000, vec![1, 2999]));
+        let words = bytes.as_chunks().0.iter().map(|w| u64::from_le_bytes(*w));
+        let words: Vec<u64> = words.collect();
+        assert_eq!(words.len(), 3000);
+        assert_eq!((words[0], words[1], words[2998]), (0, 0, 2998));
     }
 
     #[test]

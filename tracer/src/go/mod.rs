@@ -8,16 +8,19 @@ mod binary;
 mod code;
 pub mod gc;
 mod globals;
+pub mod goroutine;
 pub mod layout;
 mod memory;
 pub mod pclntab;
 pub mod probe_site;
+mod runtime;
 mod tls;
 mod version;
 
 pub use binary::{Arch, Binary, BinaryError, BuildInfo, ModuleData, Symbol};
 pub use globals::{Globals, GlobalsError};
 pub use memory::{Memory, MemoryError, ProcessMemory, RangeMemory};
+pub use runtime::{Live, Runtime, load_bias};
 pub use tls::{CurrentG, CurrentGError};
 pub use version::Release;
 

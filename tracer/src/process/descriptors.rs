@@ -173,9 +173,14 @@ impl Descriptors {
         let Some(enter) = self.pending.remove(&tid).filter(|e| e.nr == exit.nr) else {
             return;
         };
-        let Some(row) = table::lookup(exit.nr).filter(|_| exit.ret >= 0) else {
+        let Some(row) = table::lookup(exit.nr) else {
             return;
         };
+        // A socket that does not block is about to have an address, which it had not before.
+        let progresses = row.name == "connect" && exit.ret == -i64::from(libc::EINPROGRESS);
+        if exit.ret < 0 && !progresses {
+            return;
+        }
         let process = self.processes.entry(pid).or_default();
         process.apply(pid, row.name, &enter, exit);
     }
@@ -205,6 +210,26 @@ impl Descriptors {
     pub fn link(&mut self, pid: u32, fd: i32) -> Option<&str> {
         let process = self.processes.entry(pid).or_default();
         process.file(pid, fd).map(|d| d.link.as_str())
+    }
+
+    /// The path in an argument, absolute where the directory that it begins in is known; without
+    /// the dots that mean nothing, but with links and `..` as they stand. `None` when it was not
+    /// copied, or not all of it.
+    pub fn path(
+        &mut self,
+        pid: u32,
+        directory: i32,
+        enter: &SyscallEnter,
+        index: u8,
+    ) -> Option<PathBuf> {
+        let path = path_argument(enter, index)?;
+        let process = self.processes.entry(pid).or_default();
+        let begin = match directory {
+            _ if path.is_absolute() => None,
+            AT_FDCWD => process.directory(pid).map(Path::to_owned),
+            fd => process.file(pid, fd).map(|d| PathBuf::from(&d.link)),
+        };
+        Some(begin.unwrap_or_default().join(path).components().collect())
     }
 
     /// What stands after the number of a descriptor, without the angle brackets around it:

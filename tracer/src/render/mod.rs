@@ -2,6 +2,9 @@
 
 mod costed;
 mod gc_line;
+pub mod goroutine_dump;
+pub mod goroutine_json;
+pub mod goroutine_summary;
 mod histogram;
 mod run_queue;
 
@@ -19,6 +22,7 @@ pub use flame_graph::{FlameGraph, write_flame_graph};
 pub use folded::write_folded;
 pub use stack_sink::{OffCpuSink, OnCpuSink, StackFormat, StackOutput};
 pub use stack_text::{StackText, write_off_cpu, write_on_cpu};
+pub mod call_group;
 pub mod call_times;
 mod path_filter;
 mod strace_calls;

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use crate::event::{Body, Event};
+use super::call_group::GroupBy;
+use crate::event::{Body, Event, Losses, SyscallLatency};
 use crate::report::histogram::Histogram;
 use crate::report::table::{Align, Cell, Table};
 use crate::sink::{Sink, SinkError};
@@ -22,6 +23,8 @@ pub struct CountOptions {
     pub names_clock: bool,
     /// `-O`: taken off the time of each call, in ns.
     pub overhead_ns: u64,
+    /// `--by`: rows for groups of calls.
+    pub by: Option<GroupBy>,
 }
 
 /// How the summary is written.
@@ -42,6 +45,7 @@ impl Default for CountOptions {
             format: CountFormat::Text,
             names_clock: true,
             overhead_ns: 0,
+            by: None,
         }
     }
 }
@@ -52,6 +56,8 @@ pub struct StraceCounts<W> {
     options: CountOptions,
     totals: SyscallTotals,
     cost: Option<serde_json::Value>,
+    /// Events lost since the last table.
+    lost: u64,
     ticked: bool,
     out: W,
     name: String,
@@ -60,10 +66,12 @@ pub struct StraceCounts<W> {
 impl<W: Write> StraceCounts<W> {
     /// Writes to `out`; errors call it `name`.
     pub fn new(options: CountOptions, out: W, name: &str) -> Self {
+        let heading = options.by.map(GroupBy::name);
         Self {
             options,
-            totals: SyscallTotals::default(),
+            totals: SyscallTotals::grouped(Some(Machine::HOST), heading),
             cost: None,
+            lost: 0,
             ticked: false,
             out,
             name: name.to_owned(),
@@ -75,10 +83,28 @@ impl<W: Write> StraceCounts<W> {
         self.out
     }
 
+    /// How calls are to be grouped.
+    pub(super) const fn by(&self) -> Option<GroupBy> {
+        self.options.by
+    }
+
+    /// Adds measurements to those of a group.
+    pub(super) fn add_to_group(&mut self, group: &str, latency: &SyscallLatency) {
+        self.totals.add_to_group(group, latency);
+    }
+
+    /// Adds measurements.
+    pub(super) fn add(&mut self, latency: &SyscallLatency) {
+        self.totals.add(latency);
+    }
+
     fn print(&mut self) -> Result<(), SinkError> {
         let mut totals = self.totals.take();
         totals.take_off(self.options.overhead_ns);
         let mut table = totals.table(&self.options.columns, self.options.sort);
+        table
+            .notes
+            .extend(lost_note(std::mem::take(&mut self.lost)));
         let histograms = match self.options.histograms {
             true => totals.histograms(self.options.sort),
             false => Vec::new(),
@@ -103,9 +129,11 @@ impl<W: Write> Sink for StraceCounts<W> {
     fn event(&mut self, event: &Event) -> Result<(), SinkError> {
         match &event.body {
             Body::RunStart(start) => {
-                self.totals = SyscallTotals::of(Machine::named(&start.arch));
+                let heading = self.options.by.map(GroupBy::name);
+                self.totals = SyscallTotals::grouped(Machine::named(&start.arch), heading);
             }
             Body::SyscallLatency(latency) => self.totals.add(latency),
+            Body::Losses(losses) => self.lost = self.lost.saturating_add(lost_events(losses)),
             Body::Cost(cost) => self.cost = Some(cost.json()),
             Body::Tick => {
                 self.ticked = true;
@@ -118,6 +146,16 @@ impl<W: Write> Sink for StraceCounts<W> {
         }
         Ok(())
     }
+}
+
+/// Records of calls that never came.
+fn lost_events(losses: &Losses) -> u64 {
+    let lost = losses.probes.iter().map(|p| p.ring_full);
+    lost.fold(losses.undecodable, u64::saturating_add)
+}
+
+fn lost_note(lost: u64) -> Option<String> {
+    (lost > 0).then(|| format!("{lost} events were lost: these are not all calls"))
 }
 
 fn text(table: &Table, histograms: &[Histogram]) -> String {
@@ -223,7 +261,10 @@ fn line(
     for (i, (text, width)) in texts.into_iter().zip(widths).enumerate() {
         let separator = if i > 0 { " " } else { "" };
         let _ = match table.columns[i].align {
-            Align::Left if i == last => write!(out, "{separator}{text}"),
+            Align::Left if i == last => match text.as_str() {
+                "" => write!(out, ""),
+                text => write!(out, "{separator}{text}"),
+            },
             Align::Left => write!(out, "{separator}{text:<width$}"),
             Align::Right => write!(out, "{separator}{text:>width$}"),
         };
@@ -369,6 +410,28 @@ wall-clock time from entry to exit (strace -c shows system CPU time, strace -cw 
         );
         assert_eq!(out.matches(" read\n").count(), 1);
         assert_eq!(out.matches(" write\n").count(), 1);
+    }
+
+    #[test]
+    fn losses_are_said_below_the_table_they_concern() {
+        let losses = Losses {
+            undecodable: 2,
+            probes: vec![crate::event::ProbeLoss {
+                ring_full: 40,
+                ..crate::event::ProbeLoss::default()
+            }],
+        };
+        let events = [
+            calls(0, 1, 1000, 0),
+            event(Body::Losses(losses)),
+            event(Body::Tick),
+            calls(0, 1, 1000, 0),
+            end(),
+        ];
+        let out = output(CountOptions::default(), &events);
+        let note = "42 events were lost: these are not all calls\n";
+        assert_eq!(out.matches(note).count(), 1, "{out}");
+        assert!(out.find(note) < out.rfind("read"), "{out}");
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl<W: Write> StraceLines<W> {
 
     fn exit(&mut self, event: &Event, exit: &SyscallExit) -> Result<(), SinkError> {
         let result = self.shown_exit(event, exit);
-        self.calls.settle(event, exit);
+        self.calls.finish(event, exit);
         result
     }
 
@@ -141,8 +141,7 @@ impl<W: Write> StraceLines<W> {
         self.stack(event)?;
         if slowest {
             let lines = self.out.unstage(event.tid);
-            let took = ended.took_ns.unwrap_or(0);
-            self.calls.slowest.insert(took, event.tid, lines);
+            self.calls.keep_slow(ended.took_ns, event.tid, lines);
         }
         self.count_shown()
     }

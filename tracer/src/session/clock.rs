@@ -1,7 +1,7 @@
 //! The clocks of a run.
 
 /// `CLOCK_MONOTONIC`, the clock of events.
-pub(super) fn now_ns() -> u64 {
+pub(crate) fn now_ns() -> u64 {
     clock_ns(libc::CLOCK_MONOTONIC)
 }
 

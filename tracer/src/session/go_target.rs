@@ -8,10 +8,8 @@ use tracer_common::event::MAX_RANGES;
 
 use crate::bpf::{Attach, Group, PROBES, Probe};
 use crate::go::gc::{GcCycle, GcReadPlan};
-use crate::go::layout::Layout;
 use crate::go::probe_site::ProbeSite;
-use crate::go::{Arch, Binary, CurrentG, Globals, ProcessMemory};
-use crate::process::Maps;
+use crate::go::{Binary, CurrentG, Live, Runtime, load_bias};
 
 /// A Go process whose runtime is understood.
 #[derive(Debug)]
@@ -20,13 +18,7 @@ pub(super) struct GoTarget {
     file: PathBuf,
     binary: Binary,
     /// Why the runtime's variables are not readable, if so.
-    runtime: Result<GoRuntime, String>,
-}
-
-#[derive(Debug)]
-struct GoRuntime {
-    layout: &'static Layout,
-    globals: Globals,
+    runtime: Result<Runtime, String>,
 }
 
 /// A place to attach a user probe.
@@ -49,7 +41,7 @@ impl GoTarget {
         let binary = Binary::open(&file).map_err(|e| e.to_string())?;
         let runtime = load_bias(pid, &binary).and_then(|bias| {
             let live = (!just_started).then(|| Live::of(pid));
-            runtime(&binary, bias, live.as_ref())
+            Runtime::find(&binary, bias, live.as_ref())
         });
         Ok(Self {
             pid,
@@ -69,7 +61,7 @@ impl GoTarget {
         let runtime = if binary.is_pie() {
             Err("its addresses are not known before it runs".to_owned())
         } else {
-            runtime(&binary, 0, None)
+            Runtime::find(&binary, 0, None)
         };
         Ok(Self {
             pid,
@@ -184,72 +176,6 @@ fn function(probe: &Probe) -> Option<&'static str> {
     }
 }
 
-/// What the layout is checked against.
-struct Live {
-    memory: ProcessMemory,
-    threads: Vec<u32>,
-}
-
-impl Live {
-    fn of(pid: u32) -> Self {
-        Self {
-            memory: ProcessMemory::new(pid),
-            threads: threads_inside(pid),
-        }
-    }
-}
-
-/// Finds the variables and checks the layout, against the live process if there is one.
-fn runtime(binary: &Binary, bias: u64, live: Option<&Live>) -> Result<GoRuntime, String> {
-    let info = binary
-        .build_info()
-        .ok_or("the executable does not record its Go release")?;
-    let rows = Layout::candidates(info, host_arch()).map_err(|e| e.to_string())?;
-    let mut why = None;
-    for row in &rows {
-        match check(binary, row.layout, bias, live) {
-            Ok(runtime) => return Ok(runtime),
-            Err(error) => why = why.or(Some(error)),
-        }
-    }
-    Err(why.unwrap_or_else(|| "no layout is known for its Go release".to_owned()))
-}
-
-fn check(
-    binary: &Binary,
-    layout: &'static Layout,
-    bias: u64,
-    live: Option<&Live>,
-) -> Result<GoRuntime, String> {
-    let globals = Globals::locate(binary, layout)
-        .map_err(|e| e.to_string())?
-        .rebased(bias);
-    if let Some(live) = live {
-        layout
-            .verify(&live.memory, &globals, &live.threads)
-            .map_err(|e| e.to_string())?;
-    }
-    Ok(GoRuntime { layout, globals })
-}
-
-const fn host_arch() -> Arch {
-    if cfg!(target_arch = "aarch64") {
-        Arch::Arm64
-    } else {
-        Arch::Amd64
-    }
-}
-
-fn load_bias(pid: u32, binary: &Binary) -> Result<u64, String> {
-    let exe = std::fs::metadata(format!("/proc/{pid}/exe")).map_err(|e| e.to_string())?;
-    let text = std::fs::read(format!("/proc/{pid}/maps")).map_err(|e| e.to_string())?;
-    Maps::parse(&text, |m| m.inode == exe.ino())
-        .mappings
-        .iter()
-        .find_map(|m| binary.load_bias(m.start, m.offset))
-        .ok_or_else(|| format!("process {pid} has not mapped its executable"))
-}
-
 /// Device and inode of a process's pid namespace; zeros, which are nobody's, when it is gone.
 fn pid_namespace(pid: u32) -> (u64, u64) {
     /// `MINORBITS` (include/linux/kdev_t.h).
@@ -261,19 +187,4 @@ fn pid_namespace(pid: u32) -> (u64, u64) {
             ns.ino(),
         )
     })
-}
-
-/// Thread ids as the process itself sees them: the last `NSpid` of each.
-fn threads_inside(pid: u32) -> Vec<u32> {
-    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
-        return Vec::new();
-    };
-    tasks
-        .flatten()
-        .filter_map(|task| {
-            let status = std::fs::read_to_string(task.path().join("status")).ok()?;
-            let line = status.lines().find(|l| l.starts_with("NSpid:"))?;
-            line.split_whitespace().last()?.parse().ok()
-        })
-        .collect()
 }

@@ -18,7 +18,10 @@ mod spending;
 mod target;
 mod watch;
 
+pub(crate) use clock::now_ns;
 pub(crate) use launch::find_executable;
 pub use launch::{LaunchSetup, User};
-pub use plan::{Capture, Plan, TargetSpec};
+pub use plan::{CallStacks, Capture, Plan, TargetSpec};
+pub(crate) use refusal::not_go_process;
 pub use run::{Outcome, run};
+pub(crate) use target::comm;

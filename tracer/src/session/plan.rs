@@ -7,6 +7,7 @@ use super::launch::LaunchSetup;
 use crate::bpf::Group;
 use crate::cost::{Budget, Policy};
 use crate::syscall::filter::SyscallSet;
+use crate::syscall::slow::SlowCalls;
 
 /// Whom to trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,10 +32,11 @@ pub enum Capture {
         syscalls: SyscallSet,
         /// Bytes copied of strings and buffers.
         string_limit: u32,
+        /// Calls of which the memory behind arguments is copied.
+        copied: SyscallSet,
         /// Put goroutine ids on events of Go processes.
         goroutines: bool,
-        /// The user stack of each call, as a sample before it.
-        stacks: bool,
+        stacks: CallStacks,
     },
     /// Syscall latencies, summed in the kernel.
     SyscallStats { syscalls: SyscallSet },
@@ -53,6 +55,16 @@ pub enum Capture {
     GoSchedule,
     /// Go garbage collection cycles.
     GoGc,
+}
+
+/// Which calls come with the user stack, as a sample.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallStacks {
+    None,
+    /// Each call, before its entry.
+    All,
+    /// Calls that last as long as this, before their exit: the stack is still that of the entry.
+    Slow(SlowCalls),
 }
 
 impl Capture {
@@ -146,7 +158,17 @@ impl Plan {
 
     /// Whether calls come with stacks, of which the names are needed at once.
     pub(super) fn has_call_stacks(&self) -> bool {
-        let with = |c: &Capture| matches!(c, Capture::SyscallStream { stacks: true, .. });
-        self.captures.iter().any(with)
+        self.call_stacks() != &CallStacks::None
+    }
+
+    /// Which calls come with stacks.
+    pub(super) fn call_stacks(&self) -> &CallStacks {
+        self.captures
+            .iter()
+            .find_map(|c| match c {
+                Capture::SyscallStream { stacks, .. } => Some(stacks),
+                _ => None,
+            })
+            .unwrap_or(&CallStacks::None)
     }
 }

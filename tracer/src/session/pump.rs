@@ -171,7 +171,8 @@ impl<'a> Pump<'a> {
                 send(self.sinks, &names)?;
             }
         }
-        if self.names_at_once && matches!(event.body, Body::Sample(_)) {
+        let unnamed = |s: &Symbolizer| self.names_at_once && s.has_pending();
+        if matches!(event.body, Body::Sample(_)) && self.symbolizer.as_ref().is_some_and(unnamed) {
             self.resolve(event.time_ns)?;
         }
         send(self.sinks, event)

@@ -7,11 +7,20 @@ use crate::error::ExpectedError;
 
 /// A Go program was needed.
 pub(super) fn not_go(pid: u32, spec: &TargetSpec, why: String) -> ExpectedError {
-    let exe = match spec {
-        TargetSpec::Launch { file, .. } => file.display().to_string(),
-        _ => std::fs::read_link(format!("/proc/{pid}/exe"))
-            .map_or_else(|_| comm(pid), |p| p.display().to_string()),
-    };
+    match spec {
+        TargetSpec::Launch { file, .. } => ExpectedError::NotGo {
+            pid,
+            exe: file.display().to_string(),
+            why,
+        },
+        _ => not_go_process(pid, why),
+    }
+}
+
+/// As [`not_go`], of a process that runs.
+pub(crate) fn not_go_process(pid: u32, why: String) -> ExpectedError {
+    let exe = std::fs::read_link(format!("/proc/{pid}/exe"))
+        .map_or_else(|_| comm(pid), |p| p.display().to_string());
     ExpectedError::NotGo { pid, exe, why }
 }
 

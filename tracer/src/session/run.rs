@@ -13,7 +13,7 @@ use super::clock::{now_ns, own_cpu_ns, utc_offset_s, wall_offset_ns};
 use super::degrade::Captured;
 use super::go_target::GoTarget;
 use super::losses::{Counts, describe, losses, missing_events, without_ring};
-use super::plan::{Capture, Plan, TargetSpec};
+use super::plan::{CallStacks, Capture, Plan, TargetSpec};
 use super::pump::{ORDER_WINDOW_NS, Pump};
 use super::refusal::{not_go, refused};
 use super::settings::{constants, sizes};
@@ -29,7 +29,6 @@ use crate::event::{
     Body, Cost, Curbed, Event, KernelTime, ProcessInfo, RunEnd, RunStart, StopReason,
 };
 use crate::sink::{Sink, SinkError};
-use crate::syscall::capture;
 use crate::term;
 
 /// Time between two looks at the ring buffer.
@@ -90,6 +89,8 @@ struct Session<'a> {
     groups: Vec<Group>,
     started: Instant,
     own_cpu_start_ns: u64,
+    /// What the programs were told of slow calls.
+    slow_ns: u64,
 }
 
 impl<'a> Session<'a> {
@@ -115,6 +116,7 @@ impl<'a> Session<'a> {
             groups: plan.captures.iter().map(Capture::group).collect(),
             started: Instant::now(),
             own_cpu_start_ns: own_cpu_ns(),
+            slow_ns: 0,
         })
     }
 
@@ -141,10 +143,6 @@ impl<'a> Session<'a> {
 
     /// Tells the programs whom and what, then attaches them.
     fn attach(&mut self, target: &Target) -> Result<(), ExpectedError> {
-        if self.has(Group::SyscallStream) {
-            let rules: Vec<_> = (0..).zip(capture::all_rules()).collect();
-            self.kernel.set_capture_rules(&rules).map_err(refused)?;
-        }
         let launched = target.launched();
         for pid in target.pids() {
             let mut flags = flag::TRACE;
@@ -448,6 +446,7 @@ impl<'a> Session<'a> {
         let until = now_ns().saturating_sub(ORDER_WINDOW_NS);
         self.take_records();
         self.pump.release(until)?;
+        self.raise_slow_calls();
         for pid in std::mem::take(&mut self.pump.ended_go) {
             self.kernel.forget_go(pid);
             self.kernel.detach_uprobes(pid);
@@ -460,6 +459,18 @@ impl<'a> Session<'a> {
             self.find_unseen_ends();
         }
         self.pump.flush()
+    }
+
+    /// Tells the programs how slow a call must be by now for its stack to be shown.
+    fn raise_slow_calls(&mut self) {
+        let CallStacks::Slow(calls) = self.plan.call_stacks() else {
+            return;
+        };
+        let least_ns = calls.least_ns();
+        // Stacks that nobody wants cost something, but harm nobody.
+        if least_ns > self.slow_ns && self.kernel.set_slow_calls(least_ns).is_ok() {
+            self.slow_ns = least_ns;
+        }
     }
 
     fn take_records(&mut self) -> usize {

@@ -2,22 +2,16 @@
 
 use tracer_common::capture::MAX_SYSCALLS;
 
-use super::plan::{Capture, Plan};
+use super::plan::{CallStacks, Capture, Plan};
 use super::target::Target;
 use crate::bpf::{Constants, Group, Sizes};
-use crate::syscall::filter;
+use crate::syscall::{capture, filter};
 
 /// Constants of the programs.
 pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
     let mut constants = Constants {
-        target_tgid: 0,
         target_all: matches!(target, Target::All),
-        string_limit: 32,
-        want_goid: false,
-        want_kernel_stack: true,
-        want_user_stack: true,
-        want_call_stack: false,
-        syscalls: [0; 9],
+        ..Constants::default()
     };
     if let (Target::Processes(processes), false) = (target, plan.follow)
         && let [only] = &processes[..]
@@ -31,10 +25,13 @@ pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
                 string_limit,
                 goroutines,
                 stacks,
+                copied,
             } => {
                 constants.string_limit = *string_limit;
                 constants.want_goid = *goroutines;
-                constants.want_call_stack = *stacks;
+                constants.want_call_stack = *stacks == CallStacks::All;
+                constants.want_slow_stack = matches!(stacks, CallStacks::Slow(_));
+                constants.capture_rules = capture::rules_of(copied);
                 add_words(&mut constants.syscalls, syscalls);
             }
             Capture::SyscallStats { syscalls } => add_words(&mut constants.syscalls, syscalls),
@@ -69,5 +66,6 @@ pub(super) fn sizes(plan: &Plan) -> Sizes {
         off_cpu: has(Group::OffCpu),
         syscall_stats: has(Group::SyscallStats),
         run_queue: has(Group::RunQueue),
+        slow_calls: matches!(plan.call_stacks(), CallStacks::Slow(_)),
     }
 }

@@ -114,7 +114,7 @@ fn thread(tid: u32) -> ExpectedError {
 }
 
 /// A name for messages.
-pub(super) fn comm(pid: u32) -> String {
+pub(crate) fn comm(pid: u32) -> String {
     std::fs::read_to_string(format!("/proc/{pid}/comm"))
         .map(|s| s.trim_end().to_owned())
         .unwrap_or_else(|_: io::Error| "?".to_owned())

@@ -63,6 +63,12 @@ impl Collector {
         &seen.unresolved[before..]
     }
 
+    /// Whether anything was noted that has not been taken.
+    #[must_use]
+    pub fn has_unresolved(&self) -> bool {
+        self.of.values().any(|seen| !seen.unresolved.is_empty())
+    }
+
     /// Takes what was noted since the last time, by pid and in order of address.
     pub fn take_unresolved(&mut self) -> BTreeMap<u32, Vec<Address>> {
         let pids: Vec<u32> = self.of.keys().copied().collect();
@@ -140,7 +146,9 @@ mod tests {
         assert_eq!(collector.observe(&sample(7, &[1], &[10, 20])).len(), 2);
         let new = collector.observe(&sample(7, &[1, 2], &[20, 10, 20]));
         assert_eq!(new, [user(20, false), user(10, true)]);
+        assert!(collector.has_unresolved());
         let taken = collector.take_unresolved();
+        assert!(!collector.has_unresolved());
         let want = [
             user(10, false),
             user(10, true),

@@ -93,6 +93,12 @@ impl Symbolizer {
         }
     }
 
+    /// Whether addresses were seen that have not been named.
+    #[must_use]
+    pub fn has_pending(&self) -> bool {
+        self.collector.has_unresolved()
+    }
+
     /// Names all addresses seen since the last call, as [`Body::Symbols`] events at `time_ns`:
     /// with the process's pid for user space, pid 0 for the kernel. Processes that ended are
     /// forgotten.

@@ -3,6 +3,7 @@
 use tracer_common::capture::{CaptureRule, CaptureRules, MAX_SYSCALLS, kind, len, phase};
 
 use super::arg::{Kind, Syscall};
+use super::filter::SyscallSet;
 use super::table;
 
 /// Rules for every number below [`MAX_SYSCALLS`], for the map that the BPF side reads; the index is
@@ -11,6 +12,18 @@ use super::table;
 pub fn all_rules() -> Vec<CaptureRules> {
     (0..MAX_SYSCALLS)
         .map(|nr| table::lookup(nr).map_or_else(CaptureRules::default, rules))
+        .collect()
+}
+
+/// As [`all_rules`], but none for calls that are not in the set.
+#[must_use]
+pub fn rules_of(calls: &SyscallSet) -> Vec<CaptureRules> {
+    (0..)
+        .zip(all_rules())
+        .map(|(nr, rules)| match calls.contains(nr) {
+            true => rules,
+            false => CaptureRules::default(),
+        })
         .collect()
 }
 
@@ -150,5 +163,9 @@ mod tests {
             (kind::STRUCT, 1, len::ARG, 2)
         );
         assert_eq!(all[511], CaptureRules::default());
+        let mut only = SyscallSet::NONE;
+        only.insert(42);
+        let of = rules_of(&only);
+        assert_eq!((of[42], of[0]), (all[42], CaptureRules::default()));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use tracer_common::histogram::lower_bound;
 
+use super::count_group::{GroupId, Groups, MAX_GROUPS, NO_GROUP, OTHERS, OTHERS_NAME};
 use super::machine::Machine;
 use super::table;
 use crate::event::{Latency, SyscallLatency};
@@ -237,11 +238,15 @@ impl SummaryColumn {
     }
 }
 
-/// Sums of latencies by syscall.
+/// Sums of latencies by syscall, and by group when calls are grouped.
 #[derive(Clone, Debug)]
 pub struct SyscallTotals {
     machine: Option<Machine>,
-    by_nr: BTreeMap<u32, Latency>,
+    /// By number and group.
+    rows: BTreeMap<(u32, GroupId), Latency>,
+    /// What the groups are, for the heading of their column.
+    grouped_by: Option<&'static str>,
+    groups: Groups,
 }
 
 impl Default for SyscallTotals {
@@ -256,25 +261,47 @@ impl SyscallTotals {
     pub fn of(machine: Option<Machine>) -> Self {
         Self {
             machine,
-            by_nr: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            grouped_by: None,
+            groups: Groups::default(),
+        }
+    }
+
+    /// No calls yet of a machine; there will be a column `heading` for groups of calls.
+    #[must_use]
+    pub fn grouped(machine: Option<Machine>, heading: Option<&'static str>) -> Self {
+        Self {
+            grouped_by: heading,
+            ..Self::of(machine)
         }
     }
 
     /// Takes the sums and begins anew.
     #[must_use]
     pub fn take(&mut self) -> Self {
-        let anew = Self::of(self.machine);
+        let anew = Self::grouped(self.machine, self.grouped_by);
         std::mem::replace(self, anew)
     }
 
-    /// Adds measurements to the syscall's.
+    /// Adds measurements to the syscall's, in no group.
     pub fn add(&mut self, more: &SyscallLatency) {
-        self.by_nr.entry(more.nr).or_default().merge(&more.latency);
+        self.add_to(NO_GROUP, more);
+    }
+
+    /// Adds measurements to those that the syscall has in a group.
+    pub fn add_to_group(&mut self, group: &str, more: &SyscallLatency) {
+        let group = self.groups.id(group);
+        self.add_to(group, more);
+    }
+
+    fn add_to(&mut self, group: GroupId, more: &SyscallLatency) {
+        let row = self.rows.entry((more.nr, group)).or_default();
+        row.merge(&more.latency);
     }
 
     /// Takes `overhead_ns` off the time of each call, as far as there is any.
     pub fn take_off(&mut self, overhead_ns: u64) {
-        for latency in self.by_nr.values_mut() {
+        for latency in self.rows.values_mut() {
             let overhead = overhead_ns.saturating_mul(latency.measured());
             latency.total_ns = latency.total_ns.saturating_sub(overhead);
         }
@@ -283,49 +310,90 @@ impl SyscallTotals {
     /// Whether nothing was added.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_nr.is_empty()
+        self.rows.is_empty()
     }
 
-    /// The summary. The time is wall time between entry and exit.
+    /// The summary. The time is wall time between entry and exit. The column of groups, if there
+    /// is one, follows that of names.
     #[must_use]
     pub fn table(&self, columns: &[SummaryColumn], sort: SummarySort) -> Table {
         let mut sum = Latency::default();
-        for latency in self.by_nr.values() {
+        for latency in self.rows.values() {
             sum.merge(latency);
         }
-        let row = |name: &str, latency: &Latency| {
-            columns
-                .iter()
-                .map(|c| c.cell(name, latency, sum.total_ns))
-                .collect()
-        };
+        let rows = self.sorted(sort).into_iter().map(|((nr, group), latency)| {
+            let cells = cells(columns, &self.name(nr), latency, sum.total_ns);
+            self.with_group(
+                columns,
+                cells,
+                Cell::Text(self.groups.name(group).to_owned()),
+            )
+        });
+        let total = total_row(columns, cells(columns, "total", &sum, sum.total_ns));
+        let headings = columns.iter().map(|c| c.column()).collect();
         Table {
             title: "wall-clock time from entry to exit (strace -c shows system CPU time, \
                     strace -cw this)"
                 .to_owned(),
-            columns: columns.iter().map(|c| c.column()).collect(),
-            rows: self
-                .sorted(sort)
+            columns: self.with_group(columns, headings, self.group_column()),
+            rows: rows.collect(),
+            total: Some(self.with_group(columns, total, Cell::Empty)),
+            notes: unmeasured_note(&sum)
                 .into_iter()
-                .map(|(nr, latency)| row(&self.name(nr), latency))
+                .chain(self.others_note())
                 .collect(),
-            total: Some(total_row(columns, row("total", &sum))),
-            notes: unmeasured_note(&sum).into_iter().collect(),
         }
     }
 
-    /// One histogram of durations in ns per syscall.
+    /// Puts the cell of the group behind that of the name.
+    fn with_group<T>(&self, columns: &[SummaryColumn], mut cells: Vec<T>, group: T) -> Vec<T> {
+        let name = columns.iter().position(|c| *c == Name);
+        if let (Some(_), Some(name)) = (self.grouped_by, name) {
+            cells.insert(name + 1, group);
+        }
+        cells
+    }
+
+    fn group_column(&self) -> Column {
+        let heading = self.grouped_by.unwrap_or_default();
+        Column {
+            key: heading.to_owned(),
+            heading: heading.to_owned(),
+            unit: String::new(),
+            align: Align::Left,
+        }
+    }
+
+    fn others_note(&self) -> Option<String> {
+        let others = self.rows.iter().filter(|((_, group), _)| *group == OTHERS);
+        let calls = others.fold(0_u64, |n, (_, latency)| n.saturating_add(latency.count));
+        (calls > 0).then(|| {
+            let heading = self.grouped_by.unwrap_or_default();
+            format!(
+                "{OTHERS_NAME}: {calls} calls that have another {heading} than the first \
+                 {MAX_GROUPS}"
+            )
+        })
+    }
+
+    /// One histogram of durations in ns per row of the table.
     #[must_use]
     pub fn histograms(&self, sort: SummarySort) -> Vec<Histogram> {
         self.sorted(sort)
             .into_iter()
             .filter(|(_, latency)| latency.measured() > 0)
-            .map(|(nr, latency)| {
+            .map(|((nr, group), latency)| {
                 let values = latency
                     .buckets
                     .iter()
                     .map(|&(index, count)| (bucket_start(index), count));
-                Histogram::powers_of_two(self.name(nr), "nsecs", values)
+                let title = match self.grouped_by {
+                    Some(heading) => {
+                        format!("{}, {heading} = {}", self.name(nr), self.groups.name(group))
+                    }
+                    None => self.name(nr),
+                };
+                Histogram::powers_of_two(title, "nsecs", values)
             })
             .collect()
     }
@@ -334,20 +402,25 @@ impl SyscallTotals {
         table::name_on(self.machine, nr)
     }
 
-    fn sorted(&self, sort: SummarySort) -> Vec<(u32, &Latency)> {
-        let mut rows: Vec<_> = self
-            .by_nr
-            .iter()
-            .map(|(&nr, latency)| (nr, latency))
-            .collect();
+    fn sorted(&self, sort: SummarySort) -> Vec<((u32, GroupId), &Latency)> {
+        let mut rows: Vec<_> = self.rows.iter().map(|(&row, l)| (row, l)).collect();
+        // Groups have ids in the order of their first calls, which is nothing to sort by.
+        rows.sort_by_key(|((nr, group), _)| (*nr, self.groups.name(*group)));
         match sort {
             SummarySort::Nothing => {}
-            SummarySort::By(Name) => rows.sort_by_key(|(nr, _)| self.name(*nr)),
+            SummarySort::By(Name) => rows.sort_by_key(|((nr, _), _)| self.name(*nr)),
             // Stable: equal rows stay in order of their number.
             SummarySort::By(column) => rows.sort_by_key(|(_, l)| Reverse(column.weight(l))),
         }
         rows
     }
+}
+
+fn cells(columns: &[SummaryColumn], name: &str, latency: &Latency, all_ns: u64) -> Vec<Cell> {
+    columns
+        .iter()
+        .map(|c| c.cell(name, latency, all_ns))
+        .collect()
 }
 
 /// The sum of the percentages is 100 whatever their rounding; strace says so even without time.
@@ -460,6 +533,55 @@ mod tests {
         assert_eq!(first(SummarySort::By(Calls)), "read");
         assert_eq!(first(SummarySort::By(Name)), "openat");
         assert_eq!(first(SummarySort::Nothing), "read");
+    }
+
+    #[test]
+    fn groups_are_rows_of_their_own_and_add_up() {
+        let mut totals = SyscallTotals::grouped(Some(Machine::X86_64), Some("path"));
+        totals.add_to_group("/b", &latency(1, &[1000, 1000], 0));
+        totals.add_to_group("/a", &latency(1, &[500], 1));
+        totals.add_to_group("/b", &latency(1, &[1000], 0));
+        let columns = [Calls, Name, Errors];
+        let table = totals.table(&columns, SummarySort::default());
+        assert!(table.is_rectangular());
+        let keys: Vec<_> = table.columns.iter().map(|c| c.key.as_str()).collect();
+        assert_eq!(keys, ["calls", "name", "path", "errors"]);
+        let text = |text: &str| Cell::Text(text.into());
+        let rows = [
+            [Cell::Count(3), text("write"), text("/b"), Cell::Empty],
+            [Cell::Count(1), text("write"), text("/a"), Cell::Count(1)],
+        ];
+        assert_eq!(table.rows, rows);
+        let total = [Cell::Count(4), text("total"), Cell::Empty, Cell::Count(1)];
+        assert_eq!(table.total.expect("a total"), total);
+        let by_name = totals.table(&columns, SummarySort::By(Name));
+        assert_eq!(by_name.rows[0][2], text("/a"));
+        assert_eq!(
+            totals.histograms(SummarySort::default())[0].title,
+            "write, path = /b"
+        );
+        let _ = totals.take();
+        assert!(totals.is_empty() && totals.grouped_by == Some("path"));
+    }
+
+    #[test]
+    fn groups_beyond_the_limit_are_counted_together_and_said() {
+        let mut totals = SyscallTotals::grouped(Some(Machine::X86_64), Some("fd"));
+        for group in 0..MAX_GROUPS + 7 {
+            totals.add_to_group(&group.to_string(), &latency(0, &[1], 0));
+        }
+        totals.add_to_group("3", &latency(0, &[1], 0));
+        let table = totals.table(&[Calls, Name], SummarySort::By(Calls));
+        assert_eq!(table.rows.len(), MAX_GROUPS + 1);
+        assert_eq!(table.rows[0][0], Cell::Count(7));
+        assert_eq!(table.rows[0][2], Cell::Text("(other)".into()));
+        assert_eq!(table.rows[1][2], Cell::Text("3".into()));
+        let note = "(other): 7 calls that have another fd than the first 10000";
+        assert_eq!(table.notes, [note]);
+        assert_eq!(
+            table.total.expect("a total")[0],
+            Cell::Count(MAX_GROUPS as u64 + 8)
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod arg;
 pub mod capture;
 pub mod class;
 pub mod count;
+mod count_group;
 pub mod errno;
 pub mod filter;
 pub mod flags;
@@ -15,6 +16,7 @@ pub mod print;
 pub mod qualify;
 mod rows;
 pub mod signal;
+pub mod slow;
 pub mod table;
 
 #[cfg(test)]

@@ -256,6 +256,8 @@ impl DescriptorDetails {
     pub const NONE: Self = Self(0);
     /// `-y`
     pub const PATH: Self = Self(PATH as u8);
+    /// Protocols and addresses of sockets.
+    pub const SOCKET: Self = Self(SOCKET as u8);
     /// `-yy`
     pub const ALL: Self = Self((PATH | DEVICE | SOCKET | PIDFD) as u8);
 
@@ -265,6 +267,12 @@ impl DescriptorDetails {
     /// A value that is no detail.
     pub fn parse(list: &str) -> Result<Self, QualifyError> {
         DETAILS.parse(list).map(|bits| Self(bits as u8))
+    }
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     /// Whether numbers stand alone.

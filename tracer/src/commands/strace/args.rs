@@ -18,8 +18,10 @@ Examples:
   tracer strace -c -d 10s -p 812           a table: calls, errors, time
   tracer strace -c -U calls,p50,p99,max,name -d 10s -p 812
                                            the same with latency percentiles
+  tracer strace -c --by path -d 10s -p 812
+                                           the same by file; or function, fd, peer, thread
   tracer strace -yy -Z -p 812              calls that fail, with files and addresses
-  tracer strace --min-time 10ms -p 812     slow calls only; --slowest 5: the longest
+  tracer strace --min-time 10ms -p 812     slow calls only; --slowest 5: the longest, with stacks
   tracer strace --goroutines -p 812        each line with its goroutine (Go programs)
   tracer strace --format ndjson -p 812     each call as a JSON object, for jq and scripts:
     ... | jq -r 'select(.error == \"ENOENT\") | .args[] | select(.type == \"path\") | .value'
@@ -31,8 +33,9 @@ Examples:
 ";
 
 const OVERHEAD: &str = "\
-Overhead: -c about 0.25 microseconds a call, lines about 1; no stop of the target, where strace
-stops it twice a call. While it runs, every process on the host pays about 0.15 a call. A trace is
+Overhead: -c about 0.25 microseconds a call; lines, --by and --slowest about 1; -k and --by function,
+which take the stack of each call, about 2. No stop of the target, where strace stops it twice a
+call. While it runs, every process on the host pays about 0.15 a call. A trace is
 to be complete: more than 2 % is only told, and nothing detached, unless you give --max-overhead.
 
 Options are those of strace, with these differences: -d is --duration and -i is --interval; -a
@@ -40,7 +43,13 @@ without a number is --all; what probes cost is --probe-costs, since -v is strace
 stdout, or to the file of -o; notices go to stderr. Times are wall clock in the call (strace -c shows
 system CPU time without -w). Arguments that were not in memory at entry are read when the call ends;
 what nobody read is shown as an address, and counted. -s is at most 4096. What the objects of
---format json and ndjson look like: tracer schema strace.";
+--format json and ndjson look like: tracer schema strace.
+
+--by function is the innermost function of the program's own: not of Go's runtime and standard
+library, nor of the C library. Stacks are by frame pointers, which Go always has, and C with
+-fno-omit-frame-pointer; without, at least the function that calls the C library is found. --by path
+is the path in the arguments, or what the descriptor refers to. Beyond 10000 keys, calls are counted
+as (other).";
 
 /// Which system calls does it make, with what arguments, results and durations
 #[derive(Clone, Debug, Args)]
@@ -108,7 +117,7 @@ pub struct FilterArgs {
     /// Only calls that took this long
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub min_time: Option<Duration>,
-    /// Only the longest calls, as many as this, at the end
+    /// Only the longest calls, as many as this, at the end, with their stacks
     #[arg(long, value_name = "N", conflicts_with_all = ["summary_only", "summary"])]
     pub slowest: Option<usize>,
     /// Messages to leave out: attach, exit, path-resolution, personality, thread-execve

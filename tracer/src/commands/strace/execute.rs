@@ -10,12 +10,14 @@ use crate::commands::execute::{Exit, capture};
 use crate::cost::Policy;
 use crate::error::ExpectedError;
 use crate::process::tracked_calls;
+use crate::render::call_group::GroupBy;
 use crate::render::call_times::CallTimes;
 use crate::render::strace_line::{LineOptions, Prefix};
-use crate::session::{Capture, LaunchSetup, Plan, TargetSpec, User};
+use crate::session::{CallStacks, Capture, LaunchSetup, Plan, TargetSpec, User};
 use crate::sink::Sink;
 use crate::syscall::filter::SyscallSet;
 use crate::syscall::qualify::{DescriptorDetails, Message, QuietSet, StatusSet};
+use crate::syscall::slow::SlowCalls;
 use crate::syscall::table;
 use crate::term::{self, Color, Terminal};
 
@@ -28,6 +30,11 @@ impl StraceArgs {
         // `-a` without a column.
         if self.lines.columns.is_some_and(|c| c.0.is_none()) {
             self.target.all = true;
+        }
+        let statistics = &self.statistics;
+        if self.counts.by.is_some() && !statistics.summary_only && !statistics.summary {
+            let text = "--by is about the table of -c or -C: give one of them";
+            return Err(ExpectedError::Usage(text.to_owned()).into());
         }
         let expressions = self.expressions()?;
         if self.statistics.summary_only && !chooses_by_event(&self, &expressions) {
@@ -165,6 +172,13 @@ impl StraceArgs {
         let min_time = self.filter.min_time.unwrap_or_default();
         options.min_time_ns = u64::try_from(min_time.as_nanos()).unwrap_or(u64::MAX);
         options.slowest = self.filter.slowest.unwrap_or(0);
+        options.stacks |= options.slowest > 0;
+        if options.stacks && (options.slowest > 0 || options.min_time_ns > 0) {
+            // The kernel reads its clock somewhat before or after the times of the events.
+            let slow = SlowCalls::default();
+            slow.raise(options.min_time_ns - options.min_time_ns / 8);
+            options.slow_calls = Some(slow);
+        }
         options.limit = self.tracing.syscall_limit.unwrap_or(0);
         options.comms =
             self.decode.decode_comm || self.decode.decode_pids.iter().any(|kind| kind == "comm");
@@ -213,15 +227,40 @@ impl StraceArgs {
         if let (true, Some(nr)) = (options.detach_on_execve, table::by_name("execve")) {
             syscalls.insert(nr);
         }
+        let by = self.counts.by;
+        if by.is_some_and(GroupBy::follows_descriptors) {
+            tracked_calls().for_each(|nr| syscalls.insert(nr));
+        }
         let dumps = !options.dump_input.is_empty() || !options.dump_output.is_empty();
         Capture::SyscallStream {
             syscalls,
-            string_limit: match dumps {
-                true => MAX_STRING_LIMIT,
-                false => self.lines.string_limit,
+            string_limit: match (dumps, self.statistics.summary_only) {
+                (_, true) => 0,
+                (true, false) => MAX_STRING_LIMIT,
+                (false, false) => self.lines.string_limit,
             },
+            copied: self.copied(options),
             goroutines: self.lines.goroutines,
-            stacks: options.stacks || options.instruction_pointer,
+            stacks: self.stacks(options),
+        }
+    }
+
+    /// Calls of which more than the registers is needed.
+    fn copied(&self, options: &LineOptions) -> SyscallSet {
+        if !self.statistics.summary_only || !options.paths.is_empty() {
+            return SyscallSet::ALL;
+        }
+        let by = self.counts.by;
+        by.map_or(SyscallSet::NONE, GroupBy::calls_to_copy_from)
+    }
+
+    fn stacks(&self, options: &LineOptions) -> CallStacks {
+        let grouped = self.counts.by.is_some_and(GroupBy::needs_stacks);
+        match &options.slow_calls {
+            _ if grouped || options.instruction_pointer => CallStacks::All,
+            Some(slow) => CallStacks::Slow(slow.clone()),
+            None if options.stacks => CallStacks::All,
+            None => CallStacks::None,
         }
     }
 
@@ -300,6 +339,7 @@ fn chooses_by_event(args: &StraceArgs, expressions: &Expressions) -> bool {
         || !args.filter.trace_path.is_empty()
         || args.filter.min_time.is_some()
         || args.tracing.detach_on.is_some()
+        || args.counts.by.is_some()
 }
 
 fn several(target: &TargetSpec) -> bool {

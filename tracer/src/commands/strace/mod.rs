@@ -10,4 +10,4 @@ mod view;
 
 pub use args::StraceArgs;
 pub use view::{CountView, LineView};
-pub(super) use view::{LineStyle, count_sink, line_sink};
+pub(super) use view::{LineStyle, call_count_sink, count_sink, line_sink};

@@ -9,6 +9,8 @@ use super::destination::{Destination, Writer};
 use super::json::json_format;
 use crate::cli::OutputArgs;
 use crate::error::ExpectedError;
+use crate::render::call_group::GroupBy;
+use crate::render::call_times::CallTimes;
 use crate::render::strace_count::{CountFormat, CountOptions, StraceCounts};
 use crate::render::strace_json::StraceJson;
 use crate::render::strace_line::{
@@ -185,9 +187,16 @@ pub struct CountView {
     /// Take this off the time of each call: 2us; microseconds without a unit
     #[arg(short = 'O', long, value_name = "TIME", value_parser = parse_overhead)]
     pub summary_syscall_overhead: Option<Duration>,
-    /// A latency histogram of each syscall after the table
+    /// A latency histogram of each row after the table
     #[arg(long)]
     pub histogram: bool,
+    /// A row for each syscall and function that made it, fd, path, peer (remote address) or thread
+    #[arg(long, value_name = "KEY", value_parser = parse_by)]
+    pub by: Option<GroupBy>,
+}
+
+fn parse_by(text: &str) -> Result<GroupBy, String> {
+    GroupBy::named(text).ok_or_else(|| "use function, fd, path, peer or thread".to_owned())
 }
 
 fn parse_overhead(text: &str) -> Result<Duration, String> {
@@ -228,6 +237,7 @@ impl CountView {
             format,
             names_clock: !self.summary_wall_clock,
             overhead_ns: u64::try_from(overhead.as_nanos()).unwrap_or(u64::MAX),
+            by: self.by,
         })
     }
 
@@ -294,6 +304,27 @@ pub(in crate::commands) fn count_sink(
     Ok(Box::new(view.sink(format, opened.out, &opened.name)?))
 }
 
+/// As [`count_sink`], from the calls of a recording rather than the kernel's sums.
+///
+/// # Errors
+/// As there, and for what a recording of calls does not have.
+pub(in crate::commands) fn call_count_sink(
+    view: &CountView,
+    output: &OutputArgs,
+) -> Result<Box<dyn Sink>, ExpectedError> {
+    if view.by.is_some_and(GroupBy::needs_stacks) {
+        return Err(ExpectedError::Usage(
+            "--by function needs the stack of each call, which is not recorded: use tracer strace \
+             -c --by function, live"
+                .to_owned(),
+        ));
+    }
+    let format = count_format(output)?;
+    let opened = output.open(true)?;
+    let table = view.sink(format, opened.out, &opened.name)?;
+    Ok(Box::new(CallTimes::recorded(table)))
+}
+
 /// The sink of the calls of a live run.
 pub(super) struct Lines {
     pub(super) sink: Box<dyn Sink>,
@@ -348,5 +379,7 @@ mod tests {
         assert!(parse_columns_at("foo").is_err() && parse_columns_at("1001").is_err());
         assert_eq!(parse_constants("raw"), Ok(Constants::Numbers));
         assert!(parse_constants("foo").is_err() && parse_escapes("foo").is_err());
+        assert_eq!(parse_by("peer"), Ok(GroupBy::Peer));
+        assert!(parse_by("foo").is_err());
     }
 }

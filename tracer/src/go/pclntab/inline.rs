@@ -30,6 +30,15 @@ pub struct Frame {
     pub inlined: bool,
 }
 
+/// A call under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// What is shown of it.
+    pub frame: Frame,
+    /// `abi.FuncID` of the function (internal/abi/symtab.go): 0 for ordinary ones.
+    pub kind: u8,
+}
+
 impl Pclntab {
     /// The frames at the link-time address `pc`, innermost first; empty outside Go text.
     ///
@@ -38,25 +47,35 @@ impl Pclntab {
         let Some(function) = self.function_at(pc)? else {
             return Ok(Vec::new());
         };
-        let record = self.record(&function)?;
-        let tree = self.inline_tree(&record)?;
-        let mut frames: Vec<Frame> = Vec::new();
+        let calls = self.calls(&self.record(&function)?, pc)?;
+        Ok(calls.into_iter().map(|call| call.frame).collect())
+    }
+
+    /// The calls under way at `pc` in the function `record`, innermost first; the function itself
+    /// is the last.
+    pub(super) fn calls(&self, record: &Record, pc: u64) -> Result<Vec<Call>, BinaryError> {
+        let tree = self.inline_tree(record)?;
+        let mut calls: Vec<Call> = Vec::new();
         let (mut pc, mut text, mut steps) = (pc, 0, Steps::default());
         while let Some((values, tree)) = tree
-            && frames.len() < MAX_DEPTH
+            && calls.len() < MAX_DEPTH
             && text < MAX_TEXT
-            && let Some(call) = self.inlined_call(&record, values, tree, pc, &mut steps)?
+            && let Some(call) = self.inlined_call(record, values, tree, pc, &mut steps)?
         {
-            let frame = self.frame(&record, call.name, pc, &mut steps)?;
+            let mut frame = self.frame(record, call.name, pc, &mut steps)?;
             text += frame.function.len() + frame.file.as_ref().map_or(0, String::len);
-            frames.push(Frame {
-                inlined: true,
-                ..frame
+            frame.inlined = true;
+            calls.push(Call {
+                frame,
+                kind: call.kind,
             });
             pc = record.entry.wrapping_add(u64::from(call.parent));
         }
-        frames.push(self.frame(&record, record.name, pc, &mut steps)?);
-        Ok(frames)
+        calls.push(Call {
+            frame: self.frame(record, record.name, pc, &mut steps)?,
+            kind: record.kind,
+        });
+        Ok(calls)
     }
 
     fn frame(
@@ -81,7 +100,7 @@ impl Pclntab {
         if record.pcdata_count <= INLINE_INDEX || record.funcdata_count <= INLINE_TREE {
             return Ok(None);
         }
-        let Some(base) = self.inline_base else {
+        let Some(base) = self.funcdata_base else {
             return Ok(None);
         };
         let values = self
@@ -93,8 +112,8 @@ impl Pclntab {
         Ok((values != 0 && tree != u32::MAX).then_some((values, at)))
     }
 
-    /// The call inlined at `pc`. Entries are `runtime.inlinedCall`: 20 bytes with the name at 12
-    /// and the parent at 16 before Go 1.20, 16 bytes with them at 4 and 8 since.
+    /// The call inlined at `pc`. Entries are `runtime.inlinedCall`: 20 bytes with the kind at 2, the
+    /// name at 12 and the parent at 16 before Go 1.20, 16 bytes with them at 0, 4 and 8 since.
     fn inlined_call(
         &self,
         record: &Record,
@@ -107,10 +126,10 @@ impl Pclntab {
         let Some(index) = index.and_then(|index| u64::try_from(index).ok()) else {
             return Ok(None);
         };
-        let (size, name, parent) = if self.header.has_start_line {
-            (16, 4, 8)
+        let (size, kind, name, parent) = if self.header.has_start_line {
+            (16, 0, 4, 8)
         } else {
-            (20, 12, 16)
+            (20, 2, 12, 16)
         };
         let mut entry = [0; 20];
         self.source.read(
@@ -118,6 +137,7 @@ impl Pclntab {
             &mut entry[..size as usize],
         )?;
         Ok(Some(InlinedCall {
+            kind: entry[kind],
             name: u32_at(&entry, name),
             parent: u32_at(&entry, parent),
         }))
@@ -131,6 +151,7 @@ fn shown(mut text: String) -> String {
 }
 
 struct InlinedCall {
+    kind: u8,
     name: u32,
     /// Offset from the function's entry of an instruction at the call site.
     parent: u32,

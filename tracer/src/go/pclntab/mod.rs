@@ -8,9 +8,11 @@ mod functions;
 mod header;
 mod inline;
 mod lines;
+mod place;
 mod stream;
 mod table;
 
 pub use header::Header;
-pub use inline::Frame;
+pub use inline::{Call, Frame};
+pub use place::{Argument, Place};
 pub use table::{Function, Pclntab};

@@ -15,7 +15,8 @@ pub struct Pclntab {
     pub(super) source: Source,
     pub(super) header: Header,
     pub(super) text: u64,
-    pub(super) inline_base: Option<u64>,
+    /// File offset of `runtime.moduledata.gofunc`, from which funcdata counts.
+    pub(super) funcdata_base: Option<u64>,
 }
 
 /// One function, at link-time addresses.
@@ -34,10 +35,15 @@ pub struct Function {
 pub(super) struct Record {
     pub(super) entry: u64,
     pub(super) name: u32,
+    pub(super) stack_values: u32,
     pub(super) file_values: u32,
     pub(super) line_values: u32,
     pub(super) pcdata_count: u32,
     pub(super) unit: u32,
+    /// `abi.FuncID`.
+    pub(super) kind: u8,
+    /// `abi.FuncFlag`.
+    pub(super) flags: u8,
     pub(super) funcdata_count: u8,
     /// File offset of the pcdata array that follows.
     pub(super) tail: u64,
@@ -60,7 +66,7 @@ impl Pclntab {
             source: elf.source.clone(),
             header,
             text,
-            inline_base: gofunc.and_then(|addr| elf.vaddr_to_offset(addr)),
+            funcdata_base: gofunc.and_then(|addr| elf.vaddr_to_offset(addr)),
         })
     }
 
@@ -137,10 +143,13 @@ impl Pclntab {
         Ok(Record {
             entry: function.entry,
             name: u32_at(&bytes, 4),
+            stack_values: u32_at(&bytes, 16),
             file_values: u32_at(&bytes, 20),
             line_values: u32_at(&bytes, 24),
             pcdata_count: u32_at(&bytes, 28),
             unit: u32_at(&bytes, 32),
+            kind: bytes[size - 4],
+            flags: bytes[size - 3],
             funcdata_count: bytes[size - 1],
             tail: function.record + size as u64,
         })

@@ -39,6 +39,11 @@ impl CallStacks {
         self.last.insert(tid, frames.copied().collect());
     }
 
+    /// The stack does not belong to the next call.
+    pub(in crate::render) fn forget(&mut self, tid: u32) {
+        self.last.remove(&tid);
+    }
+
     /// The process runs another program.
     pub(in crate::render) fn replace(&mut self, pid: u32) {
         self.names.retain(|key, _| key.0 != pid);
@@ -64,8 +69,14 @@ impl CallStacks {
         tid: u32,
     ) -> impl Iterator<Item = (u64, Option<&SymbolizedAddress>)> {
         let stack = self.last.get(&tid).map_or(&[][..], Vec::as_slice);
-        let frames = stack.iter().enumerate();
-        frames.map(move |(at, &address)| (address, self.names.get(&(pid, address, at > 0))))
+        let named = move |(at, &address): (usize, &u64)| {
+            let symbol = self.names.get(&(pid, address, at > 0));
+            // A register that is no frame pointer can lead to itself.
+            let nowhere = symbol.is_none_or(|s| s.module.is_none());
+            let leads_to_itself = nowhere && at > 0 && stack[at - 1] == address;
+            (!leads_to_itself).then_some((address, symbol))
+        };
+        stack.iter().enumerate().map_while(named)
     }
 
     /// One line a frame, as strace prints it.
@@ -120,13 +131,14 @@ mod tests {
         let sample = Sample {
             comm: String::new(),
             kernel: Vec::new(),
-            user: vec![0x1234, 0x1300, 0x9999, 0, 0x9999],
+            user: vec![0x1234, 0x1300, 0x1300, 0x9999, 0x9999, 0x9999, 0, 0x9998],
             user_missing: false,
             truncated: false,
         };
         stacks.note(8, &sample);
         let lines = [
             " > /lib/a(write+0x14) [0x234]",
+            " > /lib/a() [0x300]",
             " > /lib/a() [0x300]",
             " > [0x9999]",
         ];

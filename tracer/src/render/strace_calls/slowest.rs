@@ -26,8 +26,20 @@ impl Slowest {
 
     /// Whether a call of this duration in ns is among the longest so far.
     pub(in crate::render) fn takes(&self, took: u64) -> bool {
-        let shortest = self.calls.first().map_or(0, |c| c.0);
-        self.calls.len() < self.limit || took > shortest
+        self.calls.len() < self.limit || took > self.shortest()
+    }
+
+    fn shortest(&self) -> u64 {
+        self.calls.first().map_or(0, |c| c.0)
+    }
+
+    /// The duration in ns from which on a call can come to be among the longest. Somewhat less than
+    /// what [`Self::takes`] asks for, since whoever decides by it has a clock reading of its own.
+    pub(in crate::render) fn least(&self) -> u64 {
+        match self.calls.len() < self.limit {
+            true => 0,
+            false => self.shortest() - self.shortest() / 8,
+        }
     }
 
     pub(in crate::render) fn insert(&mut self, took: u64, tid: u32, lines: String) {
@@ -52,13 +64,16 @@ mod tests {
     #[test]
     fn the_longest_stay_and_equal_ones_in_order() {
         let mut slowest = Slowest::new(2);
-        for (took, name) in [(5, "a"), (9, "b"), (5, "c"), (7, "d"), (7, "e")] {
+        let mut least = Vec::new();
+        for (took, name) in [(5, "a"), (9, "b"), (5, "c"), (70, "d"), (9, "e")] {
             if slowest.takes(took) {
                 slowest.insert(took, 1, name.to_owned());
             }
+            least.push(slowest.least());
         }
+        assert_eq!(least, [0, 5, 5, 8, 8]);
         let names: Vec<String> = slowest.take().into_iter().map(|c| c.1).collect();
-        assert_eq!(names, ["b", "d"]);
+        assert_eq!(names, ["d", "b"]);
         assert!(!Slowest::new(0).takes(0));
     }
 }

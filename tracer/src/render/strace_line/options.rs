@@ -4,6 +4,7 @@ use super::clock::{Precision, Timestamp};
 use crate::syscall::filter::SyscallSet;
 use crate::syscall::print::DecodeOptions;
 use crate::syscall::qualify::{DescriptorSet, QuietSet, SignalSet, Status, StatusSet};
+use crate::syscall::slow::SlowCalls;
 
 /// What the lines look like and which there are.
 #[derive(Clone, Debug)]
@@ -56,6 +57,8 @@ pub struct LineOptions {
     pub min_time_ns: u64,
     /// Instead of all calls the longest, as many as this, at the end.
     pub slowest: usize,
+    /// Told how long a call must last to be one of those.
+    pub slow_calls: Option<SlowCalls>,
 }
 
 impl Default for LineOptions {
@@ -85,6 +88,7 @@ impl Default for LineOptions {
             detach_on_execve: false,
             min_time_ns: 0,
             slowest: 0,
+            slow_calls: None,
         }
     }
 }

@@ -1,0 +1,17 @@
+//! Goroutines of a process that runs on while they are read: states, wait reasons, stacks.
+//!
+//! Facts are those of runtime/runtime2.go and runtime/traceback.go of Go 1.19 to 1.27.
+
+mod code;
+mod descriptor;
+mod reader;
+mod shown;
+mod stack;
+mod status;
+
+pub use code::Code;
+pub use descriptor::Descriptor;
+pub use reader::{Creator, Goroutine, GoroutineReader, ReadError, Snapshot, Stack};
+pub use shown::{function_name, is_shown};
+pub use stack::StackFrame;
+pub use status::Status;
