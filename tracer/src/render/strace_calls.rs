@@ -178,7 +178,7 @@ impl<T> Calls<T> {
         self.pending.remove(&event.tid)
     }
 
-    /// The end of a call, if it is to be shown. [`Self::settle`] must follow in any case.
+    /// The end of a call, if it is to be shown. [`Self::finish`] must follow in any case.
     pub(super) fn exit(&mut self, event: &Event, exit: &SyscallExit) -> Option<Ended<T>> {
         self.decoder.of_process(event.pid);
         let begun = self.pending.remove(&event.tid);
@@ -200,12 +200,25 @@ impl<T> Calls<T> {
     /// What a call that returned did to descriptors. Its arguments are decoded before, and its
     /// result after: a new descriptor is shown with what it refers to.
     pub(super) fn settle(&mut self, event: &Event, exit: &SyscallExit) {
+        if let Some(tables) = self.decoder.descriptors() {
+            tables.exit(event.pid, event.tid, exit);
+        }
+    }
+
+    /// All is told of a call that returned.
+    pub(super) fn finish(&mut self, event: &Event, exit: &SyscallExit) {
         if self.options.slow_calls.is_some() {
             // Not each call comes with a stack: the next one must not be shown with this one's.
             self.stacks.forget(event.tid);
         }
-        if let Some(tables) = self.decoder.descriptors() {
-            tables.exit(event.pid, event.tid, exit);
+        self.settle(event, exit);
+    }
+
+    /// Keeps what is shown of a call until it is known which are the slowest.
+    pub(super) fn keep_slow(&mut self, took_ns: Option<u64>, tid: u32, text: String) {
+        self.slowest.insert(took_ns.unwrap_or(0), tid, text);
+        if let Some(slow) = &self.options.slow_calls {
+            slow.raise(self.slowest.least());
         }
     }
 
@@ -218,14 +231,6 @@ impl<T> Calls<T> {
         self.options.statuses.contains(status)
             && took >= self.options.min_time_ns
             && (self.options.slowest == 0 || self.slowest.takes(took))
-    }
-
-    /// Keeps what is shown of a call that is among the longest so far.
-    pub(super) fn keep_slow(&mut self, took_ns: u64, tid: u32, shown: String) {
-        self.slowest.insert(took_ns, tid, shown);
-        if let Some(slow) = &self.options.slow_calls {
-            slow.raise(self.slowest.least());
-        }
     }
 
     /// Whether this was the last call to show, where their number is limited.

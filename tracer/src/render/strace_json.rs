@@ -177,7 +177,7 @@ impl<W: Write> StraceJson<W> {
 
     fn exit(&mut self, event: &Event, exit: &SyscallExit) -> Result<(), SinkError> {
         let result = self.shown_exit(event, exit);
-        self.calls.settle(event, exit);
+        self.calls.finish(event, exit);
         result
     }
 
@@ -303,8 +303,7 @@ impl<W: Write> StraceJson<W> {
         };
         let text = text_of(&Object::Call(call));
         if self.calls.options.slowest > 0 {
-            let took = duration_ns.unwrap_or(0);
-            self.calls.keep_slow(took, origin.tid, text);
+            self.calls.keep_slow(duration_ns, origin.tid, text);
             return Ok(());
         }
         self.shown += 1;

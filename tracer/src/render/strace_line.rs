@@ -124,7 +124,7 @@ impl<W: Write> StraceLines<W> {
 
     fn exit(&mut self, event: &Event, exit: &SyscallExit) -> Result<(), SinkError> {
         let result = self.shown_exit(event, exit);
-        self.calls.settle(event, exit);
+        self.calls.finish(event, exit);
         self.go_frames.returned(event.tid);
         result
     }
@@ -156,8 +156,7 @@ impl<W: Write> StraceLines<W> {
         self.stack(event)?;
         if slowest {
             let lines = self.out.unstage(event.tid);
-            let took = ended.took_ns.unwrap_or(0);
-            self.calls.keep_slow(took, event.tid, lines);
+            self.calls.keep_slow(ended.took_ns, event.tid, lines);
         }
         self.count_shown()
     }

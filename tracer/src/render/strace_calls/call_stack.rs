@@ -69,15 +69,14 @@ impl CallStacks {
         tid: u32,
     ) -> impl Iterator<Item = (u64, Option<&SymbolizedAddress>)> {
         let stack = self.last.get(&tid).map_or(&[][..], Vec::as_slice);
-        let end = stack.iter().enumerate().position(|(at, address)| {
+        let named = move |(at, &address): (usize, &u64)| {
+            let symbol = self.names.get(&(pid, address, at > 0));
             // A register that is no frame pointer can lead to itself.
-            let symbol = self.names.get(&(pid, *address, at > 0));
             let nowhere = symbol.is_none_or(|s| s.module.is_none());
-            nowhere && at > 0 && stack[at - 1] == *address
-        });
-        let stack = &stack[..end.unwrap_or(stack.len())];
-        let frames = stack.iter().enumerate();
-        frames.map(move |(at, &address)| (address, self.names.get(&(pid, address, at > 0))))
+            let leads_to_itself = nowhere && at > 0 && stack[at - 1] == address;
+            (!leads_to_itself).then_some((address, symbol))
+        };
+        stack.iter().enumerate().map_while(named)
     }
 
     /// One line a frame, as strace prints it.
