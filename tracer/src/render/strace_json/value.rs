@@ -19,8 +19,8 @@ pub(super) enum Value {
     Text(String),
     /// A string that is not UTF-8.
     Bytes(Vec<u8>),
-    Array(Vec<Value>),
-    Object(Vec<(String, Value)>),
+    Array(Vec<Self>),
+    Object(Vec<(String, Self)>),
 }
 
 /// A value, and whether some of it is left out in the text.
@@ -222,14 +222,7 @@ fn members(text: &str) -> Option<Vec<&str>> {
             b'"' => in_string = !in_string,
             _ if in_string => {}
             b'(' | b'[' | b'{' => open.push(byte),
-            b')' | b']' | b'}' => {
-                if !matches!(
-                    (open.pop()?, byte),
-                    (b'(', b')') | (b'[', b']') | (b'{', b'}')
-                ) {
-                    return None;
-                }
-            }
+            b')' | b']' | b'}' if !closes(open.pop(), byte) => return None,
             b',' if open.is_empty() && text[at..].starts_with(", ") => {
                 parts.push(&text[start..at]);
                 start = at + 2;
@@ -244,6 +237,13 @@ fn members(text: &str) -> Option<Vec<&str>> {
         parts.push(&text[start..]);
     }
     Some(parts)
+}
+
+const fn closes(opening: Option<u8>, closing: u8) -> bool {
+    matches!(
+        (opening, closing),
+        (Some(b'('), b')') | (Some(b'['), b']') | (Some(b'{'), b'}')
+    )
 }
 
 /// The bytes of a C string literal; `None` when it is not exactly one.
