@@ -10,14 +10,14 @@ use json_schema::Schema;
 use serde_json::Value;
 use tracer::event::{
     Body, Capture, Charge, Cost, Curbed, Event, Exec, Exit, Fork, FrameSymbol, KernelTime, Losses,
-    ProbeLoss, ProcessInfo, RunEnd, RunStart, Sample, Signal, Space, SymbolizedAddress, Symbols,
-    SyscallEnter, SyscallExit,
+    ProbeLoss, ProcessInfo, RunEnd, RunStart, Sample, Signal, Space, SymbolOrigin,
+    SymbolizedAddress, Symbols, SyscallEnter, SyscallExit,
 };
 use tracer::render::strace_json::{JsonFormat, SCHEMA_TEXT, StraceJson};
 use tracer::render::strace_line::LineOptions;
 use tracer::sink::Sink;
 use tracer::syscall::qualify::DescriptorDetails;
-use tracer_common::capture::kind;
+use tracer_common::capture::{STACK_ARG, kind};
 use tracer_tests::{Place, one_line, place, whole_calls};
 
 fn objects(ndjson: &str) -> Vec<Value> {
@@ -300,7 +300,11 @@ fn stack() -> [Event; 2] {
         space: Space::User,
         address: 0x5000,
         caller: false,
-        frames: vec![FrameSymbol::default()],
+        frames: vec![FrameSymbol {
+            function: "main.f".to_owned(),
+            origin: SymbolOrigin::Go,
+            ..FrameSymbol::default()
+        }],
         module: Some("/bin/x".to_owned()),
         module_offset: 0x10,
     };
@@ -350,11 +354,19 @@ fn everything() -> Vec<Event> {
         ..Capture::default()
     });
     events.extend(call(10, write, 40));
+    let mut from_go = plain_call(39, [0; 6]);
+    from_go.captures.push(Capture {
+        arg: STACK_ARG,
+        kind: kind::STACK,
+        data: 0x5000_u64.to_le_bytes().to_vec(),
+        ..Capture::default()
+    });
+    events.extend(call(12, from_go, 1));
     let compat = SyscallEnter {
         compat: true,
         ..plain_call(4, [0; 6])
     };
-    events.extend(call(12, compat, 0));
+    events.extend(call(13, compat, 0));
     let (comm, child_pid, child_tid) = ("x".to_owned(), PID, PID + 1);
     events.extend([
         at(
@@ -420,6 +432,9 @@ fn written(format: JsonFormat) -> String {
 fn the_schema_names_every_field_and_no_other() {
     let mut schema = Schema::new(SCHEMA_TEXT);
     for object in objects(&written(JsonFormat::Lines)) {
+        if object["syscall"] == "getpid" {
+            assert_eq!(object["go_function"], "main.f");
+        }
         schema.check(&object).unwrap_or_else(|e| panic!("{e}"));
     }
     let document: Value = serde_json::from_str(&written(JsonFormat::Document)).expect("a document");

@@ -2,17 +2,20 @@
 //! and objects have in common.
 
 mod call_stack;
+mod go_frame;
 mod slowest;
 
 use std::collections::{HashMap, HashSet};
 
 pub(super) use call_stack::CallStacks;
+use go_frame::GoFrames;
 use slowest::Slowest;
 
 use super::path_filter::is_about;
 use super::strace_line::LineOptions;
 use crate::event::{
-    Body, Event, Exec, Exit, Fork, Losses, RunStart, Signal, StopReason, SyscallEnter, SyscallExit,
+    Body, Event, Exec, Exit, Fork, Losses, RunStart, Signal, StopReason, Symbols, SyscallEnter,
+    SyscallExit,
 };
 use crate::syscall::machine::Machine;
 use crate::syscall::print::Decoder;
@@ -29,6 +32,8 @@ pub(super) struct Calls<T> {
     pub(super) options: LineOptions,
     pub(super) decoder: Decoder,
     pub(super) stacks: CallStacks,
+    /// When goroutines are shown.
+    pub(super) go_frames: GoFrames,
     pub(super) slowest: Slowest,
     pub(super) start: RunStart,
     /// Threads alive, as far as seen.
@@ -84,6 +89,7 @@ impl<T> Calls<T> {
             slowest: Slowest::new(options.slowest),
             options,
             stacks: CallStacks::default(),
+            go_frames: GoFrames::default(),
             start: RunStart::default(),
             threads: HashSet::new(),
             comms: HashMap::new(),
@@ -136,6 +142,14 @@ impl<T> Calls<T> {
         });
     }
 
+    /// Names of addresses, before the first stack that has them.
+    pub(super) fn name(&mut self, pid: u32, symbols: &Symbols) {
+        self.stacks.name(pid, symbols);
+        if self.options.goroutines {
+            self.go_frames.name(pid, symbols);
+        }
+    }
+
     pub(super) fn enter(&mut self, event: &Event, enter: &SyscallEnter) -> Entry {
         self.decoder.of_process(event.pid);
         if let Some(tables) = self.decoder.descriptors() {
@@ -143,6 +157,9 @@ impl<T> Calls<T> {
         }
         if !self.options.calls.contains(enter.nr) || !self.is_about_paths(event.pid, enter) {
             return Entry::Hidden;
+        }
+        if let (true, Some(stack)) = (self.options.goroutines, enter.stack()) {
+            self.go_frames.note(event.pid, event.tid, stack);
         }
         match self.decoder.never_returns(enter) {
             true => Entry::Endless,
@@ -211,6 +228,7 @@ impl<T> Calls<T> {
             // Not each call comes with a stack: the next one must not be shown with this one's.
             self.stacks.forget(event.tid);
         }
+        self.go_frames.returned(event.tid);
         self.settle(event, exit);
     }
 
@@ -314,6 +332,7 @@ impl<T> Calls<T> {
             tables.exec(event.pid, exec);
         }
         self.stacks.replace(event.pid);
+        self.go_frames.replace(event.pid);
         exec.old_tid != event.tid
     }
 
@@ -335,6 +354,7 @@ impl<T> Calls<T> {
                 self.pending.remove(&event.tid);
             }
             Body::SyscallExit(exit) => {
+                self.go_frames.returned(event.tid);
                 self.pending.remove(&event.tid);
                 self.ignored.remove(&event.tid);
                 self.note_interruption(event.tid, exit);
@@ -345,6 +365,7 @@ impl<T> Calls<T> {
             Body::Exec(exec) => {
                 self.awaits_program = false;
                 self.stacks.replace(event.pid);
+                self.go_frames.replace(event.pid);
                 if exec.old_tid != event.tid {
                     self.pending.remove(&event.tid);
                     self.take_over(exec.old_tid, event.tid);
@@ -371,6 +392,7 @@ impl<T> Calls<T> {
     pub(super) fn gone(&mut self, event: &Event, exit: &Exit) {
         self.pending.remove(&event.tid);
         self.stacks.gone(event.pid, event.tid, exit.last_thread);
+        self.go_frames.gone(event.pid, event.tid, exit.last_thread);
         self.comms.remove(&event.tid);
         self.threads.remove(&event.tid);
         self.interrupted.remove(&event.tid);

@@ -2,6 +2,8 @@
 //! printers, with values that a program can use.
 
 mod arg;
+mod clock;
+mod life;
 mod object;
 mod output;
 mod value;
@@ -9,6 +11,7 @@ mod value;
 use std::io::Write;
 
 use arg::{arg, referent};
+use clock::rfc3339;
 use object::{
     Attach, Call, CallStatus, Curbed, Frame, LostEvents, Object, Outcome, Process, Start, Summary,
     When, Who, reason,
@@ -18,15 +21,11 @@ use output::{Objects, text_of};
 
 use super::strace_calls::{Begun, Calls, Entry, lost_events};
 use super::strace_line::LineOptions;
-use crate::event::{
-    Body, Event, Exec, Exit, Fork, Losses, RunEnd, RunStart, Signal, SyscallEnter, SyscallExit,
-};
+use crate::event::{Body, Event, Losses, RunEnd, RunStart, SyscallEnter, SyscallExit};
 use crate::sink::{Sink, SinkError};
 use crate::syscall::errno::{errno, restarts};
-use crate::syscall::print::{Argument, civil, exit_text, siginfo_text};
+use crate::syscall::print::Argument;
 use crate::syscall::qualify::Message;
-use crate::syscall::signal::push_signal;
-use value::{Value, parse};
 
 /// Name and version of the schema, as it stands in the first object. The version changes when a
 /// field changes its meaning or goes away.
@@ -56,6 +55,7 @@ pub struct StraceJson<W: Write> {
 struct Entered {
     pid: u32,
     goid: Option<u64>,
+    go_function: Option<String>,
     /// Unless that waits for the end, since the call may not be shown.
     decoded: Option<Decoded>,
 }
@@ -71,6 +71,7 @@ struct Origin {
     pid: u32,
     tid: u32,
     goid: Option<u64>,
+    go_function: Option<String>,
     time_ns: u64,
 }
 
@@ -130,6 +131,11 @@ impl<W: Write> StraceJson<W> {
         }
     }
 
+    /// What stands after the goroutine in a line.
+    fn go_function(&self, tid: u32) -> Option<String> {
+        self.calls.go_frames.current(tid).map(str::to_owned)
+    }
+
     fn whose(&self, event: &Event) -> Who {
         self.who(event.pid, event.tid, event.goid)
     }
@@ -142,7 +148,10 @@ impl<W: Write> StraceJson<W> {
             Entry::Endless if !self.calls.options.shows_endless_calls() => return Ok(()),
             Entry::Endless => {
                 let decoded = self.decode(event.tid, enter);
-                let origin = Origin::of(event);
+                let origin = Origin {
+                    go_function: self.go_function(event.tid),
+                    ..Origin::of(event)
+                };
                 let outcome = open_end(CallStatus::Unfinished, true);
                 return self.call(&origin, enter, Some(&decoded), outcome, None);
             }
@@ -151,6 +160,7 @@ impl<W: Write> StraceJson<W> {
                 let note = Entered {
                     pid: event.pid,
                     goid: event.goid,
+                    go_function: self.go_function(event.tid),
                     decoded,
                 };
                 self.calls.begun(event, enter, note);
@@ -203,6 +213,7 @@ impl<W: Write> StraceJson<W> {
         let outcome = self.outcome(Some(&enter), exit);
         let origin = Origin {
             goid: note.goid,
+            go_function: note.go_function,
             time_ns,
             ..Origin::of(event)
         };
@@ -265,6 +276,7 @@ impl<W: Write> StraceJson<W> {
             pid: begun.note.pid,
             tid,
             goid: begun.note.goid,
+            go_function: begun.note.go_function,
             time_ns: begun.time_ns,
         };
         self.call(&origin, &begun.enter, Some(&decoded), end, None)
@@ -286,6 +298,7 @@ impl<W: Write> StraceJson<W> {
         let call = Call {
             when: self.when(origin.time_ns),
             who: self.who(origin.pid, origin.tid, origin.goid),
+            go_function: origin.go_function.as_deref(),
             syscall: &name,
             nr: enter.nr,
             compat: enter.compat,
@@ -320,97 +333,6 @@ impl<W: Write> StraceJson<W> {
         Err(SinkError::Closed)
     }
 
-    fn signal(&mut self, event: &Event, signal: &Signal) -> Result<(), SinkError> {
-        if !self.calls.shows_signal(event, signal) {
-            return Ok(());
-        }
-        let text = siginfo_text(signal.signo, signal.info.as_deref());
-        let (name, info) = text.split_once(' ').unwrap_or((&text, "NULL"));
-        let object = object::Signal {
-            when: self.when(event.time_ns),
-            who: self.whose(event),
-            signal: name,
-            signo: signal.signo,
-            ignored: signal.ignored,
-            info: match parse(info).value {
-                info @ Value::Object(_) => info,
-                _ => Value::Null,
-            },
-            text: &text,
-        };
-        self.told(&Object::Signal(object))
-    }
-
-    fn held_signals(&mut self, tid: u32) -> Result<(), SinkError> {
-        for event in self.calls.held_signals(tid) {
-            if let Body::Signal(signal) = &event.body {
-                self.signal(&event, signal)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn fork(&mut self, event: &Event, fork: &Fork) -> Result<(), SinkError> {
-        if !self.calls.fork(event.pid, fork) || self.is_quiet(Message::Attach) {
-            return Ok(());
-        }
-        let object = object::Fork {
-            when: self.when(event.time_ns),
-            who: self.whose(event),
-            child_pid: fork.child_pid,
-            child_tid: fork.child_tid,
-            child_comm: &fork.comm,
-        };
-        self.told(&Object::Fork(object))
-    }
-
-    fn exec(&mut self, event: &Event, exec: &Exec) -> Result<(), SinkError> {
-        let takes_over = self.calls.exec(event, exec);
-        if takes_over {
-            self.abandon(event)?;
-        }
-        if !takes_over || !self.is_quiet(Message::ThreadExecve) {
-            let object = object::Exec {
-                when: self.when(event.time_ns),
-                who: self.whose(event),
-                program: &exec.comm,
-                old_tid: exec.old_tid,
-            };
-            self.told(&Object::Exec(object))?;
-        }
-        if takes_over {
-            self.calls.take_over(exec.old_tid, event.tid);
-        }
-        Ok(())
-    }
-
-    fn thread_exit(&mut self, event: &Event, exit: &Exit) -> Result<(), SinkError> {
-        self.abandon(event)?;
-        if self.calls.tells_end(exit.status) {
-            let signo = exit.status & 0x7f;
-            let object = object::Exit {
-                when: self.when(event.time_ns),
-                who: Who {
-                    comm: Some(exit.comm.clone()),
-                    ..self.whose(event)
-                },
-                wait_status: exit.status,
-                exit_code: (signo == 0).then_some(exit.status >> 8 & 0xff),
-                signal: (signo != 0).then(|| {
-                    let mut name = String::new();
-                    push_signal(&mut name, signo);
-                    name
-                }),
-                core_dumped: signo != 0 && exit.status & 0x80 != 0,
-                last_thread: exit.last_thread,
-                text: &exit_text(exit.status),
-            };
-            self.told(&Object::Exit(object))?;
-        }
-        self.calls.gone(event, exit);
-        Ok(())
-    }
-
     /// Ends the call of a thread that ended in it.
     fn abandon(&mut self, event: &Event) -> Result<(), SinkError> {
         let Some(begun) = self.calls.abandoned(event.tid) else {
@@ -422,18 +344,6 @@ impl<W: Write> StraceJson<W> {
         }
         let end = open_end(CallStatus::Unfinished, true);
         self.open_call(event.tid, begun, end)
-    }
-
-    const fn is_quiet(&self, message: Message) -> bool {
-        self.calls.options.quiet.contains(message)
-    }
-
-    /// What is no call; of a run's slowest calls there is nothing else to tell.
-    fn told(&mut self, object: &Object<'_>) -> Result<(), SinkError> {
-        match self.calls.options.slowest {
-            0 => self.out.event(object),
-            _ => Ok(()),
-        }
     }
 
     fn attached(&mut self, event: &Event, tids: &[u32]) -> Result<(), SinkError> {
@@ -535,7 +445,7 @@ impl<W: Write> StraceJson<W> {
                 one_in: curbed.one_in,
             })),
             Body::Symbols(symbols) => {
-                self.calls.stacks.name(event.pid, symbols);
+                self.calls.name(event.pid, symbols);
                 Ok(())
             }
             Body::Sample(sample) => {
@@ -553,6 +463,7 @@ impl Origin {
             pid: event.pid,
             tid: event.tid,
             goid: event.goid,
+            go_function: None,
             time_ns: event.time_ns,
         }
     }
@@ -568,21 +479,6 @@ fn open_end(status: CallStatus, told: bool) -> Outcome {
         result: told.then(|| "?".to_owned()),
         referent: None,
     }
-}
-
-/// `2026-11-21T18:12:56.123456789Z`, of ns since 1970.
-fn rfc3339(utc_ns: i128) -> String {
-    const NS: i128 = 1_000_000_000;
-    let seconds = i64::try_from(utc_ns.div_euclid(NS)).unwrap_or(0);
-    let (year, month, day) = civil(seconds.div_euclid(86400));
-    let second = seconds.rem_euclid(86400);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:09}Z",
-        second / 3600,
-        second / 60 % 60,
-        second % 60,
-        utc_ns.rem_euclid(NS)
-    )
 }
 
 impl<W: Write> Sink for StraceJson<W> {

@@ -3,7 +3,6 @@
 mod clock;
 mod color;
 mod dump;
-mod go_frame;
 mod leader;
 mod notice;
 mod options;
@@ -15,7 +14,6 @@ use std::io::Write;
 
 pub use clock::{Precision, TimeFormat, Timestamp};
 use color::{Part, paint};
-use go_frame::GoFrames;
 pub use notice::Notices;
 pub use options::{LineOptions, Prefix};
 pub use output::{Column, Outputs, SeparateFiles};
@@ -41,8 +39,6 @@ pub struct StraceLines<W> {
     previous_ns: Option<u64>,
     /// The last call of each thread, when numbers are shown.
     last_calls: HashMap<u32, u32>,
-    /// When goroutines are shown.
-    go_frames: GoFrames,
 }
 
 impl<W: Write> StraceLines<W> {
@@ -60,7 +56,6 @@ impl<W: Write> StraceLines<W> {
             notices,
             previous_ns: None,
             last_calls: HashMap::new(),
-            go_frames: GoFrames::default(),
         }
     }
 
@@ -84,7 +79,6 @@ impl<W: Write> StraceLines<W> {
             return self.leave_on_execve(event, enter);
         }
         self.note_number(event.tid, enter.nr);
-        self.note_frame(event, enter);
         let endless = entry == Entry::Endless;
         if endless && !self.options().shows_endless_calls() {
             return Ok(());
@@ -115,17 +109,9 @@ impl<W: Write> StraceLines<W> {
         self.notice(Message::Attach, &format!("Process {} detached", event.tid))
     }
 
-    /// Finds the frame that stands after the goroutine, until the call ends.
-    fn note_frame(&mut self, event: &Event, enter: &SyscallEnter) {
-        if let (true, Some(stack)) = (self.options().goroutines, enter.stack()) {
-            self.go_frames.note(event.pid, event.tid, stack);
-        }
-    }
-
     fn exit(&mut self, event: &Event, exit: &SyscallExit) -> Result<(), SinkError> {
         let result = self.shown_exit(event, exit);
         self.calls.finish(event, exit);
-        self.go_frames.returned(event.tid);
         result
     }
 
@@ -297,7 +283,6 @@ impl<W: Write> StraceLines<W> {
     }
 
     fn exec(&mut self, event: &Event, exec: &Exec) -> Result<(), SinkError> {
-        self.go_frames.replace(event.pid);
         if !self.calls.exec(event, exec) {
             return Ok(());
         }
@@ -487,10 +472,7 @@ impl<W: Write> Sink for StraceLines<W> {
             Body::Losses(losses) => self.losses(event.tid, losses),
             Body::RunEnd(end) => self.run_end(end),
             Body::Symbols(symbols) => {
-                self.calls.stacks.name(event.pid, symbols);
-                if self.options().goroutines {
-                    self.go_frames.name(event.pid, symbols);
-                }
+                self.calls.name(event.pid, symbols);
                 Ok(())
             }
             Body::Sample(sample) => {

@@ -92,6 +92,8 @@ pub(super) struct Call<'a> {
     pub(super) when: When,
     #[serde(flatten)]
     pub(super) who: Who,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) go_function: Option<&'a str>,
     pub(super) syscall: &'a str,
     pub(super) nr: u32,
     #[serde(skip_serializing_if = "is_false")]

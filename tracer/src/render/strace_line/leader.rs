@@ -28,7 +28,7 @@ impl<W: Write> StraceLines<W> {
     fn who(&self, event: &Event) -> String {
         let options = self.options();
         let goid = event.goid.filter(|_| options.goroutines);
-        let goroutine = goid.map(|id| match self.go_frames.current(event.tid) {
+        let goroutine = goid.map(|id| match self.calls.go_frames.current(event.tid) {
             Some(frame) => format!("g {id} {frame}"),
             None => format!("g {id}"),
         });

@@ -13,8 +13,6 @@ impl<W: Write> StraceLines<W> {
         self.calls.skipped(event);
         match &event.body {
             Body::SyscallEnter(enter) => self.note_number(event.tid, enter.nr),
-            Body::SyscallExit(_) => self.go_frames.returned(event.tid),
-            Body::Exec(_) => self.go_frames.replace(event.pid),
             Body::Exit(exit) => self.forget_thread(event, exit),
             Body::Process(_) | Body::Threads(_) | Body::Symbols(_) | Body::Sample(_) => {
                 return self.event(event);
@@ -27,7 +25,6 @@ impl<W: Write> StraceLines<W> {
     /// Forgets a thread that ended, and with it perhaps its process.
     pub(super) fn forget_thread(&mut self, event: &Event, exit: &Exit) {
         self.calls.gone(event, exit);
-        self.go_frames.gone(event.pid, event.tid, exit.last_thread);
         self.last_calls.remove(&event.tid);
     }
 }

@@ -30,7 +30,7 @@ struct Function {
 
 /// The frame of the call that each thread is in.
 #[derive(Debug, Default)]
-pub(super) struct GoFrames {
+pub(in crate::render) struct GoFrames {
     /// By process, address, and whether that is of a caller.
     names: HashMap<(u32, u64, bool), Functions>,
     /// By process and stack: most calls come from few places.
@@ -43,7 +43,7 @@ pub(super) struct GoFrames {
 
 impl GoFrames {
     /// Names of addresses, before the first stack that has them.
-    pub(super) fn name(&mut self, pid: u32, symbols: &Symbols) {
+    pub(in crate::render) fn name(&mut self, pid: u32, symbols: &Symbols) {
         for symbol in &symbols.addresses {
             let functions: Functions = symbol.frames.iter().filter_map(function).collect();
             let fits = self.names.len() < MAX_NAMES && symbol.space == Space::User;
@@ -55,7 +55,7 @@ impl GoFrames {
     }
 
     /// A thread makes a call with this stack.
-    pub(super) fn note(&mut self, pid: u32, tid: u32, stack: CallerStack<'_>) {
+    pub(in crate::render) fn note(&mut self, pid: u32, tid: u32, stack: CallerStack<'_>) {
         stack.write_key(&mut self.key);
         let known = self.found.get(&pid).and_then(|of| of.get(&self.key));
         let frame = match known {
@@ -78,23 +78,23 @@ impl GoFrames {
     }
 
     /// The frame of the call that the thread is in.
-    pub(super) fn current(&self, tid: u32) -> Option<&str> {
+    pub(in crate::render) fn current(&self, tid: u32) -> Option<&str> {
         self.current.get(&tid).map(|frame| &**frame)
     }
 
     /// The thread's call ended.
-    pub(super) fn returned(&mut self, tid: u32) {
+    pub(in crate::render) fn returned(&mut self, tid: u32) {
         self.current.remove(&tid);
     }
 
     /// The process runs another program.
-    pub(super) fn replace(&mut self, pid: u32) {
+    pub(in crate::render) fn replace(&mut self, pid: u32) {
         self.names.retain(|key, _| key.0 != pid);
         self.found.remove(&pid);
     }
 
     /// The thread ended, and with it perhaps its process.
-    pub(super) fn gone(&mut self, pid: u32, tid: u32, last_thread: bool) {
+    pub(in crate::render) fn gone(&mut self, pid: u32, tid: u32, last_thread: bool) {
         self.current.remove(&tid);
         if last_thread {
             self.replace(pid);
