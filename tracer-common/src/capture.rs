@@ -11,12 +11,16 @@ pub const MAX_RULES: usize = 8;
 pub const MAX_SYSCALLS: u32 = 512;
 /// Longest single capture in bytes (`PATH_MAX`).
 pub const MAX_CAPTURE: usize = 4096;
+/// Longest capture of a netlink message in bytes.
+pub const MAX_MESSAGE: usize = 8176;
 /// Strings taken from one argument vector.
-pub const MAX_STRINGS: usize = 32;
+pub const MAX_STRINGS: usize = 96;
 /// Pointers counted in one vector.
 pub const MAX_COUNT: usize = 512;
+/// Directory entries counted in one buffer: more than fit in the 32 KiB that C libraries use.
+pub const MAX_ENTRIES: usize = 1536;
 /// Buffers followed from one `iovec` array.
-pub const MAX_IOVECS: usize = 8;
+pub const MAX_IOVECS: usize = 32;
 /// Alignment of each capture in a record, in bytes.
 pub const CAPTURE_ALIGN: usize = 8;
 
@@ -46,6 +50,13 @@ pub mod kind {
     /// `struct mmsghdr[len]`: each as a `MSGHDR` of 64 bytes whose indexes begin at
     /// [`super::mmsghdr::STRIDE`] times its place; at most [`super::mmsghdr::MAX`].
     pub const MMSGHDR: u8 = 8;
+    /// As `BUFFER`; one that begins as a netlink message does is clipped to
+    /// [`super::MAX_MESSAGE`] instead.
+    pub const MESSAGE: u8 = 9;
+    /// The number of directory entries (`struct linux_dirent64` or `linux_dirent`) in a buffer: no
+    /// bytes, `wanted` is the count. At most [`super::MAX_ENTRIES`] are counted; then the status is
+    /// `TRUNCATED`.
+    pub const ENTRIES: u8 = 10;
     /// Bit: what is copied is not where the argument points to, but where the pointer in word
     /// `word` there points to. A NULL there is skipped.
     pub const FOLLOW: u8 = 0x40;
@@ -61,7 +72,8 @@ pub mod msghdr {
     pub const CONTROL: u8 = 2;
     /// `msg_iov`, `msg_iovlen` structures of 16 bytes, at most [`super::MAX_IOVECS`].
     pub const IOVEC: u8 = 3;
-    /// The first buffer, clipped to the string limit; the next ones have the next numbers.
+    /// The first buffer, clipped to the string limit, or to [`super::MAX_MESSAGE`] when the name is
+    /// a netlink address; the next ones have the next numbers.
     pub const BUFFERS: u8 = 4;
 }
 
@@ -71,6 +83,8 @@ pub mod mmsghdr {
     pub const STRIDE: u8 = 16;
     /// Messages followed.
     pub const MAX: usize = 4;
+    /// Buffers followed from one message.
+    pub const BUFFERS: usize = 8;
 }
 
 /// When to copy; a bit set.
