@@ -45,10 +45,11 @@ pub mod kind {
     /// most [`super::MAX_COUNT`] are counted; then the status is `TRUNCATED`.
     pub const COUNT: u8 = 6;
     /// `struct msghdr`: several captures, told apart by `index`; see [`super::msghdr`]. At exit,
-    /// buffers are copied up to their length, whatever was returned.
+    /// buffers hold no more than the return value.
     pub const MSGHDR: u8 = 7;
     /// `struct mmsghdr[len]`: each as a `MSGHDR` of 64 bytes whose indexes begin at
-    /// [`super::mmsghdr::STRIDE`] times its place; at most [`super::mmsghdr::MAX`].
+    /// [`super::mmsghdr::STRIDE`] times its place; at most [`super::mmsghdr::MAX`]. Buffers are
+    /// copied up to their length, whatever was returned, and to the string limit.
     pub const MMSGHDR: u8 = 8;
     /// As `BUFFER`; one that begins as a netlink message does is clipped to
     /// [`super::MAX_MESSAGE`] instead.
@@ -57,6 +58,9 @@ pub mod kind {
     /// bytes, `wanted` is the count. At most [`super::MAX_ENTRIES`] are counted; then the status is
     /// `TRUNCATED`.
     pub const ENTRIES: u8 = 10;
+    /// No rule: the six arguments, 48 bytes, at the exit of a failed call whose thread is confined by
+    /// seccomp. A filter that lets a call fail does so before its entry can be seen.
+    pub const ARGUMENTS: u8 = 11;
     /// Bit: what is copied is not where the argument points to, but where the pointer in word
     /// `word` there points to. A NULL there is skipped.
     pub const FOLLOW: u8 = 0x40;

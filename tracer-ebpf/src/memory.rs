@@ -112,6 +112,30 @@ impl Captures {
         self.run_rules(nr);
     }
 
+    /// At the exit of a call whose entry may not have been seen: its arguments, and what the rules
+    /// for the entry copy now.
+    #[inline(always)]
+    pub fn run_unseen(&self, nr: u32, args: &[u64; 6]) {
+        const SIZE: u64 = size_of::<[u64; 6]>() as u64;
+        if let Some(at) = self.room() {
+            let header = CaptureHeader {
+                kind: kind::ARGUMENTS,
+                len: SIZE as u32,
+                wanted: SIZE,
+                ..Default::default()
+            };
+            // SAFETY: `room` says that the longest capture fits.
+            unsafe {
+                self.record
+                    .add((at + HEADER) as usize)
+                    .cast::<[u64; 6]>()
+                    .write_unaligned(*args);
+            }
+            self.push(at, header);
+        }
+        self.run_again(nr, args, cold::RULES);
+    }
+
     #[inline(always)]
     fn run_rules(&self, nr: u32) {
         if nr >= MAX_SYSCALLS {
@@ -582,15 +606,19 @@ extern "C" fn capture_msghdr_buffers(id: u64, address: u64) -> u64 {
         return 0;
     }
     let progress = captures.progress();
-    progress.left = u64::MAX;
-    progress.limit = match is_netlink(address) {
-        true => MAX_MESSAGE as u64,
-        false => u64::from(string_limit()),
+    let is_one = (id >> 8) as u8 == kind::MSGHDR;
+    // Of several messages each says its own length.
+    progress.left = if is_one && progress.phase == u32::from(phase::EXIT) {
+        progress.ret
+    } else {
+        u64::MAX
     };
-    let most = match (id >> 8) as u8 {
-        kind::MMSGHDR => mmsghdr::BUFFERS,
-        _ => MAX_IOVECS,
+    progress.limit = if is_one && is_netlink(address) {
+        MAX_MESSAGE as u64
+    } else {
+        u64::from(string_limit())
     };
+    let most = if is_one { MAX_IOVECS } else { mmsghdr::BUFFERS };
     for i in 0..MAX_IOVECS as u64 {
         let i = opaque(i);
         let id = with_index(id, u64::from(msghdr::BUFFERS) + i);

@@ -15,6 +15,8 @@ use tracer_common::{
     probe::ProbeId,
 };
 
+#[cfg(bpf_target_arch = "x86_64")]
+use crate::constants;
 use crate::{
     cold,
     constants::{is_birth, nr_execve, nr_rt_sigreturn, traces_syscall, want_call_stack},
@@ -22,9 +24,8 @@ use crate::{
     maps::{TARGETS, slot},
     memory::Captures,
     probes::sample,
+    task::Task,
 };
-#[cfg(bpf_target_arch = "x86_64")]
-use crate::{constants, task::Task};
 
 /// Result of an interrupted call that goes on (include/linux/errno.h): it has told how much is left.
 const ERESTART_RESTARTBLOCK: i64 = -516;
@@ -248,6 +249,8 @@ fn exit(tgid: u32, tid: u32, nr: u32, registers: Registers, ret: i64) {
     // The memory of a successful `execve` is that of the new program.
     if entry & cold::RULES != 0 && !(nr == nr_execve() && ret == 0) {
         captures.run_again(nr, &registers.args(), entry & cold::RULES);
+    } else if ret < 0 && ret >= -4095 && Task::current().is_confined() {
+        captures.run_unseen(nr, &registers.args());
     }
     let progress = *captures.progress();
     let fixed = SyscallExit {

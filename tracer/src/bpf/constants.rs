@@ -77,6 +77,7 @@ impl Rodata {
             ("WANT_CALL_STACK", constants.want_call_stack.into()),
             ("CPUS", cpus),
             ("TASK_PID", task("pid")?),
+            ("TASK_SECCOMP_MODE", task("seccomp.mode")?),
             ("TASK_TGID", task("tgid")?),
             ("TASK_COMM", task("comm")?),
             // `__state` since 5.14.

@@ -167,6 +167,10 @@ impl<W: Write> StraceLines<W> {
 
     fn exit(&mut self, event: &Event, exit: &SyscallExit) -> Result<(), SinkError> {
         self.decoder.of_process(event.pid);
+        let seen = self.pending.get(&event.tid).map(|p| p.enter.nr);
+        if let (true, Some(enter)) = (seen != Some(exit.nr), exit.unseen_entry()) {
+            self.enter(event, &enter)?;
+        }
         let result = self.shown_exit(event, exit);
         if let Some(tables) = self.decoder.descriptors() {
             tables.exit(event.pid, event.tid, exit);

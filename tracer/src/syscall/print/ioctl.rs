@@ -74,7 +74,7 @@ const TRIM: &[Field] = &[
 
 /// `struct file_clone_range`.
 const CLONE_RANGE: &[Field] = &[
-    ("src_fd", 0, As::I64),
+    ("src_fd", 0, As::With(|p, b| p.descriptor(b.i32_at(0)))),
     ("src_offset", 8, As::U64),
     ("src_length", 16, As::U64),
     ("dest_offset", 24, As::U64),

@@ -70,7 +70,6 @@ pub(super) enum Value {
     /// A port in network order.
     Port,
     Name8(&'static Names),
-    Name16(&'static Names),
     Name32(&'static Names),
     Flags32(&'static Names),
     /// A structure of at least so many bytes.
@@ -308,7 +307,6 @@ impl Printer<'_> {
             Value::U8 if !b.is_empty() => put!(self, "{}", b.u8_at(0)),
             Value::Name8(names) if !b.is_empty() => self.name(names, b.u8_at(0).into()),
             Value::U16 if b.len() >= 2 => put!(self, "{}", b.u16_at(0)),
-            Value::Name16(names) if b.len() >= 2 => self.name(names, b.u16_at(0).into()),
             Value::Port if b.len() >= 2 => put!(self, "htons({})", b.be16_at(0)),
             Value::U32 if b.len() >= 4 => put!(self, "{}", b.u32_at(0)),
             Value::Interface if b.len() >= 4 => self.interface(b.u32_at(0)),

@@ -5,7 +5,7 @@ use crate::syscall::flags::{Names, process};
 use crate::syscall::signal::push_signal;
 
 use super::printer::{Phase, Printer, put};
-use super::rule::{BOTH, ENTER, EXIT, fixed, string};
+use super::rule::{ENTER, EXIT, fixed, string};
 use super::struct_bytes::StructBytes;
 use tracer_common::capture::kind;
 

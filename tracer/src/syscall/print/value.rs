@@ -2,7 +2,6 @@
 
 use crate::event::CaptureStatus;
 use crate::syscall::arg::{Kind, Layout};
-use crate::syscall::signal::push_signal;
 
 use super::msg;
 use super::net::print_sockaddr;
