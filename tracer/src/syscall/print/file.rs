@@ -8,6 +8,7 @@ use crate::syscall::flags::{Names, file, mount};
 use crate::syscall::signal::push_signal;
 
 use super::fields::{As, Field};
+use super::options::Constants;
 use super::printer::{Phase, Printer, put};
 use super::rule::{of_kind, returned};
 use super::struct_bytes::StructBytes;
@@ -299,7 +300,17 @@ pub static STATX_FLAGS: Custom = Custom {
     print: |p, index| {
         const SYNC: u64 = 0x6000;
         let flags = p.arg(index) & 0xffff_ffff;
-        p.flags(&file::AT_STATX_SYNC, flags & SYNC);
+        // Of numbers, strace writes nothing for no bit here.
+        if flags & SYNC != 0 || p.constants() != Constants::Numbers {
+            p.flags(&file::AT_STATX_SYNC, flags & SYNC);
+        }
+        if p.constants() != Constants::Names {
+            if flags & !SYNC != 0 {
+                p.text("|");
+                p.flags(&file::AT, flags & !SYNC);
+            }
+            return;
+        }
         let rest = file::AT.named_bits_after(&mut p.out, flags & !SYNC);
         if rest != 0 {
             put!(p, "|{rest:#x}");

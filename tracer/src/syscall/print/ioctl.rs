@@ -172,10 +172,10 @@ fn of(args: &Registers) -> Shape {
 pub static IOCTL_REQUEST: Custom = Custom {
     print: |p, index| {
         let request = p.arg(index) & 0xffff_ffff;
-        match IOCTL.get(request) {
+        p.constant(request, |p| match IOCTL.get(request) {
             Some(name) => p.text(name),
             None => p.encoded_request(request as u32),
-        }
+        });
     },
     ..Custom::PLAIN
 };

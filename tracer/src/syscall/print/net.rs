@@ -32,8 +32,8 @@ pub static SOCKET_TYPE: Custom = Custom {
         const TYPE: u64 = 0xf;
         let value = p.arg(index) & 0xffff_ffff;
         match net::SOCK_TYPE.get(value & TYPE) {
-            Some(name) => {
-                p.text(name);
+            Some(_) => {
+                p.name(&net::SOCK_TYPE, value & TYPE);
                 if value & !TYPE != 0 {
                     p.text("|");
                     p.flags(&net::SOCK_FLAGS, value & !TYPE);

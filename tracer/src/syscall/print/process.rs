@@ -60,6 +60,7 @@ pub(super) fn print_argv(p: &mut Printer<'_>, index: usize) {
     }
     match (shown, complete) {
         (0, true) => p.text("[]"),
+        (0, false) if limit == 0 => p.text("[...]"),
         (0, false) => p.vector_missing(index),
         (_, true) => p.text("]"),
         (_, false) => p.text(", ...]"),

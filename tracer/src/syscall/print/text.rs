@@ -99,7 +99,7 @@ mod tests {
             r#""a\"\\\n\t\r\v\f\0331\33z\0\3777\177""#
         );
         assert_eq!(quoted(b""), "\"\"");
-        assert_eq!(quoted(b"\x00\x38\0007"), r#""\08\0007""#);
+        assert_eq!(quoted(b"\x00\x38\x007"), r#""\08\0007""#);
     }
 
     /// The lines of strace 6.1 for the head of an ELF file and for a path.
