@@ -50,10 +50,8 @@ pub(crate) struct Options {
 pub(crate) fn golden(options: &Options) -> Result<()> {
     check_version()?;
     setup::ensure()?;
+    fixtures::build(Machine::X86_64, &[])?;
     let program = fixtures::directory(Machine::X86_64).join("c/call_list");
-    if !program.exists() {
-        fixtures::build(Machine::X86_64, &[])?;
-    }
     let directory = workspace::root().join("tracer/src/syscall/golden");
     let mut changed = 0;
     for name in LISTS {
