@@ -240,6 +240,13 @@ fn prepare(dir: &Path) {
     std::fs::write(dir.join("files/a"), &text).expect("a file");
     std::fs::write(dir.join("files/b"), "b\n").expect("a file");
     std::fs::write(dir.join("files/sub/c"), "one word more\n").expect("a file");
+    // Archives hold them.
+    for path in ["files/a", "files/b", "files/sub/c", "files/sub", "files"] {
+        let file = std::fs::File::open(dir.join(path)).expect("just made");
+        let day = std::time::Duration::from_secs(1_000_000_000);
+        file.set_modified(std::time::UNIX_EPOCH + day)
+            .expect("a time");
+    }
 }
 
 /// Runs a program by a tracer in a fresh directory whose name is always the same.

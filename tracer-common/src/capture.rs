@@ -153,6 +153,15 @@ pub struct CaptureRules {
 
 crate::wire_type!(CaptureRules, size 64, { rules @ 0 });
 
+impl CaptureRules {
+    /// Whether there is a rule for `phase`.
+    #[must_use]
+    pub fn has(&self, phase: u8) -> bool {
+        let mut rules = self.rules.iter();
+        rules.any(|rule| rule.kind != kind::NONE && rule.phase & phase != 0)
+    }
+}
+
 /// What became of a capture.
 pub mod status {
     /// All of it is there.

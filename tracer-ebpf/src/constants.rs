@@ -1,6 +1,8 @@
 //! Constants that the user side sets before loading. The verifier then sees known values and
 //! removes what they switch off.
 
+use tracer_common::capture::phase;
+
 use crate::emit::bounded;
 
 /// Declares `.rodata` constants with an accessor each. The read is volatile because the compiler
@@ -125,4 +127,24 @@ pub fn traces_syscall(nr: u32) -> bool {
     // SAFETY: as above.
     let bits = unsafe { core::ptr::read_volatile(words.add(word as usize)) };
     bits >> (nr % 64) & 1 != 0
+}
+
+/// Syscalls with rules for their entry, and for their exit: bit `nr % 64` of word `nr / 64`.
+#[unsafe(no_mangle)]
+static CAPTURES_AT_ENTRY: [u64; 8] = [u64::MAX; 8];
+#[unsafe(no_mangle)]
+static CAPTURES_AT_EXIT: [u64; 8] = [u64::MAX; 8];
+
+/// Whether a syscall has rules for a phase. Those without, which are the cheapest calls, need no
+/// buffer to build their record in.
+#[inline(always)]
+pub fn has_captures(nr: u32, phase: u8) -> bool {
+    let words = match phase {
+        phase::ENTER => &raw const CAPTURES_AT_ENTRY,
+        _ => &raw const CAPTURES_AT_EXIT,
+    };
+    let word = bounded::<7>(u64::from(nr / 64));
+    // SAFETY: there are eight words; see `constants!` for why the read is volatile.
+    let bits = unsafe { core::ptr::read_volatile(words.cast::<u64>().add(word as usize)) };
+    nr < tracer_common::capture::MAX_SYSCALLS && bits >> (nr % 64) & 1 != 0
 }

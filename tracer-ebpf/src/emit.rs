@@ -38,11 +38,19 @@ pub fn header(kind: Kind, len: usize) -> EventHeader {
 /// Sends a record of fixed size.
 #[inline(always)]
 pub fn submit<T: Pod>(probe: ProbeId, record: T) {
-    if put(record) {
-        tell_losses(probe);
-    } else {
+    if !try_submit(probe, record) {
         lost(probe);
     }
+}
+
+/// As [`submit`], without counting what the ring buffer does not take: says whether it did.
+#[inline(always)]
+pub fn try_submit<T: Pod>(probe: ProbeId, record: T) -> bool {
+    let taken = put(record);
+    if taken {
+        tell_losses(probe);
+    }
+    taken
 }
 
 #[inline(always)]

@@ -6,6 +6,8 @@ use crate::constants;
 
 /// `SIGNAL_GROUP_EXIT` (include/linux/sched/signal.h).
 const SIGNAL_GROUP_EXIT: u32 = 4;
+/// `TASK_DEAD` (include/linux/sched.h).
+const TASK_DEAD: u32 = 0x80;
 /// `PF_EXITING` (include/linux/sched.h).
 const PF_EXITING: u32 = 4;
 
@@ -70,6 +72,12 @@ impl Task {
     #[inline(always)]
     pub fn state(self) -> u32 {
         self.read(constants::task_state()).unwrap_or(0)
+    }
+
+    /// Whether this is its last switch off the CPU.
+    #[inline(always)]
+    pub fn is_dead(self) -> bool {
+        self.state() & TASK_DEAD != 0
     }
 
     /// Exit status as `wait4` reports it.

@@ -36,7 +36,7 @@ pub fn off_cpu_switch(ctx: BtfTracePointContext) -> i32 {
     }
     let tgid = prev.tgid();
     if filter::is_target(tgid) {
-        if prev.state() & TASK_DEAD != 0 {
+        if prev.is_dead() {
             // Its last switch: it never comes back, and would keep its room.
             let _ = OFF_CPU_PENDING.remove(prev.tid());
             return 0;
@@ -144,8 +144,6 @@ fn stack(ctx: &BtfTracePointContext, flags: u32) -> i32 {
     id | MORE_STACKS_BIT as i32
 }
 
-/// `TASK_DEAD` of include/linux/sched.h: what a thread that has ended leaves the CPU with.
-const TASK_DEAD: u32 = 0x80;
 /// Another stack has the slot.
 const EEXIST: i32 = -17;
 const EFAULT: i32 = -14;

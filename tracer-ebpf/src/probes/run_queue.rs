@@ -43,6 +43,10 @@ fn leaves(ctx: &BtfTracePointContext, tgid: u32, task: Task, now: u64) {
     };
     if ctx.arg::<u64>(0) as u8 == 0 && task.state() != 0 {
         stats.voluntary += 1;
+        // A thread may have been preempted after it told its end, and been put back.
+        if task.is_dead() {
+            let _ = RUNNABLE.remove(task.tid());
+        }
         return;
     }
     stats.involuntary += 1;

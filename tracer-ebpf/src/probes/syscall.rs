@@ -19,7 +19,9 @@ use tracer_common::{
 use crate::constants;
 use crate::{
     cold,
-    constants::{is_birth, nr_execve, nr_rt_sigreturn, traces_syscall, want_call_stack},
+    constants::{
+        has_captures, is_birth, nr_execve, nr_rt_sigreturn, traces_syscall, want_call_stack,
+    },
     count, emit, filter, go,
     maps::{TARGETS, slot},
     memory::Captures,
@@ -179,27 +181,36 @@ fn enter(tgid: u32, tid: u32, nr: u32, registers: Registers) {
         args[0] = registers.stack_pointer();
     }
     let probe = ProbeId::SyscallEnter;
-    let Some(captures) = Captures::begin(probe, slot::ENTER, size_of::<SyscallEnter>()) else {
-        return;
-    };
-    let header = emit::header(Kind::SyscallEnter, 0);
-    captures.run(nr, &args, 0, phase::ENTER);
-    let progress = *captures.progress();
-    let fixed = SyscallEnter {
+    let bare = SyscallEnter {
         header: EventHeader {
-            len: progress.len as u32,
             goid: go::goid(tgid, tid, registers),
-            ..header
+            ..emit::header(Kind::SyscallEnter, size_of::<SyscallEnter>())
         },
         nr,
-        captures: progress.count as u16,
-        flags: flags(progress.cut, registers),
+        captures: 0,
+        flags: flags(registers),
         args,
     };
-    // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
-    unsafe { captures.record().cast::<SyscallEnter>().write(fixed) };
-    let mut remembered = progress.cold & cold::RULES;
-    if !emit::try_output(probe, captures.record(), progress.len) {
+    let mut remembered = 0;
+    let sent = if has_captures(nr, phase::ENTER) {
+        let slot = slot::ENTER;
+        let Some(captures) = Captures::begin(probe, slot, size_of::<SyscallEnter>()) else {
+            return;
+        };
+        captures.run(nr, &args, 0, phase::ENTER);
+        let progress = *captures.progress();
+        remembered = progress.cold & cold::RULES;
+        let mut record = bare;
+        record.header.len = progress.len as u32;
+        record.captures = progress.count as u16;
+        record.flags |= cut(progress.cut);
+        // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
+        unsafe { captures.record().cast::<SyscallEnter>().write(record) };
+        emit::try_output(probe, captures.record(), progress.len)
+    } else {
+        emit::try_submit(probe, bare)
+    };
+    if !sent {
         emit::lost(probe);
         remembered = cold::ENTRY_LOST;
     }
@@ -238,35 +249,48 @@ pub fn on_exit(ret: i64, registers: impl Fn() -> Registers) {
 #[inline(always)]
 fn exit(tgid: u32, tid: u32, nr: u32, registers: Registers, ret: i64) {
     let probe = ProbeId::SyscallExit;
-    let Some(captures) = Captures::begin(probe, slot::EXIT, size_of::<SyscallExit>()) else {
-        return;
-    };
-    let header = emit::header(Kind::SyscallExit, 0);
     let entry = cold::take(tid, nr);
-    if ret >= 0 || ret == ERESTART_RESTARTBLOCK {
-        captures.run(nr, &registers.args(), ret, phase::EXIT);
-    }
-    // The memory of a successful `execve` is that of the new program.
-    if entry & cold::RULES != 0 && !(nr == nr_execve() && ret == 0) {
-        captures.run_again(nr, &registers.args(), entry & cold::RULES);
-    } else if ret < 0 && ret >= -4095 && Task::current().is_confined() {
-        captures.run_unseen(nr, &registers.args());
-    }
-    let progress = *captures.progress();
-    let fixed = SyscallExit {
+    let bare = SyscallExit {
         header: EventHeader {
-            len: progress.len as u32,
             goid: go::goid(tgid, tid, registers),
-            ..header
+            ..emit::header(Kind::SyscallExit, size_of::<SyscallExit>())
         },
         nr,
-        captures: progress.count as u16,
-        flags: flags(progress.cut, registers),
+        captures: 0,
+        flags: flags(registers),
         ret,
     };
-    // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
-    unsafe { captures.record().cast::<SyscallExit>().write(fixed) };
-    let sent = emit::try_output(probe, captures.record(), progress.len);
+    let returned = ret >= 0 || ret == ERESTART_RESTARTBLOCK;
+    let at_exit = returned && has_captures(nr, phase::EXIT);
+    // The memory of a successful `execve` is that of the new program.
+    let again = entry & cold::RULES != 0 && !(nr == nr_execve() && ret == 0);
+    // What seccomp lets fail never had an entry.
+    let unseen = !again && (-4095..0).contains(&ret) && Task::current().is_confined();
+    let sent = if at_exit || again || unseen {
+        let slot = slot::EXIT;
+        let Some(captures) = Captures::begin(probe, slot, size_of::<SyscallExit>()) else {
+            return;
+        };
+        if at_exit {
+            captures.run(nr, &registers.args(), ret, phase::EXIT);
+        }
+        if again {
+            captures.run_again(nr, &registers.args(), entry & cold::RULES);
+        }
+        if unseen {
+            captures.run_unseen(nr, &registers.args());
+        }
+        let progress = *captures.progress();
+        let mut record = bare;
+        record.header.len = progress.len as u32;
+        record.captures = progress.count as u16;
+        record.flags |= cut(progress.cut);
+        // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
+        unsafe { captures.record().cast::<SyscallExit>().write(record) };
+        emit::try_output(probe, captures.record(), progress.len)
+    } else {
+        emit::try_submit(probe, bare)
+    };
     // Both halves lost are one call lost.
     if !sent && entry & cold::ENTRY_LOST == 0 {
         emit::lost(probe);
@@ -274,13 +298,19 @@ fn exit(tgid: u32, tid: u32, nr: u32, registers: Registers, ret: i64) {
 }
 
 #[inline(always)]
-fn flags(cut: u32, registers: Registers) -> u16 {
-    let mut flags = 0;
-    if cut != 0 {
-        flags |= syscall_flag::CAPTURES_CUT;
-    }
+fn flags(registers: Registers) -> u16 {
     if registers.is_compat() {
-        flags |= syscall_flag::COMPAT;
+        syscall_flag::COMPAT
+    } else {
+        0
     }
-    flags
+}
+
+#[inline(always)]
+fn cut(cut: u32) -> u16 {
+    if cut != 0 {
+        syscall_flag::CAPTURES_CUT
+    } else {
+        0
+    }
 }

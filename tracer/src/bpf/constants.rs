@@ -1,6 +1,7 @@
 //! Values of the programs' `.rodata`, fixed at load.
 
 use aya::EbpfLoader;
+use tracer_common::capture::{CaptureRules, phase};
 
 use super::{KernelTypeError, KernelTypes};
 
@@ -18,6 +19,25 @@ pub struct Constants {
     pub want_call_stack: bool,
     /// Bit `nr % 64` of word `nr / 64`; bit 0 of word 8 stands for all larger numbers.
     pub syscalls: [u64; 9],
+    /// What records of syscalls copy, by number. Those beyond have no rules.
+    pub capture_rules: Vec<CaptureRules>,
+}
+
+impl Default for Constants {
+    /// No targets, no syscalls; stacks of both sides.
+    fn default() -> Self {
+        Self {
+            target_tgid: 0,
+            target_all: false,
+            string_limit: 32,
+            want_goid: false,
+            want_kernel_stack: true,
+            want_user_stack: true,
+            want_call_stack: false,
+            syscalls: [0; 9],
+            capture_rules: Vec::new(),
+        }
+    }
 }
 
 /// Syscalls that return in parent and child.
@@ -46,6 +66,8 @@ pub(super) const STRUCTURES: &[&str] =
 pub(super) struct Rodata {
     words: Vec<(&'static str, u32)>,
     syscalls: [u64; 9],
+    captures_at_entry: [u64; 8],
+    captures_at_exit: [u64; 8],
     forks: [u32; 4],
 }
 
@@ -104,6 +126,8 @@ impl Rodata {
         Ok(Self {
             words,
             syscalls: constants.syscalls,
+            captures_at_entry: with_rules(&constants.capture_rules, phase::ENTER),
+            captures_at_exit: with_rules(&constants.capture_rules, phase::EXIT),
             forks: FORKS,
         })
     }
@@ -113,8 +137,21 @@ impl Rodata {
             loader.override_global(name, value, true);
         }
         loader.override_global("SYSCALLS", &self.syscalls[..], true);
+        loader.override_global("CAPTURES_AT_ENTRY", &self.captures_at_entry[..], true);
+        loader.override_global("CAPTURES_AT_EXIT", &self.captures_at_exit[..], true);
         loader.override_global("NR_FORKS", &self.forks[..], true);
     }
+}
+
+/// The syscalls that have a rule for `phase`: bit `nr % 64` of word `nr / 64`.
+fn with_rules(rules: &[CaptureRules], phase: u8) -> [u64; 8] {
+    let mut words = [0; 8];
+    for (nr, rules) in rules.iter().enumerate() {
+        if let (true, Some(word)) = (rules.has(phase), words.get_mut(nr / 64)) {
+            *word |= 1 << (nr % 64);
+        }
+    }
+    words
 }
 
 fn number(nr: libc::c_long) -> u32 {

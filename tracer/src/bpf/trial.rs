@@ -98,14 +98,8 @@ impl Features for RunningKernel {
 impl RunningKernel {
     fn load_own(&self) -> Result<Kernel, BpfError> {
         let constants = Constants {
-            target_tgid: 0,
-            target_all: false,
-            string_limit: 32,
             want_goid: true,
-            want_kernel_stack: true,
-            want_user_stack: true,
-            want_call_stack: false,
-            syscalls: [0; 9],
+            ..Constants::default()
         };
         let sizes = Sizes {
             ring_bytes: 0,

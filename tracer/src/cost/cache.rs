@@ -150,6 +150,7 @@ fn write(directory: &Path, contents: &Contents) -> io::Result<()> {
     if !is_ours(&fs::symlink_metadata(directory)?, libc::S_IFDIR) {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
+    remove_abandoned(directory);
     let temporary = directory.join(format!("{FILE}.{}", std::process::id()));
     let written = create(&temporary).and_then(|mut file| {
         file.write_all(&serde_json::to_vec(contents)?)?;
@@ -159,6 +160,20 @@ fn write(directory: &Path, contents: &Contents) -> io::Result<()> {
         let _ = fs::remove_file(&temporary);
     }
     written
+}
+
+/// Removes what tracers left that were killed while they wrote: `prices.json.PID`.
+fn remove_abandoned(directory: &Path) {
+    for file in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = file.file_name();
+        let pid = name.to_str().and_then(|name| {
+            let pid = name.strip_prefix(FILE)?.strip_prefix('.')?;
+            pid.parse::<u32>().ok()
+        });
+        if pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            let _ = fs::remove_file(file.path());
+        }
+    }
 }
 
 fn create(path: &PathBuf) -> io::Result<File> {
@@ -230,6 +245,19 @@ mod tests {
         assert_eq!(mode & 0o7777, 0o600);
         let left = fs::read_dir(place.directory.path()).expect("list").count();
         assert_eq!(left, 1, "no temporary file");
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_removed() {
+        let place = Place::new();
+        let left = |name: &str| place.directory.path().join(name);
+        // No pid is that large (include/linux/threads.h, PID_MAX_LIMIT); 1 is always alive.
+        for name in ["prices.json.4194305", "prices.json.1", "prices.json.bak"] {
+            fs::write(left(name), "").expect("written");
+        }
+        place.look();
+        assert!(!left("prices.json.4194305").exists());
+        assert!(left("prices.json.1").exists() && left("prices.json.bak").exists());
     }
 
     #[test]

@@ -103,22 +103,15 @@ impl Bench {
             run_queue: has(Group::RunQueue),
         };
         let constants = Constants {
-            target_tgid: 0,
-            target_all: false,
-            string_limit: 32,
-            want_goid: false,
-            want_kernel_stack: true,
-            want_user_stack: true,
-            want_call_stack: false,
             syscalls: [u64::MAX; 9],
+            capture_rules: match has(Group::SyscallStream) {
+                true => crate::syscall::capture::all_rules(),
+                false => Vec::new(),
+            },
+            ..Constants::default()
         };
         let subject = Subject::start().map_err(|e| format!("no process to measure on: {e}"))?;
-        let mut kernel = Kernel::load(&constants, sizes).map_err(|e| e.to_string())?;
-        if has(Group::SyscallStream) {
-            let rules: Vec<_> = (0..).zip(crate::syscall::capture::all_rules()).collect();
-            let set = kernel.set_capture_rules(&rules);
-            set.map_err(|e| e.to_string())?;
-        }
+        let kernel = Kernel::load(&constants, sizes).map_err(|e| e.to_string())?;
         Ok(Self { subject, kernel })
     }
 

@@ -29,7 +29,6 @@ use crate::event::{
     Body, Cost, Curbed, Event, KernelTime, ProcessInfo, RunEnd, RunStart, StopReason,
 };
 use crate::sink::{Sink, SinkError};
-use crate::syscall::capture;
 use crate::term;
 
 /// Time between two looks at the ring buffer.
@@ -141,10 +140,6 @@ impl<'a> Session<'a> {
 
     /// Tells the programs whom and what, then attaches them.
     fn attach(&mut self, target: &Target) -> Result<(), ExpectedError> {
-        if self.has(Group::SyscallStream) {
-            let rules: Vec<_> = (0..).zip(capture::all_rules()).collect();
-            self.kernel.set_capture_rules(&rules).map_err(refused)?;
-        }
         let launched = target.launched();
         for pid in target.pids() {
             let mut flags = flag::TRACE;

@@ -5,19 +5,13 @@ use tracer_common::capture::MAX_SYSCALLS;
 use super::plan::{Capture, Plan};
 use super::target::Target;
 use crate::bpf::{Constants, Group, Sizes};
-use crate::syscall::filter;
+use crate::syscall::{capture, filter};
 
 /// Constants of the programs.
 pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
     let mut constants = Constants {
-        target_tgid: 0,
         target_all: matches!(target, Target::All),
-        string_limit: 32,
-        want_goid: false,
-        want_kernel_stack: true,
-        want_user_stack: true,
-        want_call_stack: false,
-        syscalls: [0; 9],
+        ..Constants::default()
     };
     if let (Target::Processes(processes), false) = (target, plan.follow)
         && let [only] = &processes[..]
@@ -35,6 +29,7 @@ pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
                 constants.string_limit = *string_limit;
                 constants.want_goid = *goroutines;
                 constants.want_call_stack = *stacks;
+                constants.capture_rules = capture::all_rules();
                 add_words(&mut constants.syscalls, syscalls);
             }
             Capture::SyscallStats { syscalls } => add_words(&mut constants.syscalls, syscalls),

@@ -25,6 +25,9 @@ const BESIDE: &[(&[&str], Kind)] = &[
 /// The memory may grow by so much in all: what a first look at new stacks and threads takes.
 const GROWTH: f64 = 8.0 * 1024.0 * 1024.0;
 
+/// Lines grow longer with their numbers: what a trial takes for an event is too little.
+const MARGIN: f64 = 1.15;
+
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// No machine is so slow that it takes longer.
@@ -35,7 +38,7 @@ pub(in crate::soak) fn volume(ground: &mut Ground, millions: u64) -> Result<Figu
     let lines: &[&str] = &["strace", "-o", "/dev/null"];
     let mut figures = Figures::default();
     let trial = one(ground, lines, C, Until::Time(Duration::from_secs(5)))?;
-    let bytes = trial.last().written as f64 / trial.events * millions as f64 * 1e6;
+    let bytes = trial.last().written as f64 / trial.events * millions as f64 * 1e6 * MARGIN;
     let whole = one(ground, lines, C, Until::Written(bytes as u64))?;
     figures.note(lines.join(" "), whole.text());
     for (args, kind) in BESIDE {
