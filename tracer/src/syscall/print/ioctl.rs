@@ -345,7 +345,7 @@ impl Printer<'_> {
         };
         let length = |p: &mut Self, len: u32| {
             put!(p, "{len}");
-            if len > 0 && len % u32::from(INTERFACE) == 0 {
+            if len > 0 && len.is_multiple_of(INTERFACE.into()) {
                 put!(
                     p,
                     " /* {} * sizeof(struct ifreq) */",
