@@ -142,7 +142,8 @@ fn trace(program: &Path, list: &Path, result: &str) -> Result<Vec<String>> {
         Ok(number) => format!("inject=all:retval={number}"),
         Err(_) => format!("inject=all:error={result}"),
     };
-    between_marks(&run(program, list, &["-e", &injected])?)
+    let text = run(program, list, &["-e", &injected])?;
+    between_marks(&text).with_context(|| injected)
 }
 
 /// What strace with `options` prints for the calls of a list.
@@ -183,22 +184,24 @@ fn attached(fixture: &mut Child, output: &Path, gate: &Path, options: &[&str]) -
         let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
         open == 3 && maps.lines().any(|l| l.starts_with("10000000-"))
     })?;
+    let said = output.with_extension("said");
     let mut strace = Command::new("strace")
         .args(options)
         .arg("-o")
         .arg(output)
         .args(["-p", &pid.to_string()])
         .env("TZ", "UTC")
-        .stderr(Stdio::null())
+        .stderr(fs::File::create(&said)?)
         .spawn()?;
+    // It says so when it has asked the fixture to stop, which does so at once.
     let ready = wait_for("strace", || {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let tracer = status.lines().find_map(|l| l.strip_prefix("TracerPid:"));
-        tracer.is_some_and(|t| t.trim() != "0") && output.exists()
+        fs::read_to_string(&said).is_ok_and(|said| said.contains("attached"))
     });
-    // strace has begun; the stop with which it does lies behind it shortly.
     sleep(Duration::from_millis(50));
-    ready?;
+    if let Err(error) = ready {
+        let _ = strace.kill();
+        return Err(error);
+    }
     fs::write(gate, [1; 4096])?;
     strace.wait()?;
     Ok(())

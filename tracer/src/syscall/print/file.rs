@@ -1,16 +1,13 @@
-//! Files: `open` and its modes, `stat` and relatives, `fcntl`, directories.
+//! Files: `open` and its modes, `statfs`, `fcntl`, paths.
 
 use tracer_common::capture::{self, CaptureRule};
 
-use crate::event::CaptureStatus;
 use crate::syscall::arg::{Comma, Custom, Layout};
 use crate::syscall::flags::{Names, file, mount};
 use crate::syscall::signal::push_signal;
 
-use super::fields::{As, Field};
-use super::options::Constants;
+use super::fields::As;
 use super::printer::{Phase, Printer, put};
-use super::rule::{of_kind, returned};
 use super::struct_bytes::StructBytes;
 use super::text::push_quoted;
 
@@ -91,141 +88,6 @@ pub static OPEN_HOW_A64: Custom = Custom {
     ..Custom::PLAIN
 };
 
-/// `struct stat` (`asm/stat.h`).
-pub static STAT: Layout = Layout {
-    size: 144,
-    print: |p, b| {
-        p.stat(
-            b,
-            &StatFields {
-                mode: b.u32_at(24),
-                links: b.u64_at(16),
-                owner: 28,
-                device: 40,
-            },
-        );
-    },
-};
-
-/// `struct stat` of arm64 (`asm-generic/stat.h`).
-pub static STAT_A64: Layout = Layout {
-    size: 128,
-    print: |p, b| {
-        p.stat(
-            b,
-            &StatFields {
-                mode: b.u32_at(16),
-                links: b.u32_at(20).into(),
-                owner: 24,
-                device: 32,
-            },
-        );
-    },
-};
-
-/// Where the two forms of `struct stat` differ.
-struct StatFields {
-    mode: u32,
-    links: u64,
-    /// Offset of the user, before that of the group.
-    owner: usize,
-    /// Offset of `st_rdev`.
-    device: usize,
-}
-
-/// `struct statx` (`linux/stat.h`).
-pub static STATX: Layout = Layout {
-    size: 256,
-    print: |p, b| {
-        p.text("{stx_mask=");
-        p.flags(&file::STATX_MASK, b.u32_at(0).into());
-        if !p.is_abbreviated() {
-            p.more_fields(b, &[("stx_blksize", 4, As::U32)]);
-        }
-        p.text(", stx_attributes=");
-        p.flags(&file::STATX_ATTR, b.u64_at(8));
-        if !p.is_abbreviated() {
-            p.statx_owner(b);
-        }
-        p.text(", stx_mode=");
-        p.file_mode(b.u16_at(28).into());
-        if !p.is_abbreviated() && b.u32_at(0) & STATX_INO != 0 {
-            p.more_fields(b, &[("stx_ino", 32, As::U64)]);
-        }
-        if b.u32_at(0) & STATX_SIZE != 0 {
-            put!(p, ", stx_size={}", b.u64_at(40));
-        }
-        if p.is_abbreviated() {
-            return p.text(", ...}");
-        }
-        p.statx_rest(b);
-        p.text("}");
-    },
-};
-
-/// Bits of `stx_mask` (`linux/stat.h`).
-const STATX_NLINK: u32 = 4;
-const STATX_UID: u32 = 8;
-const STATX_GID: u32 = 0x10;
-const STATX_INO: u32 = 0x100;
-const STATX_SIZE: u32 = 0x200;
-const STATX_BLOCKS: u32 = 0x400;
-const STATX_MNT_ID: u32 = 0x1000;
-
-impl Printer<'_> {
-    fn statx_fields(&mut self, b: &[u8], fields: &[(u32, Field)]) {
-        let mask = b.u32_at(0);
-        for (bit, field) in fields {
-            if mask & bit != 0 {
-                self.more_fields(b, &[*field]);
-            }
-        }
-    }
-
-    fn statx_owner(&mut self, b: &[u8]) {
-        self.statx_fields(
-            b,
-            &[
-                (STATX_NLINK, ("stx_nlink", 16, As::U32)),
-                (STATX_UID, ("stx_uid", 20, As::U32)),
-                (STATX_GID, ("stx_gid", 24, As::U32)),
-            ],
-        );
-    }
-
-    fn statx_rest(&mut self, b: &[u8]) {
-        self.statx_fields(b, &[(STATX_BLOCKS, ("stx_blocks", 48, As::U64))]);
-        self.text(", stx_attributes_mask=");
-        self.flags(&file::STATX_ATTR, b.u64_at(56));
-        for (bit, name, at) in [
-            (0x20, "stx_atime", 64),
-            (0x800, "stx_btime", 80),
-            (0x80, "stx_ctime", 96),
-            (0x40, "stx_mtime", 112),
-        ] {
-            if b.u32_at(0) & bit != 0 {
-                put!(
-                    self,
-                    ", {name}={{tv_sec={}, tv_nsec={}}}",
-                    b.i64_at(at),
-                    b.u32_at(at + 8)
-                );
-                self.time_comment(b.i64_at(at), b.u32_at(at + 8).into());
-            }
-        }
-        self.more_fields(
-            b,
-            &[
-                ("stx_rdev_major", 128, As::U32),
-                ("stx_rdev_minor", 132, As::U32),
-                ("stx_dev_major", 136, As::U32),
-                ("stx_dev_minor", 140, As::U32),
-            ],
-        );
-        self.statx_fields(b, &[(STATX_MNT_ID, ("stx_mnt_id", 144, As::Hex64))]);
-    }
-}
-
 /// `struct cachestat_range` (`linux/mman.h`).
 pub static CACHE_RANGE: Layout = Layout {
     size: 16,
@@ -295,30 +157,6 @@ pub static FANOTIFY_FLAGS: Custom = Custom {
     ..Custom::PLAIN
 };
 
-/// Flags of `statx`: how to synchronize comes first.
-pub static STATX_FLAGS: Custom = Custom {
-    print: |p, index| {
-        const SYNC: u64 = 0x6000;
-        let flags = p.arg(index) & 0xffff_ffff;
-        // Of numbers, strace writes nothing for no bit here.
-        if flags & SYNC != 0 || p.constants() != Constants::Numbers {
-            p.flags(&file::AT_STATX_SYNC, flags & SYNC);
-        }
-        if p.constants() != Constants::Names {
-            if flags & !SYNC != 0 {
-                p.text("|");
-                p.flags(&file::AT, flags & !SYNC);
-            }
-            return;
-        }
-        let rest = file::AT.named_bits_after(&mut p.out, flags & !SYNC);
-        if rest != 0 {
-            put!(p, "|{rest:#x}");
-        }
-    },
-    ..Custom::PLAIN
-};
-
 /// `struct statfs` (`asm-generic/statfs.h`).
 pub static STATFS: Layout = Layout {
     size: 120,
@@ -345,113 +183,6 @@ pub static STATFS: Layout = Layout {
         p.text("}");
     },
 };
-
-/// Entries of `getdents64`: only their number is shown, unless structures are shown whole.
-pub static DENTS64: Custom = Custom {
-    print: |p, index| print_dents(p, index, true),
-    ..DENTS
-};
-
-/// Entries of `getdents`.
-pub static DENTS: Custom = Custom {
-    rules: &[returned(1), of_kind(returned(1), capture::kind::ENTRIES)],
-    at_exit: |_| true,
-    print: |p, index| print_dents(p, index, false),
-    ..Custom::PLAIN
-};
-
-fn print_dents(p: &mut Printer<'_>, index: usize, has_type: bool) {
-    let len = usize::try_from(p.ret()).unwrap_or(0);
-    if p.failed() || p.arg(index) == 0 || !p.is_verbose() {
-        return p.address_of(index);
-    }
-    let data: &[u8] = match p.capture_of(Phase::Exit, index, capture::kind::STRUCT) {
-        _ if len == 0 => &[],
-        Some(data) => data,
-        None => return p.address_of(index),
-    };
-    if !p.is_abbreviated() {
-        return p.directory_entries(data, len, has_type);
-    }
-    p.address_of(index);
-    let mut all = p.captures(Phase::Exit).iter();
-    let counted = all.find(|c| c.kind == capture::kind::ENTRIES && c.status == CaptureStatus::Ok);
-    match (counted, count_dents(data)) {
-        (Some(counted), (_, seen)) if seen < len => put!(p, " /* {} entries */", counted.wanted),
-        (None, (count, seen)) if seen < len => put!(p, " /* {count}+ entries */"),
-        (_, (count, _)) => put!(p, " /* {count} entries */"),
-    }
-}
-
-impl Printer<'_> {
-    /// `struct linux_dirent64`, or `struct linux_dirent` whose type is its last byte
-    /// (include/linux/dirent.h, fs/readdir.c); `len` bytes of them, of which `data` are the first.
-    fn directory_entries(&mut self, data: &[u8], len: usize, has_type: bool) {
-        self.text("[");
-        let mut at = 0;
-        let (_, end) = count_dents(data);
-        while at < end {
-            let size = usize::from(data.u16_at(at + 16));
-            let Some(entry) = data.get(at..at + size) else {
-                break;
-            };
-            self.text(if at > 0 { ", " } else { "" });
-            self.directory_entry(entry, has_type);
-            at += size;
-        }
-        self.text(match (at < len, at > 0) {
-            (false, _) => "]",
-            (true, true) => ", ...]",
-            (true, false) => "...]",
-        });
-    }
-
-    fn directory_entry(&mut self, b: &[u8], has_type: bool) {
-        self.text("{");
-        self.fields(
-            b,
-            &[
-                ("d_ino", 0, As::U64),
-                ("d_off", 8, As::I64),
-                ("d_reclen", 16, As::U16),
-            ],
-        );
-        let kind = |p: &mut Self, at| {
-            p.text(", d_type=");
-            p.name(&file::DT, b.u8_at(at).into());
-        };
-        let name = match has_type {
-            true => {
-                kind(self, 18);
-                b.get(19..)
-            }
-            false => b.get(18..b.len().saturating_sub(1)),
-        };
-        let name = name.unwrap_or_default();
-        let end = name.iter().position(|&c| c == 0).unwrap_or(name.len());
-        self.text(", d_name=");
-        self.quoted(&name[..end]);
-        if !has_type {
-            kind(self, b.len() - 1);
-        }
-        self.text("}");
-    }
-}
-
-/// Entries in the bytes of a directory, and the bytes they take (`struct linux_dirent64`).
-fn count_dents(bytes: &[u8]) -> (usize, usize) {
-    const HEADER: usize = 19;
-    let (mut count, mut at) = (0, 0);
-    while at + HEADER <= bytes.len() {
-        let len = usize::from(bytes.u16_at(at + 16));
-        if len < HEADER || at + len > bytes.len() {
-            break;
-        }
-        count += 1;
-        at += len;
-    }
-    (count, at)
-}
 
 /// The third argument of `fcntl`.
 pub static FCNTL_ARG: Custom = Custom {
@@ -573,7 +304,7 @@ pub fn octal_result(p: &mut Printer<'_>, ret: i64) {
     p.octal(ret as u32 & 0xffff);
 }
 
-fn is_device(mode: u32) -> bool {
+pub(super) fn is_device(mode: u32) -> bool {
     matches!(mode & S_IFMT, 0o020_000 | 0o060_000)
 }
 
@@ -645,46 +376,6 @@ impl Printer<'_> {
         self.text(", resolve=");
         self.flags(&file::RESOLVE, resolve);
         self.unknown_tail(b, SIZE, self.arg(index + 1));
-        self.text("}");
-    }
-
-    fn stat(&mut self, b: &[u8], fields: &StatFields) {
-        self.text("{");
-        let full = !self.is_abbreviated();
-        if full {
-            self.text("st_dev=");
-            self.device(b.u64_at(0));
-            put!(self, ", st_ino={}, ", b.u64_at(8));
-        }
-        self.text("st_mode=");
-        self.file_mode(fields.mode);
-        if full {
-            put!(self, ", st_nlink={}", fields.links);
-            self.more_fields(
-                b,
-                &[
-                    ("st_uid", fields.owner, As::U32),
-                    ("st_gid", fields.owner + 4, As::U32),
-                    ("st_blksize", 56, As::U32),
-                    ("st_blocks", 64, As::U64),
-                ],
-            );
-        }
-        if is_device(fields.mode) {
-            self.text(", st_rdev=");
-            self.device(b.u64_at(fields.device));
-        } else {
-            put!(self, ", st_size={}", b.i64_at(48));
-        }
-        if !full {
-            return self.text(", ...}");
-        }
-        for (name, at) in [("st_atime", 72), ("st_mtime", 88), ("st_ctime", 104)] {
-            let (seconds, fraction) = (b.i64_at(at), b.u64_at(at + 8));
-            put!(self, ", {name}={seconds}");
-            self.time_comment(seconds, fraction);
-            put!(self, ", {name}_nsec={fraction}");
-        }
         self.text("}");
     }
 
@@ -770,23 +461,5 @@ impl Printer<'_> {
         self.text("{type=");
         self.name(&file::F_OWNER, b.u32_at(0).into());
         put!(self, ", pid={}}}", b.i32_at(4));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn directory_entries_are_counted_within_the_bytes() {
-        let entry = |len: u16| {
-            let mut bytes = vec![0; usize::from(len)];
-            bytes[16..18].copy_from_slice(&len.to_le_bytes());
-            bytes
-        };
-        let two = [entry(24), entry(32)].concat();
-        assert_eq!(count_dents(&two), (2, 56));
-        assert_eq!(count_dents(&two[..30]), (1, 24));
-        assert_eq!(count_dents(&[0; 64]), (0, 0), "a length of 0 ends the list");
     }
 }
