@@ -11,12 +11,16 @@ pub const MAX_RULES: usize = 8;
 pub const MAX_SYSCALLS: u32 = 512;
 /// Longest single capture in bytes (`PATH_MAX`).
 pub const MAX_CAPTURE: usize = 4096;
+/// Longest capture of a netlink message in bytes.
+pub const MAX_MESSAGE: usize = 8176;
 /// Strings taken from one argument vector.
-pub const MAX_STRINGS: usize = 32;
+pub const MAX_STRINGS: usize = 96;
 /// Pointers counted in one vector.
 pub const MAX_COUNT: usize = 512;
+/// Directory entries counted in one buffer: more than fit in the 32 KiB that C libraries use.
+pub const MAX_ENTRIES: usize = 1536;
 /// Buffers followed from one `iovec` array.
-pub const MAX_IOVECS: usize = 8;
+pub const MAX_IOVECS: usize = 32;
 /// Addresses in a [`kind::STACK`]: a write through the standard library's HTTP server and TLS has
 /// about 20 frames above its caller's.
 pub const STACK_FRAMES: usize = 24;
@@ -46,16 +50,27 @@ pub mod kind {
     /// most [`super::MAX_COUNT`] are counted; then the status is `TRUNCATED`.
     pub const COUNT: u8 = 6;
     /// `struct msghdr`: several captures, told apart by `index`; see [`super::msghdr`]. At exit,
-    /// buffers are copied up to their length, whatever was returned.
+    /// buffers hold no more than the return value.
     pub const MSGHDR: u8 = 7;
     /// `struct mmsghdr[len]`: each as a `MSGHDR` of 64 bytes whose indexes begin at
-    /// [`super::mmsghdr::STRIDE`] times its place; at most [`super::mmsghdr::MAX`].
+    /// [`super::mmsghdr::STRIDE`] times its place; at most [`super::mmsghdr::MAX`]. Buffers are
+    /// copied up to their length, whatever was returned, and to the string limit.
     pub const MMSGHDR: u8 = 8;
+    /// As `BUFFER`; one that begins as a netlink message does is clipped to
+    /// [`super::MAX_MESSAGE`] instead.
+    pub const MESSAGE: u8 = 9;
+    /// The number of directory entries (`struct linux_dirent64` or `linux_dirent`) in a buffer: no
+    /// bytes, `wanted` is the count. At most [`super::MAX_ENTRIES`] are counted; then the status is
+    /// `TRUNCATED`.
+    pub const ENTRIES: u8 = 10;
+    /// No rule: the six arguments, 48 bytes, at the exit of a failed call whose thread is confined by
+    /// seccomp. A filter that lets a call fail does so before its entry can be seen.
+    pub const ARGUMENTS: u8 = 11;
     /// No rule's: the first addresses of the caller's stack, `u64`s, innermost first, before all
     /// other captures of an entry. `arg` is [`super::STACK_ARG`]; `wanted` is the address to which
     /// the innermost function returns if it has no frame, which the walk along frame pointers
     /// does not show: the caller of such a function.
-    pub const STACK: u8 = 9;
+    pub const STACK: u8 = 12;
     /// Bit: what is copied is not where the argument points to, but where the pointer in word
     /// `word` there points to. A NULL there is skipped.
     pub const FOLLOW: u8 = 0x40;
@@ -71,7 +86,8 @@ pub mod msghdr {
     pub const CONTROL: u8 = 2;
     /// `msg_iov`, `msg_iovlen` structures of 16 bytes, at most [`super::MAX_IOVECS`].
     pub const IOVEC: u8 = 3;
-    /// The first buffer, clipped to the string limit; the next ones have the next numbers.
+    /// The first buffer, clipped to the string limit, or to [`super::MAX_MESSAGE`] when the name is
+    /// a netlink address; the next ones have the next numbers.
     pub const BUFFERS: u8 = 4;
 }
 
@@ -81,6 +97,8 @@ pub mod mmsghdr {
     pub const STRIDE: u8 = 16;
     /// Messages followed.
     pub const MAX: usize = 4;
+    /// Buffers followed from one message.
+    pub const BUFFERS: usize = 8;
 }
 
 /// When to copy; a bit set.

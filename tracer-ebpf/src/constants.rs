@@ -66,6 +66,8 @@ constants! {
     TASK_FLAGS / task_flags: u32 = 0;
     /// `task_struct.blocked`
     TASK_BLOCKED / task_blocked: u32 = 0;
+    /// `task_struct.seccomp.mode`
+    TASK_SECCOMP_MODE / task_seccomp_mode: u32 = 0;
     /// `task_struct.mm`
     TASK_MM / task_mm: u32 = 0;
     /// `mm_struct.arg_start`

@@ -35,6 +35,8 @@ pub struct Progress {
     pub cut: u32,
     /// Bytes that the buffers of an `iovec` array may still hold.
     pub left: u64,
+    /// Bytes of a buffer of an `iovec` array to copy.
+    pub limit: u64,
     /// The probe that counts faults.
     pub probe: u32,
     /// One of [`tracer_common::capture::phase`].

@@ -11,8 +11,9 @@ use aya_ebpf::helpers::{
 };
 use tracer_common::{
     capture::{
-        CAPTURE_ALIGN, CaptureHeader, CaptureRule, MAX_CAPTURE, MAX_COUNT, MAX_IOVECS, MAX_RULES,
-        MAX_STRINGS, MAX_SYSCALLS, kind, len, mmsghdr, msghdr, phase, status,
+        CAPTURE_ALIGN, CaptureHeader, CaptureRule, MAX_CAPTURE, MAX_COUNT, MAX_ENTRIES, MAX_IOVECS,
+        MAX_MESSAGE, MAX_RULES, MAX_STRINGS, MAX_SYSCALLS, kind, len, mmsghdr, msghdr, phase,
+        status,
     },
     probe::ProbeId,
 };
@@ -28,7 +29,7 @@ use crate::{
 
 /// A capture starts at this offset or below; it then fits whatever its length.
 const LAST_START: u64 = 0x3fff;
-/// No less than [`MAX_CAPTURE`] plus a string's NUL and one more; one less than a power of two.
+/// No less than [`MAX_MESSAGE`], nor than [`MAX_CAPTURE`] plus a string's NUL and one more; one less than a power of two.
 const COPY_MASK: u64 = 0x1fff;
 /// Longest string taken from an argument vector, so that more of them fit.
 const LONGEST_IN_VECTOR: u64 = 1024;
@@ -122,6 +123,30 @@ impl Captures {
             progress.len += bounded::<0x1ff>(len);
             progress.count = 1;
         }
+    }
+
+    /// At the exit of a call whose entry may not have been seen: its arguments, and what the rules
+    /// for the entry copy now.
+    #[inline(always)]
+    pub fn run_unseen(&self, nr: u32, args: &[u64; 6]) {
+        const SIZE: u64 = size_of::<[u64; 6]>() as u64;
+        if let Some(at) = self.room() {
+            let header = CaptureHeader {
+                kind: kind::ARGUMENTS,
+                len: SIZE as u32,
+                wanted: SIZE,
+                ..Default::default()
+            };
+            // SAFETY: `room` says that the longest capture fits.
+            unsafe {
+                self.record
+                    .add((at + HEADER) as usize)
+                    .cast::<[u64; 6]>()
+                    .write_unaligned(*args);
+            }
+            self.push(at, header);
+        }
+        self.run_again(nr, args, cold::RULES);
     }
 
     #[inline(always)]
@@ -224,6 +249,8 @@ extern "C" fn capture_rule(call: u64, index: u64) -> u64 {
         kind::IOVEC => capture_iovec(id, address, arg(progress, rule.len_arg)),
         kind::STRINGS => capture_strings(id, address),
         kind::COUNT => capture_count(id, address),
+        kind::ENTRIES => capture_entries(id, address, length(rule, progress)),
+        kind::MESSAGE => capture_message(id, address, length(rule, progress)),
         kind::MSGHDR => capture_msghdr(id, address),
         kind::MMSGHDR => capture_mmsghdr(id, address, length(rule, progress)),
         _ => 1,
@@ -314,8 +341,8 @@ extern "C" fn capture_bytes(id: u64, address: u64, wanted: u64, limit: u64) -> u
     if size > limit {
         size = limit;
     }
-    if size > MAX_CAPTURE as u64 {
-        size = MAX_CAPTURE as u64;
+    if size > MAX_MESSAGE as u64 {
+        size = MAX_MESSAGE as u64;
     }
     let size = bounded::<COPY_MASK>(size);
     let header = CaptureHeader {
@@ -365,6 +392,7 @@ extern "C" fn capture_iovec(id: u64, address: u64, count: u64) -> u64 {
     let progress = captures.progress();
     let at_exit = progress.phase == u32::from(phase::EXIT);
     progress.left = if at_exit { progress.ret } else { u64::MAX };
+    progress.limit = u64::from(string_limit());
     for i in 0..MAX_IOVECS as u64 {
         let i = opaque(i);
         if i >= count || capture_buffer(with_index(id, i + 1), address + i * 16) == 0 {
@@ -391,7 +419,59 @@ extern "C" fn capture_buffer(id: u64, iovec: u64) -> u64 {
     }
     let len = if len > left { left } else { len };
     progress.left = left - len;
-    capture_bytes(id, base, len, u64::from(string_limit()))
+    capture_bytes(id, base, len, progress.limit)
+}
+
+/// Copies the bytes of a message; all of one that begins with a `struct nlmsghdr`
+/// (include/uapi/linux/netlink.h): its length, which lies within the buffer, and a type.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn capture_message(id: u64, address: u64, len: u64) -> u64 {
+    const HEADER: u64 = 16;
+    let mut limit = u64::from(string_limit());
+    if len >= HEADER
+        && let Some(word) = user_word(address)
+    {
+        let (claimed, kind) = (word & 0xffff_ffff, word >> 32 & 0xffff);
+        if claimed >= HEADER && claimed <= len && kind != 0 {
+            limit = MAX_MESSAGE as u64;
+        }
+    }
+    capture_bytes(id, address, len, limit)
+}
+
+/// Counts the directory entries in `len` bytes: the length of each is at byte 16.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn capture_entries(id: u64, address: u64, len: u64) -> u64 {
+    const SMALLEST: u64 = 19;
+    let Some(captures) = Captures::of(id) else {
+        return 0;
+    };
+    let Some(at) = captures.room() else { return 0 };
+    let mut header = CaptureHeader {
+        status: status::TRUNCATED,
+        ..header_of(id)
+    };
+    let mut offset = 0_u64;
+    for i in 0..MAX_ENTRIES as u64 {
+        header.wanted = opaque(i);
+        if offset + SMALLEST > len {
+            header.status = status::OK;
+            break;
+        }
+        let size = (address + offset + 16) as *const u16;
+        // SAFETY: the helper checks the address.
+        let Ok(size) = (unsafe { bpf_probe_read_user(size) }) else {
+            header.status = status::FAULT;
+            break;
+        };
+        if u64::from(size) < SMALLEST {
+            break;
+        }
+        offset += u64::from(size);
+    }
+    captures.push(at, header)
 }
 
 /// Copies the strings of an argument vector.
@@ -538,15 +618,38 @@ extern "C" fn capture_msghdr_buffers(id: u64, address: u64) -> u64 {
     if capture_bytes(array, iov, count.wrapping_mul(16), MAX_IOVECS as u64 * 16) == 0 {
         return 0;
     }
-    captures.progress().left = u64::MAX;
+    let progress = captures.progress();
+    let is_one = (id >> 8) as u8 == kind::MSGHDR;
+    // Of several messages each says its own length.
+    progress.left = if is_one && progress.phase == u32::from(phase::EXIT) {
+        progress.ret
+    } else {
+        u64::MAX
+    };
+    progress.limit = if is_one && is_netlink(address) {
+        MAX_MESSAGE as u64
+    } else {
+        u64::from(string_limit())
+    };
+    let most = if is_one { MAX_IOVECS } else { mmsghdr::BUFFERS };
     for i in 0..MAX_IOVECS as u64 {
         let i = opaque(i);
         let id = with_index(id, u64::from(msghdr::BUFFERS) + i);
-        if i >= count || capture_buffer(id, iov + i * 16) == 0 {
+        if i >= count || i >= most as u64 || capture_buffer(id, iov + i * 16) == 0 {
             break;
         }
     }
     1
+}
+
+/// Whether the name of a `struct msghdr` is an address of netlink.
+#[inline(always)]
+fn is_netlink(message: u64) -> bool {
+    const AF_NETLINK: u64 = 16;
+    match user_word(message) {
+        None | Some(0) => false,
+        Some(name) => user_word(name).is_some_and(|word| word & 0xffff == AF_NETLINK),
+    }
 }
 
 #[inline(always)]

@@ -48,6 +48,14 @@ impl Task {
         }
     }
 
+    /// Whether a filter of seccomp, or its strict mode, stands before its calls.
+    #[inline(always)]
+    pub fn is_confined(self) -> bool {
+        self.read::<u32>(constants::task_seccomp_mode())
+            .unwrap_or(0)
+            != 0
+    }
+
     /// Thread id.
     #[inline(always)]
     pub fn tid(self) -> u32 {

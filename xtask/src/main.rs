@@ -12,6 +12,7 @@ mod ebpf;
 mod elf;
 mod fixtures;
 mod fuzz;
+mod golden;
 mod host;
 mod interrupt;
 mod machine;
@@ -87,6 +88,8 @@ enum Task {
     },
     /// Check formatting, lints, the BPF build and docs
     Check,
+    /// Ask strace 6.1 again what it prints for the calls of the decoders' lists; needs root
+    Golden(golden::Options),
     /// Check licences, sources and advisories of what the workspace depends on
     Deny,
     /// Everything a change must pass: formatting, lints, docs, dependencies, tests
@@ -126,6 +129,7 @@ fn dispatch(task: Task) -> Result<()> {
         Task::VmRun(options) => vm::command(&options),
         Task::Fixtures { target, go } => build_fixtures(target, &go),
         Task::Check => ci::checks(),
+        Task::Golden(options) => golden::golden(&options),
         Task::Deny => deny::deny(),
         Task::Ci => ci::ci(),
         Task::Dist(options) => dist::dist(&options),

@@ -66,10 +66,25 @@ fn on_fork(ctx: &BtfTracePointContext, parent: u32, child: Task) {
 pub fn process_exec(ctx: BtfTracePointContext) -> i32 {
     let (task, old_tid) = (Task::from_ptr(ctx.arg(0)), ctx.arg::<u64>(1) as u32);
     on_exec(task, old_tid);
+    read_arguments(&ctx, task, old_tid);
+    0
+}
+
+/// As [`process_exec`], only what no event of perf has: beside its
+/// [`steady`](super::steady::process_exec_steady) form.
+#[btf_tracepoint(function = "sched_process_exec")]
+pub fn process_exec_arguments(ctx: BtfTracePointContext) -> i32 {
+    let (task, old_tid) = (Task::from_ptr(ctx.arg(0)), ctx.arg::<u64>(1) as u32);
+    read_arguments(&ctx, task, old_tid);
+    0
+}
+
+/// Reads the arguments of an `execve` that were not in memory when it began.
+#[inline(always)]
+fn read_arguments(ctx: &BtfTracePointContext, task: Task, old_tid: u32) {
     if filter::is_target(task.tgid()) && cold::take_any(old_tid) & cold::RULES != 0 {
         exec_arguments::send(task, old_tid, ctx.arg(2));
     }
-    0
 }
 
 /// The running thread, `task`, which was `old_tid` so far, has a new program.

@@ -15,6 +15,8 @@ use tracer_common::{
     probe::ProbeId,
 };
 
+#[cfg(bpf_target_arch = "x86_64")]
+use crate::constants;
 use crate::{
     cold,
     constants::{
@@ -27,9 +29,8 @@ use crate::{
     memory::Captures,
     probes::sample,
     slow,
+    task::Task,
 };
-#[cfg(bpf_target_arch = "x86_64")]
-use crate::{constants, task::Task};
 
 /// Result of an interrupted call that goes on (include/linux/errno.h): it has told how much is left.
 const ERESTART_RESTARTBLOCK: i64 = -516;
@@ -342,7 +343,9 @@ fn exit(tid: u32, nr: u32, registers: Registers, ret: i64) {
     let at_exit = returned && has_captures(nr, phase::EXIT);
     // The memory of a successful `execve` is that of the new program.
     let again = entry & cold::RULES != 0 && !(nr == nr_execve() && ret == 0);
-    let sent = if at_exit || again {
+    // What seccomp lets fail never had an entry.
+    let unseen = !again && (-4095..0).contains(&ret) && Task::current().is_confined();
+    let sent = if at_exit || again || unseen {
         let slot = slot::EXIT;
         let Some(captures) = Captures::begin(probe, slot, size_of::<SyscallExit>()) else {
             return;
@@ -352,6 +355,9 @@ fn exit(tid: u32, nr: u32, registers: Registers, ret: i64) {
         }
         if again {
             captures.run_again(nr, &registers.args(), entry & cold::RULES);
+        }
+        if unseen {
+            captures.run_unseen(nr, &registers.args());
         }
         let progress = *captures.progress();
         let mut record = bare;

@@ -103,6 +103,7 @@ impl Rodata {
             ("WANT_SLOW_STACK", constants.want_slow_stack.into()),
             ("CPUS", cpus),
             ("TASK_PID", task("pid")?),
+            ("TASK_SECCOMP_MODE", task("seccomp.mode")?),
             ("TASK_TGID", task("tgid")?),
             ("TASK_COMM", task("comm")?),
             // `__state` since 5.14.

@@ -176,6 +176,14 @@ pub const PROBES: &[Probe] = &[
     .without("programs that replace the first are not noticed")
     .when(When::Steadier),
     row(
+        "process_exec_arguments",
+        ProbeId::Exec,
+        Attach::Tracepoint("sched_process_exec"),
+        Group::SyscallStream,
+    )
+    .without("arguments of execve that were not in memory are shown as addresses")
+    .when(When::Steadier),
+    row(
         "process_exit",
         ProbeId::Exit,
         Attach::Tracepoint("sched_process_exit"),

@@ -1,14 +1,14 @@
 //! The captures behind a syscall record.
 
-use tracer_common::capture::{self as wire, MAX_CAPTURE, MAX_IOVECS, MAX_RULES, MAX_STRINGS};
+use tracer_common::capture::{self as wire, MAX_IOVECS, MAX_MESSAGE, MAX_RULES, MAX_STRINGS};
 
 use super::record::{DecodeError, Reader};
 use crate::event::{Capture, CaptureStatus};
 
 /// More than any record has: each rule may make one capture per string or buffer and one more.
 const MAX_CAPTURES: usize = MAX_RULES * (MAX_STRINGS + MAX_IOVECS + 1);
-/// A string is copied with one byte more than its limit, to tell that there is more.
-const MAX_LEN: usize = MAX_CAPTURE + 1;
+/// Netlink messages are the longest.
+const MAX_LEN: usize = MAX_MESSAGE;
 
 pub(super) fn captures(reader: &mut Reader<'_>, count: u16) -> Result<Captures, DecodeError> {
     let count = usize::from(count);

@@ -1,7 +1,7 @@
 //! One record.
 
 use bytes::Buf;
-use tracer_common::capture::{MAX_CAPTURE, MAX_STRINGS};
+use tracer_common::capture::{MAX_CAPTURE, MAX_STRINGS, kind};
 use tracer_common::event::{
     self as wire, EventHeader, Kind, MAX_EXEC_STRINGS, MAX_RANGES, MAX_STACK, UnknownKind,
     sample_flag, signal_flag, syscall_flag,
@@ -225,7 +225,11 @@ fn syscall_exit(header: &EventHeader, reader: &mut Reader<'_>) -> Result<Decoded
     let count = reader.u16()?;
     let flags = reader.u16()?;
     let ret = reader.u64()?.cast_signed();
-    let captures = captures(reader, count)?;
+    let mut captures = captures(reader, count)?;
+    // The entry may not have been seen; then these are all there is of it.
+    if captures.own.iter().any(|c| c.kind == kind::ARGUMENTS) {
+        captures.own.extend(captures.late.iter().cloned());
+    }
     let body = Body::SyscallExit(SyscallExit {
         nr,
         ret,

@@ -114,6 +114,31 @@ pub struct SyscallExit {
     pub captures_cut: bool,
 }
 
+impl SyscallExit {
+    /// The entry of a call that seccomp let fail before its entry could be seen; `None` for what has
+    /// not brought its arguments ([`kind::ARGUMENTS`]).
+    #[must_use]
+    pub fn unseen_entry(&self) -> Option<SyscallEnter> {
+        let (arguments, captures): (Vec<_>, Vec<_>) = self
+            .captures
+            .iter()
+            .cloned()
+            .partition(|c| c.kind == kind::ARGUMENTS);
+        let mut args = [0; 6];
+        let words = arguments.first()?.data.as_chunks::<8>().0;
+        for (arg, word) in args.iter_mut().zip(words) {
+            *arg = u64::from_le_bytes(*word);
+        }
+        Some(SyscallEnter {
+            nr: self.nr,
+            args,
+            captures,
+            compat: self.compat,
+            captures_cut: self.captures_cut,
+        })
+    }
+}
+
 /// Bytes behind one pointer argument; see [`tracer_common::capture`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capture {

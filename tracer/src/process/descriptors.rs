@@ -17,6 +17,8 @@ use crate::syscall::table;
 const MAX_DESCRIPTORS: usize = 65_536;
 /// `O_CLOEXEC`, and equally `SOCK_CLOEXEC`, `EFD_CLOEXEC` and their like.
 const CLOEXEC: u64 = 0o2_000_000;
+/// With the bit of `O_DIRECTORY` that it has on the machine this is built for.
+const O_TMPFILE: u64 = libc::O_TMPFILE as u64;
 const AT_FDCWD: i32 = -100;
 
 /// Calls that return a new descriptor, and the argument with its `O_CLOEXEC`.
@@ -89,6 +91,8 @@ pub fn tracked_calls() -> impl Iterator<Item = u32> {
 pub fn returns_descriptor(nr: u32, args: &[u64; 6]) -> bool {
     match table::lookup(nr).map(|row| row.name) {
         Some("fcntl") => is_dup(args),
+        // strace says nothing of what it returns.
+        Some("open_by_handle_at") => false,
         Some(name) => OPENERS.iter().any(|o| o.0 == name),
         None => false,
     }
@@ -357,6 +361,8 @@ impl Process {
                 return;
             }
             "open" | "creat" => self.resolve(pid, AT_FDCWD, enter, 0),
+            // The file has no name.
+            "openat" if args[2] & O_TMPFILE == O_TMPFILE => None,
             "openat" | "openat2" => self.resolve(pid, source, enter, 1),
             _ => None,
         };

@@ -5,10 +5,14 @@
 mod address_space;
 mod descriptors;
 mod files;
+mod interface;
 mod maps;
+mod netlink;
 mod sockets;
 
 pub use address_space::{AddressSpace, AddressSpaceError};
 pub use descriptors::{Descriptors, path_argument, returns_descriptor, tracked_calls};
 pub use files::{MappedFile, MappedFiles};
+pub use interface::interface_name;
 pub use maps::{Mapping, Maps, Perms};
+pub use netlink::NetlinkSockets;

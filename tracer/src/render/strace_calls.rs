@@ -172,6 +172,12 @@ impl<T> Calls<T> {
         is_about(&self.options.paths, self.decoder.descriptors(), pid, enter)
     }
 
+    /// The entry of a call that is told only with its end: [`Self::enter`] must come first.
+    pub(super) fn unseen_entry(&self, event: &Event, exit: &SyscallExit) -> Option<SyscallEnter> {
+        let seen = self.pending.get(&event.tid).map(|begun| begun.enter.nr);
+        exit.unseen_entry().filter(|_| seen != Some(exit.nr))
+    }
+
     /// The thread is in this call from now on.
     pub(super) fn begun(&mut self, event: &Event, enter: &SyscallEnter, note: T) {
         let begun = Begun {

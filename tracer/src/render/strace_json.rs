@@ -186,6 +186,9 @@ impl<W: Write> StraceJson<W> {
     }
 
     fn exit(&mut self, event: &Event, exit: &SyscallExit) -> Result<(), SinkError> {
+        if let Some(enter) = self.calls.unseen_entry(event, exit) {
+            self.enter(event, &enter)?;
+        }
         let result = self.shown_exit(event, exit);
         self.calls.finish(event, exit);
         result

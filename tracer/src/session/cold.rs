@@ -94,7 +94,9 @@ fn exec_captures(enter: &SyscallEnter, given: &ExecArguments) -> Vec<Capture> {
             kind::STRING if is_whole_path(enter, unread.arg) => {
                 late.push(filled(unread, unread.index, &given.path));
             }
-            kind::STRINGS => push_strings(&mut late, enter, unread, given),
+            kind::STRINGS if !is_environment(enter, unread.arg) => {
+                push_strings(&mut late, enter, unread, given);
+            }
             kind::COUNT => late.push(Capture {
                 wanted: given.envc.into(),
                 ..filled(unread, 0, &[])
@@ -103,6 +105,14 @@ fn exec_captures(enter: &SyscallEnter, given: &ExecArguments) -> Vec<Capture> {
         }
     }
     late
+}
+
+/// The environment is the vector whose entries are counted, too.
+fn is_environment(enter: &SyscallEnter, arg: u8) -> bool {
+    enter
+        .captures
+        .iter()
+        .any(|c| c.kind == kind::COUNT && c.arg == arg)
 }
 
 /// The kernel's copy of a path that is relative to a descriptor names that, too.
@@ -129,7 +139,11 @@ fn push_strings(
     unread: &Capture,
     given: &ExecArguments,
 ) {
-    let of_vector = || enter.captures.iter().filter(|c| c.kind == kind::STRINGS);
+    let captures = enter.captures.iter();
+    let of_vector = || {
+        let captures = captures.clone();
+        captures.filter(|c| c.kind == kind::STRINGS && c.arg == unread.arg)
+    };
     let count = of_vector().find(|c| c.status == CaptureStatus::End);
     let count = count.map(|end| usize::from(end.index));
     let Some(shift) = shift(given, count) else {

@@ -68,6 +68,10 @@ pub enum Kind {
     BytesIn(u8),
     /// Bytes the kernel stores, as many as it returns.
     BytesOut,
+    /// As [`Self::BytesIn`], of a socket: netlink messages are shown whole.
+    MessageIn(u8),
+    /// As [`Self::BytesOut`], of a socket.
+    MessageOut,
     /// 32 bits of flags.
     Flags(&'static Names),
     /// 64 bits of flags.
@@ -98,7 +102,7 @@ pub enum Kind {
     MsgOut,
     /// Argument vector.
     Argv,
-    /// Environment, of which only the number of entries is shown.
+    /// Environment, of which only the number of entries is shown where structures are shortened.
     Envp,
     /// Anything with a shape of its own.
     Custom(&'static Custom),
@@ -227,6 +231,7 @@ impl Kind {
     pub fn at_exit(&self, args: &Registers) -> bool {
         match self {
             Self::BytesOut
+            | Self::MessageOut
             | Self::Out(_)
             | Self::ArrayOut(_)
             | Self::LenPtr

@@ -62,7 +62,15 @@ fn argument_rules(argument: &Kind, index: u8) -> Vec<CaptureRule> {
         Kind::MsgIn => simple(kind::MSGHDR, phase::ENTER),
         Kind::MsgOut => simple(kind::MSGHDR, phase::ENTER | phase::EXIT),
         Kind::Argv => simple(kind::STRINGS, phase::ENTER),
-        Kind::Envp => simple(kind::COUNT, phase::ENTER),
+        Kind::MessageIn(n) => by_arg(kind::MESSAGE, phase::ENTER, n, 1),
+        Kind::MessageOut => by_ret(kind::MESSAGE, 1),
+        Kind::Envp => {
+            let of = |kind| CaptureRule {
+                arg: index,
+                ..simple(kind, phase::ENTER)
+            };
+            return vec![of(kind::COUNT), of(kind::STRINGS)];
+        }
         Kind::Custom(custom) => {
             return custom
                 .rules

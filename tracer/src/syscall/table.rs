@@ -108,6 +108,7 @@ mod tests {
             for (_, kind) in row.args {
                 let other = match *kind {
                     Kind::BytesIn(n)
+                    | Kind::MessageIn(n)
                     | Kind::ArrayIn(_, n)
                     | Kind::SockaddrIn(n)
                     | Kind::SockaddrOut(n)

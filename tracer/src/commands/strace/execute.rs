@@ -193,6 +193,7 @@ impl StraceArgs {
             (None, 1) => DescriptorDetails::PATH,
             (None, _) => DescriptorDetails::ALL,
         };
+        decode.interface_names = true;
         decode.track_descriptors = !options.paths.is_empty();
         if matches!(self.target.follow_forks, 0) && self.target.all {
             options.follow = true;

@@ -28,8 +28,8 @@ pub(super) fn data<'a>(enter: &'a SyscallEnter, exit: &'a SyscallExit) -> Option
         .iter()
         .enumerate()
         .find_map(|(i, arg)| match arg.1 {
-            Kind::BytesIn(_) => Some((i, false)),
-            Kind::BytesOut => Some((i, true)),
+            Kind::BytesIn(_) | Kind::MessageIn(_) => Some((i, false)),
+            Kind::BytesOut | Kind::MessageOut => Some((i, true)),
             _ => None,
         })?;
     let captures = if input {

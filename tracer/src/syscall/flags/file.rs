@@ -574,3 +574,58 @@ pub static FS_FLAGS: Names = Names {
         (0x40000000, "FS_CASEFOLD_FL"),
     ],
 };
+
+/// `fsx_xflags` (`linux/fs.h`).
+pub static FS_XFLAGS: Names = Names {
+    zero: None,
+    unknown: "FS_XFLAG_???",
+    names: &[
+        (0x1, "FS_XFLAG_REALTIME"),
+        (0x2, "FS_XFLAG_PREALLOC"),
+        (0x8, "FS_XFLAG_IMMUTABLE"),
+        (0x10, "FS_XFLAG_APPEND"),
+        (0x20, "FS_XFLAG_SYNC"),
+        (0x40, "FS_XFLAG_NOATIME"),
+        (0x80, "FS_XFLAG_NODUMP"),
+        (0x100, "FS_XFLAG_RTINHERIT"),
+        (0x200, "FS_XFLAG_PROJINHERIT"),
+        (0x400, "FS_XFLAG_NOSYMLINKS"),
+        (0x800, "FS_XFLAG_EXTSIZE"),
+        (0x1000, "FS_XFLAG_EXTSZINHERIT"),
+        (0x2000, "FS_XFLAG_NODEFRAG"),
+        (0x4000, "FS_XFLAG_FILESTREAM"),
+        (0x8000, "FS_XFLAG_DAX"),
+        (0x1_0000, "FS_XFLAG_COWEXTSIZE"),
+        (0x8000_0000, "FS_XFLAG_HASATTR"),
+    ],
+};
+
+/// `fm_flags` (`linux/fiemap.h`).
+pub static FIEMAP: Names = Names {
+    zero: None,
+    unknown: "FIEMAP_FLAG_???",
+    names: &[
+        (0x1, "FIEMAP_FLAG_SYNC"),
+        (0x2, "FIEMAP_FLAG_XATTR"),
+        (0x4, "FIEMAP_FLAG_CACHE"),
+    ],
+};
+
+/// `fe_flags` (`linux/fiemap.h`).
+pub static FIEMAP_EXTENT: Names = Names {
+    zero: None,
+    unknown: "FIEMAP_EXTENT_???",
+    names: &[
+        (0x1, "FIEMAP_EXTENT_LAST"),
+        (0x2, "FIEMAP_EXTENT_UNKNOWN"),
+        (0x4, "FIEMAP_EXTENT_DELALLOC"),
+        (0x8, "FIEMAP_EXTENT_ENCODED"),
+        (0x80, "FIEMAP_EXTENT_DATA_ENCRYPTED"),
+        (0x100, "FIEMAP_EXTENT_NOT_ALIGNED"),
+        (0x200, "FIEMAP_EXTENT_DATA_INLINE"),
+        (0x400, "FIEMAP_EXTENT_DATA_TAIL"),
+        (0x800, "FIEMAP_EXTENT_UNWRITTEN"),
+        (0x1000, "FIEMAP_EXTENT_MERGED"),
+        (0x2000, "FIEMAP_EXTENT_SHARED"),
+    ],
+};

@@ -397,9 +397,11 @@ pub static IOCTL: Names = Names {
         (0x40086602, "FS_IOC_SETFLAGS"),
         (0x401c5820, "FS_IOC_FSSETXATTR"),
         (0x4020940d, "BTRFS_IOC_CLONE_RANGE or FICLONERANGE"),
+        (0x4024700a, "RTC_SET_TIME"),
         (0x402c542b, "TCSETS2"),
         (0x402c542c, "TCSETSW2"),
         (0x402c542d, "TCSETSF2"),
+        (0x41009432, "FS_IOC_SETFSLABEL"),
         (0x80045200, "RNDGETENTCNT"),
         (0x80045430, "TIOCGPTN"),
         (0x80045432, "TIOCGDEV"),
@@ -412,8 +414,11 @@ pub static IOCTL: Names = Names {
         (0x80081272, "BLKGETSIZE64"),
         (0x80082407, "PERF_EVENT_IOC_ID"),
         (0x80086601, "FS_IOC_GETFLAGS"),
+        (0x80087601, "FS_IOC_GETVERSION"),
         (0x801c581f, "FS_IOC_FSGETXATTR"),
+        (0x80247009, "RTC_RD_TIME"),
         (0x802c542a, "TCGETS2"),
+        (0x81009431, "FS_IOC_GETFSLABEL"),
         (0xc008240a, "PERF_EVENT_IOC_QUERY_BPF"),
         (0xc0189436, "BTRFS_IOC_FILE_EXTENT_SAME or FIDEDUPERANGE"),
         (0xc020660b, "FS_IOC_FIEMAP"),
@@ -452,4 +457,11 @@ pub static PERF_FLAG: Names = Names {
     zero: None,
     unknown: "PERF_IOC_FLAG_???",
     names: &[(1, "PERF_IOC_FLAG_GROUP")],
+};
+
+/// What `TCXONC` does (`asm-generic/termbits.h`).
+pub static TCXONC: Names = Names {
+    zero: None,
+    unknown: "TC???",
+    names: &[(0, "TCOOFF"), (1, "TCOON"), (2, "TCIOFF"), (3, "TCION")],
 };

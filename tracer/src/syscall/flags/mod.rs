@@ -12,6 +12,7 @@ pub mod memory;
 pub mod mount;
 mod names;
 pub mod net;
+pub mod netlink;
 pub mod process;
 pub mod security;
 pub mod signal;

@@ -924,3 +924,53 @@ pub static IFF: Names = Names {
         (0x40000, "IFF_ECHO"),
     ],
 };
+
+/// Context ids and ports of virtual machine sockets (`linux/vm_sockets.h`).
+pub static VMADDR_CID: Names = Names {
+    zero: None,
+    unknown: "",
+    names: &[
+        (0xffff_ffff, "VMADDR_CID_ANY"),
+        (0, "VMADDR_CID_HYPERVISOR"),
+        (1, "VMADDR_CID_LOCAL"),
+        (2, "VMADDR_CID_HOST"),
+    ],
+};
+
+pub static VMADDR_PORT: Names = Names {
+    zero: None,
+    unknown: "",
+    names: &[(0xffff_ffff, "VMADDR_PORT_ANY")],
+};
+
+/// Protocols of Bluetooth (`net/bluetooth/bluetooth.h`).
+pub static BTPROTO: Names = Names {
+    zero: None,
+    unknown: "BTPROTO_???",
+    names: &[
+        (0, "BTPROTO_L2CAP"),
+        (1, "BTPROTO_HCI"),
+        (2, "BTPROTO_SCO"),
+        (3, "BTPROTO_RFCOMM"),
+        (4, "BTPROTO_BNEP"),
+        (5, "BTPROTO_CMTP"),
+        (6, "BTPROTO_HIDP"),
+        (7, "BTPROTO_AVDTP"),
+        (8, "BTPROTO_ISO"),
+    ],
+};
+
+/// Protocols of CAN (`linux/can.h`).
+pub static CAN_PROTOCOL: Names = Names {
+    zero: None,
+    unknown: "CAN_???",
+    names: &[
+        (1, "CAN_RAW"),
+        (2, "CAN_BCM"),
+        (3, "CAN_TP16"),
+        (4, "CAN_TP20"),
+        (5, "CAN_MCNET"),
+        (6, "CAN_ISOTP"),
+        (7, "CAN_J1939"),
+    ],
+};

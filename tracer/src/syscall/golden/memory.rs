@@ -1,7 +1,8 @@
 //! What the rules of the table copy from a piece of memory.
 
 use tracer_common::capture::{
-    CaptureRule, MAX_CAPTURE, MAX_COUNT, MAX_IOVECS, MAX_STRINGS, kind, len, mmsghdr, msghdr, phase,
+    CaptureRule, MAX_CAPTURE, MAX_COUNT, MAX_IOVECS, MAX_MESSAGE, MAX_STRINGS, kind, len, mmsghdr,
+    msghdr, phase,
 };
 
 use crate::event::{Capture, CaptureStatus};
@@ -116,9 +117,11 @@ impl Copy<'_> {
             kind::STRING => self.string(base, address, MAX_CAPTURE),
             kind::BUFFER => self.bytes(base, address, wanted, self.limit),
             kind::STRUCT => self.bytes(base, address, wanted, MAX_CAPTURE),
-            kind::IOVEC => self.iovec(&base, address, wanted, rule.word),
+            kind::IOVEC => self.iovec(&base, address, wanted, rule.word, self.limit),
             kind::STRINGS => self.strings(&base, address),
             kind::COUNT => self.count(base, address),
+            kind::ENTRIES => self.entries(base, address, wanted),
+            kind::MESSAGE => self.bytes(base, address, wanted, self.message_limit(address, wanted)),
             kind::MSGHDR => self.message(&base, address),
             kind::MMSGHDR => {
                 for i in 0..wanted.min(mmsghdr::MAX as u64) {
@@ -195,7 +198,7 @@ impl Copy<'_> {
         });
     }
 
-    fn iovec(&mut self, base: &Capture, address: u64, wanted: u64, index: u8) {
+    fn iovec(&mut self, base: &Capture, address: u64, wanted: u64, index: u8, limit: usize) {
         let head = Capture {
             index,
             ..base.clone()
@@ -212,8 +215,36 @@ impl Copy<'_> {
                 index: index + 1 + i as u8,
                 ..base.clone()
             };
-            self.bytes(place, buffer, len, self.limit);
+            self.bytes(place, buffer, len, limit);
         }
+    }
+
+    fn message_limit(&self, address: u64, wanted: u64) -> usize {
+        let word = self.memory.word(address).unwrap_or(0);
+        match (16..=wanted).contains(&(word & 0xffff_ffff)) && word >> 32 & 0xffff != 0 {
+            true => MAX_MESSAGE,
+            false => self.limit,
+        }
+    }
+
+    fn entries(&mut self, base: Capture, address: u64, len: u64) {
+        let (mut offset, mut count) = (0, 0);
+        while offset + 19 <= len {
+            let size = self
+                .memory
+                .read(address + offset + 16, 2)
+                .map_or(0, |b| b[0]);
+            if size < 19 {
+                break;
+            }
+            offset += u64::from(size);
+            count += 1;
+        }
+        self.out.push(Capture {
+            status: CaptureStatus::Ok,
+            wanted: count,
+            ..base
+        });
     }
 
     fn strings(&mut self, base: &Capture, address: u64) {
@@ -270,7 +301,9 @@ impl Copy<'_> {
         }
         if iov != 0 {
             let wanted = iov_len.min(MAX_IOVECS as u64) * 16;
-            self.iovec(base, iov, wanted, base.index + msghdr::IOVEC);
+            let netlink = self.memory.read(name, 2) == Some([16, 0].as_slice());
+            let limit = if netlink { MAX_MESSAGE } else { self.limit };
+            self.iovec(base, iov, wanted, base.index + msghdr::IOVEC, limit);
         }
     }
 }

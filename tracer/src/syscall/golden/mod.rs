@@ -5,17 +5,21 @@
 
 mod memory;
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::errno;
+use super::filter;
 use super::machine::Machine;
 use super::print::Decoder;
+use super::table;
 use crate::event::{SyscallEnter, SyscallExit};
 use memory::Memory;
 
 const LINES: &str = include_str!("strace-6.1.txt");
 const STRUCTURES: &str = include_str!("strace-6.1-structures.txt");
 const NUMBERS: &str = include_str!("strace-6.1-numbers.txt");
+const CLASSES: &str = include_str!("strace-6.1-classes.txt");
 const STRING_LIMIT: usize = 32;
 
 struct Case {
@@ -134,6 +138,36 @@ fn load_changing(text: &'static str) -> Vec<(Memory, Case)> {
         }
     }
     cases
+}
+
+/// Names of the calls in the list of numbers: what the list of classes is about.
+fn listed_calls() -> BTreeSet<&'static str> {
+    let shown = NUMBERS.lines().filter_map(|l| l.strip_prefix("> "));
+    shown.filter_map(|l| l.split('(').next()).collect()
+}
+
+#[test]
+fn classes_have_the_members_that_strace_gives_them() {
+    let known = listed_calls();
+    let mut wrong = String::new();
+    let mut count = 0;
+    for list in CLASSES.split("\n\n").skip(1) {
+        let mut lines = list.lines();
+        let class = lines.next().expect("a class");
+        let theirs: BTreeSet<&str> = lines.collect();
+        let set = filter::parse(&format!("trace={class}")).expect("a class");
+        let members = set
+            .iter()
+            .filter_map(|nr| table::lookup_on(Machine::X86_64, nr));
+        let ours: BTreeSet<&str> = members.map(|row| row.name).collect();
+        let ours: BTreeSet<&str> = ours.intersection(&known).copied().collect();
+        for name in ours.symmetric_difference(&theirs) {
+            let _ = writeln!(wrong, "{class}: {name} is in one of them alone");
+        }
+        count += 1;
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    assert_eq!(count, 18);
 }
 
 #[test]

@@ -67,7 +67,7 @@ const TEST_RUN: &[Field] = &[
 ];
 const NEXT_ID: &[Field] = &[
     ("start_id", 0, As::U32),
-    ("next_id", 4, As::U32),
+    ("next_id", 4, As::With(|p, b| p.next_id(b.u32_at(0)))),
     ("open_flags", 8, As::Flags32(&bpf::FILE_FLAGS)),
 ];
 const PROG_BY_ID: &[Field] = &[("prog_id", 0, As::U32), NEXT_ID[1], NEXT_ID[2]];
@@ -224,7 +224,7 @@ pub static BPF_ATTR: Custom = Custom {
         counted(BOTH, 2, 1),
         behind_word(string(ENTER), NAME),
         behind_word(string(ENTER), LICENSE),
-        behind_word(string(BOTH), LOG),
+        behind_word(string(ENTER), LOG),
     ],
     at_exit: stores,
     comma: Comma::Early,
@@ -269,13 +269,7 @@ impl Printer<'_> {
 
     /// Text that a word of the attribute points to.
     fn text_behind(&mut self, b: &[u8], word: u8) {
-        let phase = if word == LOG {
-            Phase::Exit
-        } else {
-            Phase::Enter
-        };
-        let phase = if self.failed() { Phase::Enter } else { phase };
-        let captures = self.captures(phase).iter();
+        let captures = self.captures(Phase::Enter).iter();
         let mut texts = captures.filter(|c| c.kind == kind::STRING && c.index == word);
         match texts.next() {
             Some(c) if c.status != crate::event::CaptureStatus::Fault => match word {
@@ -295,6 +289,19 @@ impl Printer<'_> {
         match index {
             0 => self.text("0"),
             _ => self.interface(index),
+        }
+    }
+
+    /// The id that the kernel stored, after that which was there.
+    fn next_id(&mut self, id: u32) {
+        const ATTRIBUTE: usize = 1;
+        let before = match self.failed() {
+            true => None,
+            false => self.capture_of(Phase::Enter, ATTRIBUTE, kind::STRUCT),
+        };
+        match before.map(|b| b.u32_at(4)) {
+            Some(before) if before != id => put!(self, "{before} => {id}"),
+            _ => put!(self, "{id}"),
         }
     }
 

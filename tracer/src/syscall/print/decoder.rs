@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt::Write;
 
 use crate::event::{SyscallEnter, SyscallExit};
-use crate::process::{Descriptors, returns_descriptor};
+use crate::process::{Descriptors, NetlinkSockets, returns_descriptor};
 use crate::syscall::arg::{Comma, Kind, Registers, Ret, Syscall};
 use crate::syscall::errno::{errno, restarts};
 use crate::syscall::machine::Machine;
@@ -21,6 +21,8 @@ pub struct Decoder {
     pub(super) faults: u64,
     /// What descriptors refer to, when that is shown.
     descriptors: Option<RefCell<Descriptors>>,
+    /// Sockets whose messages are decoded.
+    netlink: RefCell<NetlinkSockets>,
     /// Process of the calls.
     pid: u32,
 }
@@ -42,6 +44,7 @@ impl Decoder {
             machine: Some(Machine::HOST),
             faults: 0,
             descriptors: tables.then(RefCell::default),
+            netlink: RefCell::default(),
             pid: 0,
         }
     }
@@ -61,10 +64,24 @@ impl Decoder {
         enter: Option<&'a SyscallEnter>,
         exit: Option<&'a SyscallExit>,
     ) -> Printer<'a> {
-        let printer = Printer::new(enter, exit, &self.options);
+        let printer =
+            Printer::new(enter, exit, &self.options).with_netlink(self.pid, &self.netlink);
         match &self.descriptors {
             Some(tables) => printer.with_descriptors(self.pid, tables),
             None => printer,
+        }
+    }
+
+    /// Keeps track of the sockets of netlink; `ret` is 0 when the call begins.
+    fn track_netlink(&self, name: &str, args: &Registers, ret: i64) {
+        const AF_NETLINK: u64 = 16;
+        let mut sockets = self.netlink.borrow_mut();
+        match name {
+            "close" => sockets.closed(self.pid, args[0] as i32),
+            "socket" if args[0] == AF_NETLINK && ret > 0 => {
+                sockets.opened(self.pid, ret as i32, args[2] as u32);
+            }
+            _ => {}
         }
     }
 
@@ -98,6 +115,9 @@ impl Decoder {
 
     /// What is known at entry: `read(3, `.
     pub fn begin(&mut self, enter: &SyscallEnter) -> String {
+        if let Some(row) = self.row(enter.nr, enter.compat) {
+            self.track_netlink(row.name, &enter.args, 0);
+        }
         let mut p = self.printer(Some(enter), None);
         match self.row(enter.nr, enter.compat) {
             Some(row) if self.is_raw(enter.nr) => {
@@ -153,6 +173,9 @@ impl Decoder {
     /// The result: `3`, `-1 ENOENT (No such file or directory)`, `? ERESTARTSYS (To be
     /// restarted if SA_RESTART is set)`.
     pub fn result(&mut self, enter: Option<&SyscallEnter>, exit: &SyscallExit) -> String {
+        if let (Some(enter), Some(row)) = (enter, self.row(exit.nr, exit.compat)) {
+            self.track_netlink(row.name, &enter.args, exit.ret);
+        }
         let mut p = self.printer(enter, Some(exit));
         if p.failed() {
             push_error(&mut p.out, exit.ret.unsigned_abs());

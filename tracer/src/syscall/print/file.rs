@@ -1,4 +1,4 @@
-//! Files: `open` and its modes, `stat` and relatives, `fcntl`, directories.
+//! Files: `open` and its modes, `statfs`, `fcntl`, paths.
 
 use tracer_common::capture::{self, CaptureRule};
 
@@ -92,36 +92,6 @@ pub static OPEN_HOW_A64: Custom = Custom {
     ..Custom::PLAIN
 };
 
-/// `struct stat` (`asm/stat.h`).
-pub static STAT: Layout = Layout {
-    size: 144,
-    print: |p, b| p.stat(b.u32_at(24), b.u64_at(40), b.i64_at(48)),
-};
-
-/// `struct stat` of arm64 (`asm-generic/stat.h`).
-pub static STAT_A64: Layout = Layout {
-    size: 128,
-    print: |p, b| p.stat(b.u32_at(16), b.u64_at(32), b.i64_at(48)),
-};
-
-/// `struct statx` (`linux/stat.h`).
-pub static STATX: Layout = Layout {
-    size: 256,
-    print: |p, b| {
-        p.text("{stx_mask=");
-        p.flags(&file::STATX_MASK, b.u32_at(0).into());
-        p.text(", stx_attributes=");
-        p.flags(&file::STATX_ATTR, b.u64_at(8));
-        p.text(", stx_mode=");
-        p.file_mode(b.u16_at(28).into());
-        const STATX_SIZE: u32 = 0x200;
-        if b.u32_at(0) & STATX_SIZE != 0 {
-            put!(p, ", stx_size={}", b.u64_at(40));
-        }
-        p.text(", ...}");
-    },
-};
-
 /// `struct cachestat_range` (`linux/mman.h`).
 pub static CACHE_RANGE: Layout = Layout {
     size: 16,
@@ -192,21 +162,6 @@ pub static FANOTIFY_FLAGS: Custom = Custom {
     ..Custom::PLAIN
 };
 
-/// Flags of `statx`: how to synchronize comes first.
-pub static STATX_FLAGS: Custom = Custom {
-    form: Some(Form::Flags32),
-    print: |p, index| {
-        const SYNC: u64 = 0x6000;
-        let flags = p.arg(index) & 0xffff_ffff;
-        p.flags(&file::AT_STATX_SYNC, flags & SYNC);
-        let rest = file::AT.named_bits_after(&mut p.out, flags & !SYNC);
-        if rest != 0 {
-            put!(p, "|{rest:#x}");
-        }
-    },
-    ..Custom::PLAIN
-};
-
 /// `struct statfs` (`asm-generic/statfs.h`).
 pub static STATFS: Layout = Layout {
     size: 120,
@@ -233,54 +188,6 @@ pub static STATFS: Layout = Layout {
         p.text("}");
     },
 };
-
-/// Entries of `getdents64`: only their number is shown, so they are counted from the sizes.
-pub static DENTS64: Custom = Custom {
-    rules: &[CaptureRule {
-        kind: capture::kind::STRUCT,
-        phase: capture::phase::EXIT,
-        len_from: capture::len::RET,
-        size: 1,
-        arg: 0,
-        len_arg: 0,
-        word: 0,
-    }],
-    at_exit: |_| true,
-    print: print_dents,
-    ..Custom::PLAIN
-};
-
-fn print_dents(p: &mut Printer<'_>, index: usize) {
-    p.address_of(index);
-    if p.failed() || p.arg(index) == 0 {
-        return;
-    }
-    let len = usize::try_from(p.ret()).unwrap_or(0);
-    if len == 0 {
-        return p.text(" /* 0 entries */");
-    }
-    let Some(capture) = p.capture(Phase::Exit, index, 0) else {
-        return;
-    };
-    let (count, seen) = count_dents(&capture.data);
-    let sign = if seen < len { "+" } else { "" };
-    put!(p, " /* {count}{sign} entries */");
-}
-
-/// Entries in the bytes of a directory, and the bytes they take (`struct linux_dirent64`).
-fn count_dents(bytes: &[u8]) -> (usize, usize) {
-    const HEADER: usize = 19;
-    let (mut count, mut at) = (0, 0);
-    while at + HEADER <= bytes.len() {
-        let len = usize::from(bytes.u16_at(at + 16));
-        if len < HEADER {
-            break;
-        }
-        count += 1;
-        at += len;
-    }
-    (count, at)
-}
 
 /// The third argument of `fcntl`.
 pub static FCNTL_ARG: Custom = Custom {
@@ -405,7 +312,7 @@ pub fn octal_result(p: &mut Printer<'_>, ret: i64) {
     p.octal(ret as u32 & 0xffff);
 }
 
-fn is_device(mode: u32) -> bool {
+pub(super) fn is_device(mode: u32) -> bool {
     matches!(mode & S_IFMT, 0o020_000 | 0o060_000)
 }
 
@@ -480,18 +387,6 @@ impl Printer<'_> {
         self.text("}");
     }
 
-    fn stat(&mut self, mode: u32, device: u64, size: i64) {
-        self.text("{st_mode=");
-        self.file_mode(mode);
-        if is_device(mode) {
-            self.text(", st_rdev=");
-            self.device(device);
-        } else {
-            put!(self, ", st_size={size}");
-        }
-        self.text(", ...}");
-    }
-
     pub(super) fn open_flags(&mut self, names: &Names, flags: u64) {
         self.constant(flags, |p| p.open_flag_names(names, flags));
     }
@@ -508,6 +403,10 @@ impl Printer<'_> {
 
     /// `S_IFREG|0644`.
     pub(super) fn file_mode(&mut self, mode: u32) {
+        self.formed(|p| put!(p, "0{mode:o}"), |p| p.file_mode_names(mode));
+    }
+
+    fn file_mode_names(&mut self, mode: u32) {
         let kind = match mode & S_IFMT {
             0o010_000 => "S_IFIFO|",
             0o020_000 => "S_IFCHR|",
@@ -536,11 +435,16 @@ impl Printer<'_> {
     pub(super) fn device(&mut self, device: u64) {
         let major = (device >> 8) & 0xfff | (device >> 32) & 0xffff_f000;
         let minor = device & 0xff | (device >> 12) & 0xffff_ff00;
-        self.text("makedev(");
-        self.hex(major);
-        self.text(", ");
-        self.hex(minor);
-        self.text(")");
+        self.formed(
+            |p| p.hex(device),
+            |p| {
+                p.text("makedev(");
+                p.hex(major);
+                p.text(", ");
+                p.hex(minor);
+                p.text(")");
+            },
+        );
     }
 
     fn flock(&mut self, phase: Phase, index: usize, with_pid: bool) {
@@ -565,23 +469,5 @@ impl Printer<'_> {
         self.text("{type=");
         self.name(&file::F_OWNER, b.u32_at(0).into());
         put!(self, ", pid={}}}", b.i32_at(4));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn directory_entries_are_counted_within_the_bytes() {
-        let entry = |len: u16| {
-            let mut bytes = vec![0; usize::from(len)];
-            bytes[16..18].copy_from_slice(&len.to_le_bytes());
-            bytes
-        };
-        let two = [entry(24), entry(32)].concat();
-        assert_eq!(count_dents(&two), (2, 56));
-        assert_eq!(count_dents(&two[..30]), (1, 24));
-        assert_eq!(count_dents(&[0; 64]), (0, 0), "a length of 0 ends the list");
     }
 }

@@ -2,6 +2,7 @@
 
 use tracer_common::capture;
 
+use crate::event::CaptureStatus;
 use crate::syscall::arg::{Comma, Custom, Form, Layout, Registers};
 use crate::syscall::flags::ioctl::{self, IOCTL};
 use crate::syscall::flags::{Names, file, net};
@@ -10,12 +11,17 @@ use super::fields::{As, Field};
 use super::net::sockaddr;
 use super::printer::{Phase, Printer, put};
 use super::process::{INT, SIZE as SIZE_OUT};
-use super::rule::{BOTH, ENTER, fixed, string};
+use super::rule::{BOTH, ENTER, EXIT, at_word, behind_word, fixed, string};
 use super::struct_bytes::StructBytes;
-use super::termios::print_termios;
+use super::termios::{print_termio, print_termios};
 
 /// Bytes captured at the third argument: `struct termios2` is the largest shown.
 const SIZE: u16 = 44;
+/// Bytes of `struct fiemap_extent`, which begin at a word of `struct fiemap` (`linux/fiemap.h`).
+const EXTENT: u16 = 56;
+const EXTENTS_WORD: u8 = 4;
+/// Bytes of `struct ifreq`.
+const INTERFACE: u16 = 40;
 
 /// What the third argument of a request is.
 #[derive(Clone, Copy)]
@@ -41,6 +47,17 @@ enum Shape {
     NameOut(&'static Names),
     Flags(&'static Names),
     RecordIn(&'static [Field]),
+    RecordOut(&'static [Field]),
+    /// `struct termio`.
+    TermioIn,
+    TermioOut,
+    /// A byte behind a pointer.
+    Character,
+    /// `struct fiemap`.
+    Extents,
+    LabelOut,
+    /// `struct ifconf`.
+    InterfaceList,
     /// `struct ifreq`.
     InterfaceIn,
     InterfaceOut,
@@ -57,22 +74,39 @@ const TRIM: &[Field] = &[
 
 /// `struct file_clone_range`.
 const CLONE_RANGE: &[Field] = &[
-    ("src_fd", 0, As::I64),
+    ("src_fd", 0, As::With(|p, b| p.descriptor(b.i32_at(0)))),
     ("src_offset", 8, As::U64),
     ("src_length", 16, As::U64),
     ("dest_offset", 24, As::U64),
+];
+
+/// `struct fsxattr` (`linux/fs.h`).
+const ATTRIBUTES: &[Field] = &[
+    ("fsx_xflags", 0, As::Flags32(&file::FS_XFLAGS)),
+    ("fsx_extsize", 4, As::U32),
+    ("fsx_nextents", 8, As::U32),
+    ("fsx_projid", 12, As::U32),
+    ("fsx_cowextsize", 16, As::U32),
 ];
 
 fn shape(request: u32) -> Shape {
     match request {
         0x5401 => Shape::TermiosOut,
         0x5402..=0x5404 => Shape::TermiosIn,
-        // TCSBRK, TCXONC, TCFLSH, TIOCSCTTY, TCSBRKP; FICLONE.
-        0x5409 | 0x540a | 0x540e | 0x5425 | 0x4004_9409 => Shape::Number,
-        // TIOCEXCL, TIOCNXCL, TIOCNOTTY, TIOCSBRK, TIOCCBRK, TIOCVHANGUP, FIONCLEX, FIOCLEX.
-        0x540c | 0x540d | 0x5422 | 0x5427 | 0x5428 | 0x5437 | 0x5450 | 0x5451 => Shape::None,
+        // TCSBRK, TIOCSCTTY, TCSBRKP; FICLONE.
+        0x5409 | 0x540e | 0x5425 | 0x4004_9409 => Shape::Number,
+        0x540a => Shape::Name(&ioctl::TCXONC),
+        // TCGETA, TCSETA to TCSETAF.
+        0x5405 => Shape::TermioOut,
+        0x5406..=0x5408 => Shape::TermioIn,
+        // TIOCSTI.
+        0x5412 => Shape::Character,
+        // TIOCEXCL, TIOCNXCL, TIOCCONS, TIOCGSERIAL, TIOCSSERIAL, TIOCNOTTY, TIOCSBRK, TIOCCBRK,
+        // TIOCVHANGUP, FIONCLEX, FIOCLEX; LOOP_CTL_GET_FREE.
+        0x540c | 0x540d | 0x541d | 0x541f | 0x5422 | 0x5427 | 0x5428 | 0x5437 | 0x5450 | 0x5451
+        | 0x4c82 => Shape::None,
         // TIOCGPGRP, TIOCOUTQ, FIONREAD, TIOCGSID, TIOCGPTN, TIOCGETD, FIOGETOWN, SIOCGPGRP,
-        // SIOCATMARK, TIOCGPKT, TIOCGPTLCK, TIOCGEXCL.
+        // SIOCATMARK, TIOCGPKT, TIOCGEXCL; RNDGETENTCNT.
         0x540f
         | 0x5411
         | 0x541b
@@ -80,7 +114,9 @@ fn shape(request: u32) -> Shape {
         | 0x5429
         | 0x8004_5430
         | 0x8903..=0x8905
-        | 0x8004_5438..=0x8004_5440 => Shape::IntOut,
+        | 0x8004_5438
+        | 0x8004_5440
+        | 0x8004_5200 => Shape::IntOut,
         // TIOCSPGRP, TIOCPKT, FIONBIO, TIOCSETD, FIOASYNC, TIOCSPTLCK, FIOSETOWN, SIOCSPGRP.
         0x5410 | 0x5420 | 0x5421 | 0x5423 | 0x5452 | 0x4004_5431 | 0x8901 | 0x8902 => Shape::IntIn,
         // BLKSSZGET, BLKPBSZGET, BLKIOMIN, BLKIOOPT, BLKROGET, SG_GET_VERSION_NUM.
@@ -104,15 +140,21 @@ fn shape(request: u32) -> Shape {
         0x4008_6602 => Shape::FileFlagsIn,
         0xc018_5879 => Shape::RecordIn(TRIM),
         0x4020_940d => Shape::RecordIn(CLONE_RANGE),
+        // FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR, FS_IOC_FIEMAP, FS_IOC_GETFSLABEL, FS_IOC_SETFSLABEL.
+        0x801c_581f => Shape::RecordOut(ATTRIBUTES),
+        0x401c_5820 => Shape::RecordIn(ATTRIBUTES),
+        0xc020_660b => Shape::Extents,
+        0x8100_9431 => Shape::LabelOut,
+        0x4100_9432 => Shape::Text,
         // KDSETMODE, KDGETMODE; PERF_EVENT_IOC_ENABLE, _DISABLE, _RESET.
         0x4b3a => Shape::Name(&ioctl::KD_MODE),
         0x4b3b => Shape::NameOut(&ioctl::KD_MODE),
         0x2400 | 0x2401 | 0x2403 => Shape::Flags(&ioctl::PERF_FLAG),
+        SIOCGIFCONF => Shape::InterfaceList,
         SIOCGIFNAME => Shape::InterfaceName,
         SIOCGIFFLAGS | SIOCGIFADDR | SIOCGIFDSTADDR | SIOCGIFBRDADDR | SIOCGIFNETMASK
-        | SIOCGIFMETRIC | SIOCGIFMTU | SIOCGIFHWADDR | SIOCGIFINDEX | SIOCGIFTXQLEN => {
-            Shape::InterfaceOut
-        }
+        | SIOCGIFMETRIC | SIOCGIFMTU | SIOCGIFHWADDR | SIOCGIFINDEX | SIOCGIFTXQLEN
+        | SIOCGIFMAP | SIOCGIFSLAVE => Shape::InterfaceOut,
         SIOCSIFFLAGS | SIOCSIFADDR | SIOCSIFDSTADDR | SIOCSIFBRDADDR | SIOCSIFNETMASK
         | SIOCSIFMETRIC | SIOCSIFMTU | SIOCSIFHWADDR | SIOCSIFTXQLEN => Shape::InterfaceIn,
         0x540b => Shape::Name(&ioctl::TCFLSH),
@@ -131,10 +173,10 @@ pub static IOCTL_REQUEST: Custom = Custom {
     form: Some(Form::UInt32),
     print: |p, index| {
         let request = p.arg(index) & 0xffff_ffff;
-        match IOCTL.get(request) {
+        p.constant(request, |p| match IOCTL.get(request) {
             Some(name) => p.text(name),
             None => p.encoded_request(request as u32),
-        }
+        });
     },
     ..Custom::PLAIN
 };
@@ -142,7 +184,13 @@ pub static IOCTL_REQUEST: Custom = Custom {
 /// The third argument.
 pub static IOCTL_ARG: Custom = Custom {
     form: Some(Form::Any),
-    rules: &[fixed(BOTH, SIZE), string(ENTER)],
+    rules: &[
+        fixed(BOTH, SIZE),
+        string(ENTER),
+        // The extents of `struct fiemap`, 56 bytes each, and the list of `struct ifconf`.
+        at_word(fixed(EXIT, 4 * EXTENT), EXTENTS_WORD),
+        behind_word(fixed(EXIT, 10 * INTERFACE), 1),
+    ],
     at_exit: |args| {
         matches!(
             of(args),
@@ -152,6 +200,11 @@ pub static IOCTL_ARG: Custom = Custom {
                 | Shape::LongOut
                 | Shape::FileFlagsOut
                 | Shape::NameOut(_)
+                | Shape::RecordOut(_)
+                | Shape::TermioOut
+                | Shape::Extents
+                | Shape::LabelOut
+                | Shape::InterfaceList
                 | Shape::InterfaceOut
                 | Shape::InterfaceName
         )
@@ -186,6 +239,22 @@ pub static IOCTL_ARG: Custom = Custom {
             }
             None => p.address_of(index),
         },
+        Shape::Character => match p.bytes(Phase::Enter, index, 1) {
+            Some(b) => p.quoted(&b[..1]),
+            None => p.address_of(index),
+        },
+        Shape::TermioIn => p.termio(Phase::Enter, index),
+        Shape::TermioOut => p.termio(Phase::Exit, index),
+        Shape::Extents => p.extents(index),
+        Shape::LabelOut => match p.bytes(Phase::Exit, index, 1) {
+            Some(b) => p.c_string(b),
+            None => p.address_of(index),
+        },
+        Shape::InterfaceList => p.interface_list(index),
+        Shape::RecordOut(fields) => match p.bytes(Phase::Exit, index, 32) {
+            Some(b) => p.record(b, fields),
+            None => p.address_of(index),
+        },
         Shape::RecordIn(fields) => match p.bytes(Phase::Enter, index, 32) {
             Some(b) => p.record(b, fields),
             None => p.address_of(index),
@@ -213,6 +282,9 @@ static FILE_FLAGS: Layout = Layout {
 
 /// Requests with a `struct ifreq` (`linux/sockios.h`).
 const SIOCGIFNAME: u32 = 0x8910;
+const SIOCGIFCONF: u32 = 0x8912;
+const SIOCGIFSLAVE: u32 = 0x8929;
+const SIOCGIFMAP: u32 = 0x8970;
 const SIOCGIFFLAGS: u32 = 0x8913;
 const SIOCSIFFLAGS: u32 = 0x8914;
 const SIOCGIFADDR: u32 = 0x8915;
@@ -257,11 +329,114 @@ impl Printer<'_> {
         }
         self.text("{ifr_name=");
         self.c_string(&b[..16]);
-        if !stored || !self.failed() {
+        if (!stored || !self.failed()) && request != SIOCGIFSLAVE {
             self.text(", ");
             self.interface_value(request, &b[16..SIZE]);
         }
         self.text("}");
+    }
+
+    /// `struct ifconf` (`linux/if.h`): a length in bytes and a pointer to `struct ifreq`.
+    fn interface_list(&mut self, index: usize) {
+        let Some(before) = self.bytes(Phase::Enter, index, 16) else {
+            return self.address_of(index);
+        };
+        let failed = self.failed();
+        let after = match failed {
+            true => before,
+            false => self.bytes(Phase::Exit, index, 16).unwrap_or(before),
+        };
+        let length = |p: &mut Self, len: u32| {
+            put!(p, "{len}");
+            if len > 0 && len.is_multiple_of(INTERFACE.into()) {
+                put!(
+                    p,
+                    " /* {} * sizeof(struct ifreq) */",
+                    len / u32::from(INTERFACE)
+                );
+            }
+        };
+        self.text("{ifc_len=");
+        let (room, filled) = (before.u32_at(0), after.u32_at(0));
+        if before.u64_at(8) != 0 {
+            length(self, room);
+        }
+        if before.u64_at(8) == 0 || (room != filled && !failed) {
+            self.text(if before.u64_at(8) == 0 { "" } else { " => " });
+            length(self, filled);
+        }
+        self.text(", ifc_buf=");
+        let mut captures = self.captures(Phase::Exit).iter();
+        let list = captures.find(|c| c.index == 1 && usize::from(c.arg) == index);
+        match list.filter(|c| !failed && c.status != CaptureStatus::Fault) {
+            Some(list) => {
+                let count = u64::from(filled / u32::from(INTERFACE));
+                self.array(&list.data, INTERFACE.into(), count, |p, b| {
+                    p.text("{ifr_name=");
+                    p.c_string(&b[..16]);
+                    p.text(", ifr_addr=");
+                    sockaddr(p, &b[16..32]);
+                    p.text("}");
+                });
+            }
+            None => self.pointer(after.u64_at(8)),
+        }
+        self.text("}");
+    }
+
+    /// `struct fiemap` (`linux/fiemap.h`): what is asked for, then what there is.
+    fn extents(&mut self, index: usize) {
+        let Some(asked) = self.bytes(Phase::Enter, index, 32) else {
+            return self.address_of(index);
+        };
+        self.record(
+            asked,
+            &[
+                ("fm_start", 0, As::U64),
+                ("fm_length", 8, As::U64),
+                ("fm_flags", 16, As::Flags32(&file::FIEMAP)),
+                ("fm_extent_count", 24, As::U32),
+            ],
+        );
+        if self.failed() {
+            return;
+        }
+        let Some(found) = self.bytes(Phase::Exit, index, 32) else {
+            return;
+        };
+        self.text(" => {");
+        self.fields(
+            found,
+            &[
+                ("fm_flags", 16, As::Flags32(&file::FIEMAP)),
+                ("fm_mapped_extents", 20, As::U32),
+            ],
+        );
+        self.extent_list(index, asked.u32_at(24).min(found.u32_at(20)));
+        self.text("}");
+    }
+
+    fn extent_list(&mut self, index: usize, count: u32) {
+        if self.is_abbreviated() {
+            return self.text(", ...");
+        }
+        self.text(", fm_extents=");
+        let mut captures = self.captures(Phase::Exit).iter();
+        let list = captures.find(|c| c.index == EXTENTS_WORD && usize::from(c.arg) == index);
+        match list.filter(|c| c.status != CaptureStatus::Fault) {
+            Some(list) => self.array(&list.data, EXTENT.into(), count.into(), |p, b| {
+                p.record(
+                    b,
+                    &[
+                        ("fe_logical", 0, As::U64),
+                        ("fe_physical", 8, As::U64),
+                        ("fe_length", 16, As::U64),
+                        ("fe_flags", 40, As::Flags32(&file::FIEMAP_EXTENT)),
+                    ],
+                );
+            }),
+            None => self.pointer(self.arg(index).wrapping_add(32)),
+        }
     }
 
     fn interface_value(&mut self, request: u32, b: &[u8]) {
@@ -284,11 +459,18 @@ impl Printer<'_> {
             SIOCGIFMTU | SIOCSIFMTU => self.field(b, ("ifr_mtu", 0, As::I32)),
             SIOCGIFTXQLEN | SIOCSIFTXQLEN => self.field(b, ("ifr_qlen", 0, As::I32)),
             SIOCGIFINDEX => self.field(b, ("ifr_ifindex", 0, As::I32)),
+            SIOCGIFMAP => {
+                self.text("ifr_map=");
+                self.record(b, super::route::MAP);
+            }
             _ => {
                 self.text("ifr_hwaddr={");
                 self.field(b, ("sa_family", 0, As::Name16(&net::ARPHRD)));
                 self.text(", sa_data=");
-                for (i, byte) in b[2..16].iter().enumerate() {
+                // Of Ethernet, whose addresses have 6 bytes, only those are shown.
+                const ETHERNET: u16 = 1;
+                let len = if b.u16_at(0) == ETHERNET { 6 } else { 14 };
+                for (i, byte) in b[2..2 + len].iter().enumerate() {
                     put!(self, "{}{byte:02x}", if i > 0 { ":" } else { "" });
                 }
                 self.text("}");
@@ -323,6 +505,13 @@ impl Printer<'_> {
             self,
             "{{ws_row={row}, ws_col={column}, ws_xpixel={x}, ws_ypixel={y}}}"
         );
+    }
+
+    fn termio(&mut self, phase: Phase, index: usize) {
+        match self.bytes(phase, index, 18) {
+            Some(b) => print_termio(self, b),
+            None => self.address_of(index),
+        }
     }
 
     fn termios(&mut self, phase: Phase, index: usize) {

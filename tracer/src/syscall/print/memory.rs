@@ -1,6 +1,8 @@
 //! Memory mappings.
 
-use crate::syscall::arg::{Custom, Form};
+use tracer_common::capture;
+
+use crate::syscall::arg::{Custom, Form, Registers};
 use crate::syscall::flags::{Names, memory};
 
 use super::printer::{Printer, put};
@@ -72,6 +74,39 @@ pub static SYSLOG_TYPE: Custom = Custom {
             .unwrap_or("???");
         put!(p, "{} /* SYSLOG_ACTION_{name} */", value as i32);
     },
+    ..Custom::PLAIN
+};
+
+/// Types of `syslog` that have no further arguments (`linux/syslog.h`): CLOSE, OPEN, CLEAR,
+/// CONSOLE_OFF, CONSOLE_ON, SIZE_UNREAD, SIZE_BUFFER.
+fn syslog_has_buffer(args: &Registers) -> bool {
+    !matches!(args[0] as u32, 0 | 1 | 5 | 6 | 7 | 9 | 10)
+}
+
+/// READ, READ_ALL and READ_CLEAR fill the buffer.
+fn syslog_reads(args: &Registers) -> bool {
+    matches!(args[0] as u32, 2..=4)
+}
+
+/// Buffer of `syslog`.
+pub static SYSLOG_BUFFER: Custom = Custom {
+    rules: &[super::rule::of_kind(
+        super::rule::returned(1),
+        capture::kind::BUFFER,
+    )],
+    at_exit: syslog_reads,
+    shown: syslog_has_buffer,
+    print: |p, index| match syslog_reads(&p.args) {
+        true => p.bytes_out(index),
+        false => p.address_of(index),
+    },
+    ..Custom::PLAIN
+};
+
+/// Length of that buffer, or a level (CONSOLE_LEVEL).
+pub static SYSLOG_LENGTH: Custom = Custom {
+    shown: syslog_has_buffer,
+    print: |p, index| put!(p, "{}", p.arg(index) as i32),
     ..Custom::PLAIN
 };
 

@@ -157,6 +157,7 @@ const fn handle_bytes(phase: u8) -> CaptureRule {
 
 /// Handle that `name_to_handle_at` stores.
 pub static FILE_HANDLE_OUT: Custom = Custom {
+    // Of a handle that is too large the kernel says so, and fails.
     rules: &[fixed(BOTH, 8), handle_bytes(EXIT)],
     at_exit: |_| true,
     print: |p, index| match p.failed() {
@@ -177,6 +178,25 @@ pub static FILE_HANDLE_IN: Custom = Custom {
 };
 
 impl Printer<'_> {
+    /// The size of a handle, after the room there was for it.
+    fn handle_size(&mut self, size: u32) {
+        const HANDLE: usize = 2;
+        let is_stored = self
+            .captures(Phase::Exit)
+            .iter()
+            .any(|c| usize::from(c.arg) == HANDLE);
+        let room = match is_stored {
+            true => self
+                .capture(Phase::Enter, HANDLE, 0)
+                .map(|c| c.data.u32_at(0)),
+            false => None,
+        };
+        match room {
+            Some(room) if room != size => put!(self, "{room} => {size}"),
+            _ => put!(self, "{size}"),
+        }
+    }
+
     fn file_handle(&mut self, phase: Phase, index: usize) {
         /// `MAX_HANDLE_SZ` of include/linux/exportfs.h.
         const LARGEST: usize = 128;
@@ -186,7 +206,14 @@ impl Printer<'_> {
         self.text("{");
         self.fields(
             b,
-            &[("handle_bytes", 0, As::U32), ("handle_type", 4, As::I32)],
+            &[
+                (
+                    "handle_bytes",
+                    0,
+                    As::With(|p, b| p.handle_size(b.u32_at(0))),
+                ),
+                ("handle_type", 4, As::I32),
+            ],
         );
         self.text(", f_handle=");
         match self.capture(phase, index, 1) {

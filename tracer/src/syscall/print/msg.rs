@@ -15,6 +15,8 @@ use super::struct_bytes::StructBytes;
 const IOVEC: usize = 16;
 /// Bytes of `struct msghdr` up to the flags.
 const MSGHDR: usize = 52;
+/// Of `linux/socket.h`.
+const AF_NETLINK: u16 = 16;
 /// Bytes of `struct mmsghdr`.
 const MMSGHDR: usize = 64;
 
@@ -39,19 +41,33 @@ pub(super) fn iovec_argument(p: &mut Printer<'_>, phase: Phase, index: usize, co
             b,
             count,
             left,
+            None,
         ),
         None => p.address_of(index),
     }
 }
 
-/// Prints a vector whose buffers are captures from that of `place` on, and hold `left` bytes.
-fn iovec(p: &mut Printer<'_>, mut place: Place, b: &[u8], count: u64, mut left: u64) {
+/// Prints a vector whose buffers are captures from that of `place` on, and hold `left` bytes, of
+/// messages of a netlink family if there is one.
+fn iovec(
+    p: &mut Printer<'_>,
+    mut place: Place,
+    b: &[u8],
+    count: u64,
+    mut left: u64,
+    family: Option<u32>,
+) {
     p.array(b, IOVEC, count, |p, b| {
         let (base, len) = (b.u64_at(0), b.u64_at(8));
         let stored = len.min(left);
         left -= stored;
         p.text("{iov_base=");
-        buffer(p, place.part(p, 0), base, stored);
+        match (family, place.part(p, 0)) {
+            (Some(family), Some(c)) if base != 0 && stored > 0 => {
+                p.netlink(family, &c.data[..clip(c.data.len(), stored)]);
+            }
+            (_, capture) => buffer(p, capture, base, stored),
+        }
         put!(p, ", iov_len={len}}}");
         place.first = place.first.saturating_add(1);
     });
@@ -132,12 +148,14 @@ fn message_from(p: &mut Printer<'_>, place: Place, b: &[u8], filled: u64) {
         _ => {}
     }
     put!(p, "{}, msg_iov=", b.i32_at(8));
+    let is_netlink = name.is_some_and(|c| c.data.u16_at(0) == AF_NETLINK);
+    let family = is_netlink.then(|| p.netlink_family()).flatten();
     let vector = place.part(p, capture::msghdr::IOVEC);
     match vector.filter(|c| c.data.len() >= IOVEC) {
         Some(c) => {
             let first = place.first.saturating_add(capture::msghdr::BUFFERS);
             let buffers = Place { first, ..place };
-            iovec(p, buffers, &c.data, b.u64_at(24), filled);
+            iovec(p, buffers, &c.data, b.u64_at(24), filled, family);
         }
         None if b.u64_at(24) == 0 && b.u64_at(16) != 0 => p.text("[]"),
         None => p.pointer(b.u64_at(16)),

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use tracer_common::capture::{self, CaptureRule};
 
+use crate::process::interface_name;
 use crate::syscall::arg::{Custom, Form};
 use crate::syscall::flags::net;
 
@@ -17,9 +18,13 @@ const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
 const AF_NETLINK: u16 = 16;
 const AF_PACKET: u16 = 17;
+const AF_CAN: u16 = 29;
+const AF_BLUETOOTH: u16 = 31;
 const AF_ALG: u16 = 38;
 const AF_VSOCK: u16 = 40;
 const AF_XDP: u16 = 44;
+/// Bytes of `struct sockaddr_ll` (`linux/if_packet.h`).
+const SOCKADDR_LL: usize = 20;
 
 /// Type of `socket`, with `SOCK_CLOEXEC` and `SOCK_NONBLOCK`.
 pub static SOCKET_TYPE: Custom = Custom {
@@ -28,8 +33,8 @@ pub static SOCKET_TYPE: Custom = Custom {
         const TYPE: u64 = 0xf;
         let value = p.arg(index) & 0xffff_ffff;
         match net::SOCK_TYPE.get(value & TYPE) {
-            Some(name) => {
-                p.text(name);
+            Some(_) => {
+                p.name(&net::SOCK_TYPE, value & TYPE);
                 if value & !TYPE != 0 {
                     p.text("|");
                     p.flags(&net::SOCK_FLAGS, value & !TYPE);
@@ -50,6 +55,8 @@ pub static SOCKET_PROTOCOL: Custom = Custom {
             AF_INET | AF_INET6 => p.name(&net::IPPROTO, value),
             AF_NETLINK => p.name(&net::NETLINK, value),
             AF_PACKET => p.ether_type((value as u16).swap_bytes()),
+            AF_BLUETOOTH => p.name(&net::BTPROTO, value),
+            AF_CAN => p.name(&net::CAN_PROTOCOL, value),
             _ => put!(p, "{}", p.arg(index)),
         }
     },
@@ -102,19 +109,19 @@ pub(super) fn sockaddr(p: &mut Printer<'_>, b: &[u8]) {
         }
         AF_INET6 if b.len() >= 24 => p.inet6(b),
         AF_NETLINK if b.len() >= 12 => {
-            put!(
-                p,
-                ", nl_pid={}, nl_groups={:#08x}",
-                b.i32_at(4),
-                b.u32_at(8)
-            );
+            put!(p, ", nl_pid={}, nl_groups=", b.i32_at(4));
+            // C's `%#08x`.
+            match b.u32_at(8) {
+                0 => p.text("00000000"),
+                groups => put!(p, "{groups:#08x}"),
+            }
         }
-        AF_PACKET if b.len() >= 12 => p.packet(b),
+        AF_PACKET if b.len() >= SOCKADDR_LL => p.packet(b),
         AF_VSOCK if b.len() >= 12 => p.more_fields(
             b,
             &[
-                ("svm_cid", 8, As::Hex32),
-                ("svm_port", 4, As::Hex32),
+                ("svm_cid", 8, As::Name32(&net::VMADDR_CID)),
+                ("svm_port", 4, As::Name32(&net::VMADDR_PORT)),
                 ("svm_flags", 12, As::Hex8),
             ],
         ),
@@ -176,7 +183,12 @@ impl Printer<'_> {
             b.be32_at(4)
         );
         if b.len() >= 28 {
-            put!(self, ", sin6_scope_id={}", b.u32_at(24));
+            self.text(", sin6_scope_id=");
+            let local = address.is_unicast_link_local() || address.octets()[..2] == [0xff, 2];
+            match local {
+                true => self.interface(b.u32_at(24)),
+                false => put!(self, "{}", b.u32_at(24)),
+            }
         }
     }
 
@@ -206,12 +218,17 @@ impl Printer<'_> {
         }
     }
 
-    /// The number of a network interface. Only that of the loopback is the same everywhere
+    /// The number of a network interface. Elsewhere only that of the loopback is the same
     /// (`LOOPBACK_IFINDEX` of include/net/net_namespace.h).
     pub(super) fn interface(&mut self, index: u32) {
-        match index {
-            1 => self.text("if_nametoindex(\"lo\")"),
-            _ => put!(self, "{index}"),
+        let name = match index {
+            1 => Some("lo".to_owned()),
+            _ if self.options.interface_names => interface_name(index),
+            _ => None,
+        };
+        match name {
+            Some(name) => put!(self, "if_nametoindex(\"{name}\")"),
+            None => put!(self, "{index}"),
         }
     }
 

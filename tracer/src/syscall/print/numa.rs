@@ -60,7 +60,8 @@ impl Printer<'_> {
 
     /// `[0x00000000000005]`, a word of 64 nodes each.
     fn nodes(&mut self, phase: Phase, index: usize, count: usize) {
-        let words = self.arg(count).div_ceil(64);
+        // The kernel counts one more than there are (mm/mempolicy.c, get_nodes).
+        let words = self.arg(count).saturating_sub(1).div_ceil(64);
         let long = self.captures(phase).iter().rev();
         let mut long = long.filter(|c| usize::from(c.arg) == index && c.data.len() > 8);
         let data = match (words, long.next()) {

@@ -22,6 +22,8 @@ pub struct DecodeOptions {
     pub argument_names: bool,
     /// `-y`: what is said of descriptors.
     pub descriptors: DescriptorDetails,
+    /// Interfaces are those of this machine and have names.
+    pub interface_names: bool,
     /// Tables of descriptors are needed, even if nothing is said of them.
     pub track_descriptors: bool,
 }
@@ -37,6 +39,7 @@ impl Default for DecodeOptions {
             abbrev: SyscallSet::ALL,
             argument_names: false,
             descriptors: DescriptorDetails::NONE,
+            interface_names: false,
             track_descriptors: false,
         }
     }

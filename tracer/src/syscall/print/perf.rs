@@ -3,9 +3,9 @@
 use crate::syscall::arg::Custom;
 use crate::syscall::flags::bpf;
 
-use super::fields::As;
+use super::fields::{As, Field};
 use super::printer::{Phase, Printer, put};
-use super::rule::{ENTER, fixed};
+use super::rule::{ENTER, at_word, fixed};
 use super::struct_bytes::StructBytes;
 
 /// Bytes of the first version of `struct perf_event_attr`.
@@ -54,17 +54,23 @@ const BITS: [(&str, u32); 37] = [
 
 /// The attribute, of which strace shows the beginning.
 pub static PERF_ATTR: Custom = Custom {
-    rules: &[fixed(ENTER, FIRST_VERSION)],
+    rules: &[fixed(ENTER, FIRST_VERSION), at_word(fixed(ENTER, 72), 8)],
     print: |p, index| match p.bytes(Phase::Enter, index, FIRST_VERSION.into()) {
-        Some(b) => p.perf_attribute(b),
+        Some(b) => {
+            let rest = p.captures(Phase::Enter).iter().find(|c| c.index == 8);
+            let rest = rest.map_or(&[][..], |c| c.data.as_slice());
+            p.perf_attribute(b, rest);
+        }
         None => p.address_of(index),
     },
     ..Custom::PLAIN
 };
 
 impl Printer<'_> {
-    fn perf_attribute(&mut self, b: &[u8]) {
+    /// `rest` is what follows the first version.
+    fn perf_attribute(&mut self, b: &[u8], rest: &[u8]) {
         const FREQ: u64 = 1 << 10;
+        const WATERMARK: u64 = 1 << 14;
         let bits = b.u64_at(40);
         self.text("{");
         self.fields(
@@ -93,10 +99,39 @@ impl Printer<'_> {
             match name {
                 "precise_ip" => self.perf_precision(bits >> place & 3),
                 _ if bits & 1 << place != 0 => put!(self, ", {name}=1"),
+                _ if !self.is_abbreviated() => put!(self, ", {name}=0"),
                 _ => {}
             }
         }
-        self.text(", ...}");
+        if self.is_abbreviated() {
+            return self.text(", ...}");
+        }
+        let wakeup = if bits & WATERMARK != 0 {
+            "wakeup_watermark"
+        } else {
+            "wakeup_events"
+        };
+        put!(self, ", {wakeup}={}", b.u32_at(48));
+        self.more_fields(b, &[("config1", 56, As::Hex64)]);
+        self.perf_rest(b.u32_at(4), rest);
+        self.text("}");
+    }
+
+    /// The fields after the first version, as many as the size says; `b` begins at byte 64.
+    fn perf_rest(&mut self, size: u32, b: &[u8]) {
+        const FIELDS: &[Field] = &[
+            ("config2", 0, As::Hex64),
+            ("sample_regs_user", 16, As::Hex64),
+            ("sample_regs_intr", 32, As::Hex64),
+            ("aux_watermark", 40, As::U32),
+            ("sample_max_stack", 44, As::U16),
+            ("aux_sample_size", 48, As::U32),
+            ("sig_data", 56, As::Hex64),
+        ];
+        let size = (size as usize).saturating_sub(usize::from(FIRST_VERSION));
+        for field in FIELDS.iter().take_while(|f| f.1 < size) {
+            self.more_fields(b, &[*field]);
+        }
     }
 
     fn perf_size(&mut self, size: u32) {

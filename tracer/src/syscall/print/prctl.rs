@@ -5,7 +5,7 @@ use crate::syscall::flags::{Names, process};
 use crate::syscall::signal::push_signal;
 
 use super::printer::{Phase, Printer, put};
-use super::rule::{BOTH, ENTER, EXIT, fixed, string};
+use super::rule::{ENTER, EXIT, fixed, string};
 use super::struct_bytes::StructBytes;
 use tracer_common::capture::kind;
 
@@ -140,7 +140,9 @@ fn values(args: &[u64; 6]) -> &'static [Value] {
 /// First value of `prctl`.
 pub static PRCTL_1: Custom = Custom {
     form: Some(Form::Any),
-    rules: &[string(BOTH), fixed(EXIT, 8)],
+    // What the caller passes is one rule, what it gets another: an entry that could not read is
+    // made good for the former alone.
+    rules: &[string(ENTER), string(EXIT), fixed(EXIT, 8)],
     shown: |args| !values(args).is_empty(),
     ..PRCTL_TEMPLATE
 };
@@ -284,7 +286,14 @@ pub static ARCH_PRCTL_ADDRESS: Custom = Custom {
     },
     shown: |args| args[0] as u32 != ARCH_GET_CPUID,
     print: |p, index| match p.arg(0) as u32 {
-        ARCH_GET_FS | ARCH_GET_GS => p.structure(Phase::Exit, index, &super::WORD),
+        ARCH_GET_FS | ARCH_GET_GS => match p.bytes(Phase::Exit, index, 8) {
+            Some(b) => {
+                p.text("[");
+                p.pointer(b.u64_at(0));
+                p.text("]");
+            }
+            None => p.address_of(index),
+        },
         ARCH_GET_XCOMP_SUPP | ARCH_GET_XCOMP_PERM => match p.bytes(Phase::Exit, index, 8) {
             Some(b) => {
                 p.text("[");

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use std::cell::RefCell;
 
 use crate::event::{Capture, CaptureStatus, SyscallEnter, SyscallExit};
-use crate::process::Descriptors;
+use crate::process::{Descriptors, NetlinkSockets};
 use crate::syscall::arg::Registers;
 use crate::syscall::flags::Names;
 
@@ -39,6 +39,8 @@ pub struct Printer<'a> {
     pub(super) options: &'a DecodeOptions,
     /// Process of the call and the tables of descriptors, when they are shown.
     descriptors: Option<(u32, &'a RefCell<Descriptors>)>,
+    /// Process of the call and what is known of sockets of netlink.
+    netlink: Option<(u32, &'a RefCell<NetlinkSockets>)>,
     nr: u32,
     constants: Constants,
     enter: &'a [Capture],
@@ -59,6 +61,7 @@ impl<'a> Printer<'a> {
             limit: options.string_limit,
             options,
             descriptors: None,
+            netlink: None,
             nr: nr.unwrap_or(u32::MAX),
             constants: options.constants,
             enter: enter.map_or(&[], SyscallEnter::of_arguments),
@@ -71,6 +74,36 @@ impl<'a> Printer<'a> {
     pub(super) fn with_descriptors(mut self, pid: u32, tables: &'a RefCell<Descriptors>) -> Self {
         self.descriptors = Some((pid, tables));
         self
+    }
+
+    /// Messages of the netlink sockets of process `pid` are decoded.
+    pub(super) fn with_netlink(mut self, pid: u32, sockets: &'a RefCell<NetlinkSockets>) -> Self {
+        self.netlink = Some((pid, sockets));
+        self
+    }
+
+    /// The netlink family of the socket in the first argument.
+    pub(super) fn netlink_family(&self) -> Option<u32> {
+        let (pid, sockets) = self.netlink?;
+        sockets.borrow_mut().family(pid, self.arg(0) as i32)
+    }
+
+    /// Whether structures are shortened.
+    pub(super) fn is_abbreviated(&self) -> bool {
+        self.options.abbrev.contains(self.nr)
+    }
+
+    /// Whether structures are followed.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.options.verbose.contains(self.nr)
+    }
+
+    /// Elements of a list that are shown.
+    pub(super) fn element_limit(&self) -> usize {
+        match self.is_abbreviated() {
+            true => self.limit,
+            false => usize::MAX,
+        }
     }
 
     /// The text so far and the number of captures that were missed in it.
@@ -157,7 +190,7 @@ impl<'a> Printer<'a> {
     /// At least `size` captured bytes of a structure.
     /// `None` where structures are not to be followed.
     pub(super) fn bytes(&mut self, phase: Phase, arg: usize, size: usize) -> Option<&'a [u8]> {
-        if !self.options.verbose.contains(self.nr) {
+        if !self.is_verbose() {
             return None;
         }
         let data = &self.capture(phase, arg, 0)?.data;
@@ -212,6 +245,23 @@ impl<'a> Printer<'a> {
             }
         }
         self.constants = form;
+    }
+
+    /// A value that has a number and a text of its own, in the form asked for.
+    pub(super) fn formed(&mut self, number: impl Fn(&mut Self), text: impl Fn(&mut Self)) {
+        match self.constants {
+            Constants::Names => text(self),
+            Constants::Numbers => number(self),
+            Constants::Both => {
+                let start = self.out.len();
+                text(self);
+                let words = self.out.split_off(start);
+                number(self);
+                if self.out[start..] != words {
+                    put!(self, " /* {words} */");
+                }
+            }
+        }
     }
 
     /// The form of constants.
@@ -280,7 +330,7 @@ impl<'a> Printer<'a> {
         mut element: impl FnMut(&mut Self, &[u8]),
     ) {
         self.text("[");
-        let shown = (data.len() / size.max(1)).min(self.limit);
+        let shown = (data.len() / size.max(1)).min(self.element_limit());
         let shown = shown.min(usize::try_from(count).unwrap_or(usize::MAX));
         for (i, bytes) in data.chunks_exact(size.max(1)).take(shown).enumerate() {
             if i > 0 {

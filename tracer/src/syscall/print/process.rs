@@ -30,19 +30,23 @@ const EXIT: u8 = capture::phase::EXIT;
 pub(super) fn print_argv(p: &mut Printer<'_>, index: usize) {
     let mut shown = 0;
     let mut complete = false;
+    let limit = p.element_limit();
+    if !p.is_verbose() {
+        return p.address_of(index);
+    }
     for c in p.captures(Phase::Enter) {
-        if usize::from(c.arg) != index {
+        if usize::from(c.arg) != index || c.kind != capture::kind::STRINGS {
             continue;
         }
         match c.status {
             CaptureStatus::End => complete = true,
-            CaptureStatus::Fault if c.wanted == 0 || shown >= p.limit => {}
+            CaptureStatus::Fault if c.wanted == 0 || shown >= limit => {}
             CaptureStatus::Fault => {
                 p.text(if shown == 0 { "[" } else { ", " });
                 p.unread(c.wanted);
                 shown += 1;
             }
-            CaptureStatus::Ok | CaptureStatus::Truncated if shown < p.limit => {
+            CaptureStatus::Ok | CaptureStatus::Truncated if shown < limit => {
                 p.text(if shown == 0 { "[" } else { ", " });
                 let len = (c.data.len() as u64).max(c.wanted);
                 p.string(&c.data, len);
@@ -56,15 +60,22 @@ pub(super) fn print_argv(p: &mut Printer<'_>, index: usize) {
     }
     match (shown, complete) {
         (0, true) => p.text("[]"),
+        (0, false) if limit == 0 => p.text("[...]"),
         (0, false) => p.vector_missing(index),
         (_, true) => p.text("]"),
         (_, false) => p.text(", ...]"),
     }
 }
 
-/// `0x7ffd… /* 39 vars */`.
+/// `0x7ffd… /* 39 vars */`, or all of them.
 pub(super) fn print_envp(p: &mut Printer<'_>, index: usize) {
+    if !p.is_abbreviated() {
+        return print_argv(p, index);
+    }
     p.address_of(index);
+    if !p.is_verbose() {
+        return;
+    }
     let Some(capture) = p.capture(Phase::Enter, index, 0) else {
         return;
     };
@@ -430,7 +441,13 @@ pub static POINTER: Layout = Layout {
 /// `int[2]` of `pipe` and `socketpair`.
 pub static INT_PAIR: Layout = Layout {
     size: 8,
-    print: |p, b| put!(p, "[{}, {}]", b.i32_at(0), b.i32_at(4)),
+    print: |p, b| {
+        p.text("[");
+        p.descriptor(b.i32_at(0));
+        p.text(", ");
+        p.descriptor(b.i32_at(4));
+        p.text("]");
+    },
 };
 
 /// A user or group id in a list.
@@ -489,9 +506,21 @@ pub static RUSAGE: Layout = Layout {
         p.seconds(b, "usec");
         p.text(", ru_stime=");
         p.seconds(&b[16..], "usec");
-        p.text(", ...}");
+        if p.is_abbreviated() {
+            return p.text(", ...}");
+        }
+        for (i, name) in USAGE.iter().enumerate() {
+            put!(p, ", ru_{name}={}", b.u64_at(32 + 8 * i));
+        }
+        p.text("}");
     },
 };
+
+/// Counters of `struct rusage` (`linux/resource.h`), in their order.
+const USAGE: [&str; 14] = [
+    "maxrss", "ixrss", "idrss", "isrss", "minflt", "majflt", "nswap", "inblock", "oublock",
+    "msgsnd", "msgrcv", "nsignals", "nvcsw", "nivcsw",
+];
 
 /// `struct rlimit`.
 pub static RLIMIT: Layout = Layout {
@@ -508,8 +537,10 @@ pub static RLIMIT: Layout = Layout {
 impl Printer<'_> {
     fn limit_value(&mut self, value: u64) {
         match value {
-            u64::MAX => self.text("RLIM64_INFINITY"),
-            _ if value > 1024 && value.is_multiple_of(1024) => put!(self, "{}*1024", value / 1024),
+            u64::MAX => self.formed(|p| put!(p, "{value}"), |p| p.text("RLIM64_INFINITY")),
+            _ if value > 1024 && value.is_multiple_of(1024) => {
+                self.formed(|p| put!(p, "{value}"), |p| put!(p, "{}*1024", value / 1024))
+            }
             _ => put!(self, "{value}"),
         }
     }
@@ -523,7 +554,15 @@ pub static UTSNAME: Layout = Layout {
         p.c_string(&b[..65]);
         p.text(", nodename=");
         p.c_string(&b[65..130]);
-        p.text(", ...}");
+        if p.is_abbreviated() {
+            return p.text(", ...}");
+        }
+        let names = ["release", "version", "machine", "domainname"];
+        for (name, field) in names.into_iter().zip(b[130..].chunks_exact(65)) {
+            put!(p, ", {name}=");
+            p.c_string(field);
+        }
+        p.text("}");
     },
 };
 

@@ -139,6 +139,11 @@ pub fn signal_result(p: &mut Printer<'_>, ret: i64) {
 }
 
 impl Printer<'_> {
+    /// The number of a signal as a constant.
+    pub(super) fn signal_name(&mut self, signal: u32) {
+        self.formed(|p| put!(p, "{signal}"), |p| push_signal(&mut p.out, signal));
+    }
+
     fn signal_set(&mut self, phase: Phase, index: usize, size_arg: usize) {
         if self.arg(size_arg) != u64::from(SIGSET) {
             return self.address_of(index);
@@ -230,8 +235,8 @@ impl Printer<'_> {
             (_, SI_TIMER) => {
                 put!(
                     self,
-                    ", si_timerid={:#x}, si_overrun={}",
-                    b.u32_at(16),
+                    ", si_timerid={}, si_overrun={}",
+                    b.i32_at(16),
                     b.i32_at(20)
                 );
                 self.signal_value(b);
@@ -249,6 +254,11 @@ impl Printer<'_> {
                 put!(self, ", si_band={}, si_fd={}", b.i64_at(16), b.i32_at(24));
             }
             (SIGSYS, _) => self.seccomp_details(b),
+            // Any other has what the sender gave, if it gave something.
+            _ if b.u64_at(16) != 0 || b.u64_at(24) != 0 => {
+                put!(self, ", si_pid={}, si_uid={}", b.i32_at(16), b.u32_at(20));
+                self.signal_value(b);
+            }
             _ => {}
         }
     }

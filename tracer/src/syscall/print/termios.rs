@@ -2,6 +2,7 @@
 
 use crate::syscall::flags::Names;
 
+use super::options::Constants;
 use super::printer::Printer;
 use super::struct_bytes::StructBytes;
 
@@ -100,18 +101,77 @@ static DELAYS: [(u32, u32, &str); 6] = [
     (0o100_000, 15, "FF"),
 ];
 
-/// Prints the four flag words.
+/// Prints `struct termios`: four words of flags, the line discipline and the control characters.
 pub(super) fn print_termios(p: &mut Printer<'_>, b: &[u8]) {
-    p.text("{c_iflag=");
-    p.flags(&INPUT, b.u32_at(0).into());
-    p.text(", c_oflag=");
-    output(p, b.u32_at(4));
-    p.text(", c_cflag=");
-    control(p, b.u32_at(8));
-    p.text(", c_lflag=");
-    p.flags(&LOCAL, b.u32_at(12).into());
-    p.text(", ...}");
+    let flags = [0, 4, 8, 12].map(|at| b.u32_at(at));
+    settings(p, flags, b.u8_at(16), &b[17..36]);
 }
+
+/// Prints `struct termio`, which has half as many bits and 8 control characters.
+pub(super) fn print_termio(p: &mut Printer<'_>, b: &[u8]) {
+    let flags = [0, 2, 4, 6].map(|at| b.u16_at(at).into());
+    settings(p, flags, b.u8_at(8), &b[9..17]);
+}
+
+fn settings(p: &mut Printer<'_>, flags: [u32; 4], line: u8, characters: &[u8]) {
+    let [input, out, modes, local] = flags;
+    p.text("{c_iflag=");
+    // strace writes nothing where no flag is set.
+    if input != 0 || p.constants() != Constants::Names {
+        p.flags(&INPUT, input.into());
+    }
+    p.text(", c_oflag=");
+    output(p, out);
+    p.text(", c_cflag=");
+    control(p, modes);
+    p.text(", c_lflag=");
+    if local != 0 || p.constants() != Constants::Names {
+        p.flags(&LOCAL, local.into());
+    }
+    if p.is_abbreviated() {
+        return p.text(", ...}");
+    }
+    p.text(", c_line=");
+    p.name(&LINE, line.into());
+    p.text(", c_cc=[");
+    for (i, value) in characters.iter().enumerate() {
+        p.text(if i > 0 { ", [" } else { "[" });
+        match CONTROL_CHARACTERS.get(i) {
+            Some(name) => p.text(name),
+            None => p.text(&i.to_string()),
+        }
+        p.text("]=");
+        p.hex((*value).into());
+    }
+    p.text("]}");
+}
+
+/// Places in `c_cc`.
+static CONTROL_CHARACTERS: [&str; 17] = [
+    "VINTR", "VQUIT", "VERASE", "VKILL", "VEOF", "VTIME", "VMIN", "VSWTC", "VSTART", "VSTOP",
+    "VSUSP", "VEOL", "VREPRINT", "VDISCARD", "VWERASE", "VLNEXT", "VEOL2",
+];
+
+/// Line disciplines (`linux/tty.h`).
+static LINE: Names = Names {
+    zero: None,
+    unknown: "N_???",
+    names: &[
+        (0, "N_TTY"),
+        (1, "N_SLIP"),
+        (2, "N_MOUSE"),
+        (3, "N_PPP"),
+        (4, "N_STRIP"),
+        (5, "N_AX25"),
+        (6, "N_X25"),
+        (7, "N_6PACK"),
+        (11, "N_IRDA"),
+        (13, "N_HDLC"),
+        (14, "N_SYNC_PPP"),
+        (15, "N_HCI"),
+        (21, "N_GSM0710"),
+    ],
+};
 
 fn output(p: &mut Printer<'_>, flags: u32) {
     let mut rest = flags;

@@ -62,11 +62,11 @@ fn push_escaped(out: &mut String, byte: u8, next: Option<u8>) {
         0x0b => out.push_str("\\v"),
         0x0c => out.push_str("\\f"),
         b' '..=b'~' => out.push(char::from(byte)),
-        _ => push_octal(out, byte, next.is_some_and(|n| n.is_ascii_digit())),
+        _ => push_octal(out, byte, next.is_some_and(|n| matches!(n, b'0'..=b'7'))),
     }
 }
 
-/// Octal with as few digits as possible, or three when a digit follows.
+/// Octal with as few digits as possible, or three when an octal digit follows.
 fn push_octal(out: &mut String, byte: u8, full: bool) {
     out.push('\\');
     if full || byte >= 0o100 {
@@ -99,7 +99,7 @@ mod tests {
             r#""a\"\\\n\t\r\v\f\0331\33z\0\3777\177""#
         );
         assert_eq!(quoted(b""), "\"\"");
-        assert_eq!(quoted(b"\x00\x38"), "\"\\0008\"");
+        assert_eq!(quoted(b"\x00\x38\x007"), r#""\08\0007""#);
     }
 
     /// The lines of strace 6.1 for the head of an ELF file and for a path.

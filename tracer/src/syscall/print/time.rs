@@ -223,9 +223,19 @@ impl Printer<'_> {
         self.text("]");
     }
 
+    /// As [`Self::date_comment`], of seconds and nanoseconds; nothing for the beginning of time.
+    pub(super) fn time_comment(&mut self, seconds: i64, nanoseconds: u64) {
+        if seconds != 0 || nanoseconds != 0 {
+            self.date_comment_of(seconds, nanoseconds, 9);
+        }
+    }
+
     /// ` /* 1970-01-01T00:00:01.000002+0000 */`, in UTC.
     fn date_comment(&mut self, b: &[u8], digits: usize) {
-        let fraction = b.u64_at(8);
+        self.date_comment_of(b.i64_at(0), b.u64_at(8), digits);
+    }
+
+    fn date_comment_of(&mut self, seconds: i64, fraction: u64, digits: usize) {
         if fraction >= 10_u64.pow(digits as u32) {
             return;
         }
@@ -234,7 +244,7 @@ impl Printer<'_> {
             0 => String::new(),
             _ => format!(".{fraction:0digits$}"),
         };
-        self.date(b.i64_at(0), &fraction);
+        self.date(seconds, &fraction);
         self.text(" */");
     }
 

@@ -2,7 +2,6 @@
 
 use crate::event::CaptureStatus;
 use crate::syscall::arg::{Kind, Layout};
-use crate::syscall::signal::push_signal;
 
 use super::msg;
 use super::net::print_sockaddr;
@@ -27,7 +26,7 @@ impl Kind {
             Self::Mode => p.octal(value as u32 & 0xffff),
             Self::FileMode => p.file_mode(value as u32 & 0xffff),
             Self::DirFd => p.dir_fd(value as i32),
-            Self::Signal => push_signal(&mut p.out, value as u32),
+            Self::Signal => p.signal_name(value as u32),
             Self::Flags(names) => p.flags(names, value & 0xffff_ffff),
             Self::Flags64(names) => p.flags(names, value),
             Self::Enum(names) => p.name(names, value & 0xffff_ffff),
@@ -43,6 +42,8 @@ impl Kind {
             Self::Text => p.text_arg(index),
             Self::BytesIn(len) => p.bytes_in(index, p.arg(len.into())),
             Self::BytesOut => p.bytes_out(index),
+            Self::MessageIn(len) => p.message_in(index, p.arg(len.into())),
+            Self::MessageOut => p.message_out(index),
             Self::In(layout) => p.structure(Phase::Enter, index, layout),
             Self::Out(layout) => p.structure(Phase::Exit, index, layout),
             Self::ArrayIn(layout, count) => {
@@ -111,13 +112,31 @@ impl Printer<'_> {
         }
     }
 
-    fn bytes_out(&mut self, index: usize) {
+    pub(super) fn bytes_out(&mut self, index: usize) {
         if self.ret() == 0 && self.arg(index) != 0 {
             return self.text("\"\"");
         }
         match self.capture(Phase::Exit, index, 0) {
             Some(capture) => self.string(&capture.data, self.ret().cast_unsigned()),
             None => self.address_of(index),
+        }
+    }
+
+    /// As [`Self::bytes_in`]; what is sent through a netlink socket is decoded.
+    fn message_in(&mut self, index: usize, len: u64) {
+        let capture = self.netlink_capture(Phase::Enter, index);
+        match capture {
+            Some((capture, family)) => self.netlink(family, &capture.data),
+            None => self.bytes_in(index, len),
+        }
+    }
+
+    /// As [`Self::bytes_out`]; what came through a netlink socket is decoded.
+    fn message_out(&mut self, index: usize) {
+        let capture = self.netlink_capture(Phase::Exit, index);
+        match capture.filter(|_| !self.failed()) {
+            Some((capture, family)) => self.netlink(family, &capture.data),
+            None => self.bytes_out(index),
         }
     }
 
