@@ -69,7 +69,7 @@ fn write_group(
 /// Which member has waited longest, when the runtime has noted it of any.
 fn oldest(group: &GoroutineGroup<'_>, now_ns: i64) -> String {
     let waited = |g: &&Goroutine| Some((waited_ns(g, now_ns)?, g.descriptor.id));
-    match group.members.iter().filter_map(|g| waited(g)).max() {
+    match group.members.iter().filter_map(waited).max() {
         Some((ns, id)) => format!(", oldest: goroutine {id}, {} s", ns / 1_000_000_000),
         None => String::new(),
     }

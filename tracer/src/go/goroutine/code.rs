@@ -23,8 +23,11 @@ pub struct Code {
     arch: Arch,
     release: Option<Release>,
     wrapper: Option<u8>,
-    places: RefCell<HashMap<(u64, bool), Option<Rc<Place>>>>,
+    places: RefCell<Places>,
 }
+
+/// By live address, and whether that is a return address.
+type Places = HashMap<(u64, bool), Option<Rc<Place>>>;
 
 impl Code {
     /// That of an executable mapped with `load_bias`.
