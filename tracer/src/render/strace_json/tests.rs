@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::{Capture, StopReason};
+use crate::event::{Capture, Exec, Exit, Fork, Signal, StopReason};
 use crate::syscall::qualify::{QuietSet, StatusSet};
 use tracer_common::capture::kind;
 
