@@ -105,6 +105,7 @@ impl Kind {
                 string_limit: args.string_limit,
                 goroutines: true,
                 stacks: false,
+                environments: false,
             },
             Self::Count => Capture::SyscallStats {
                 syscalls: SyscallSet::ALL,

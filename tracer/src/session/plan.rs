@@ -35,6 +35,8 @@ pub enum Capture {
         goroutines: bool,
         /// The user stack of each call, as a sample before it.
         stacks: bool,
+        /// Copy what programs are given as their environment, not only how much.
+        environments: bool,
     },
     /// Syscall latencies, summed in the kernel.
     SyscallStats { syscalls: SyscallSet },

@@ -25,11 +25,12 @@ pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
                 string_limit,
                 goroutines,
                 stacks,
+                environments,
             } => {
                 constants.string_limit = *string_limit;
                 constants.want_goid = *goroutines;
                 constants.want_call_stack = *stacks;
-                constants.capture_rules = capture::all_rules();
+                constants.capture_rules = capture::all_rules(*environments);
                 add_words(&mut constants.syscalls, syscalls);
             }
             Capture::SyscallStats { syscalls } => add_words(&mut constants.syscalls, syscalls),

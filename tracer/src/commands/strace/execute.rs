@@ -215,6 +215,7 @@ impl StraceArgs {
             },
             goroutines: self.lines.goroutines,
             stacks: options.stacks || options.instruction_pointer,
+            environments: options.decode.shows_environments(),
         }
     }
 
