@@ -21,6 +21,7 @@ use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use regex_lite::Regex;
 use tracer_tests::{Line, Place, Running, equal_but_cold, place, skip, whole_calls};
@@ -355,6 +356,8 @@ fn serve() -> u16 {
             let mut stream = stream;
             let mut request = [0; 4096];
             let _ = stream.read(&mut request);
+            // By then the client waits, however slow it is made.
+            std::thread::sleep(Duration::from_millis(200));
             let body = "an answer\n".repeat(200);
             let _ = write!(
                 stream,

@@ -184,6 +184,9 @@ fn attached(fixture: &mut Child, output: &Path, gate: &Path, options: &[&str]) -
         let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
         open == 3 && maps.lines().any(|l| l.starts_with("10000000-"))
     })?;
+    // It may still be in that call: what takes time after it is the wait.
+    let begun = user_ticks(pid);
+    wait_for("the fixture", || user_ticks(pid) > begun + 1)?;
     let said = output.with_extension("said");
     let mut strace = Command::new("strace")
         .args(options)
@@ -205,6 +208,14 @@ fn attached(fixture: &mut Child, output: &Path, gate: &Path, options: &[&str]) -
     fs::write(gate, [1; 4096])?;
     strace.wait()?;
     Ok(())
+}
+
+/// CPU time that a process spent outside the kernel, in clock ticks (proc(5), field 14 of `stat`).
+fn user_ticks(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let (_, fields) = stat.rsplit_once(')').unwrap_or_default();
+    let ticks = fields.split_whitespace().nth(11);
+    ticks.and_then(|t| t.parse().ok()).unwrap_or(0)
 }
 
 fn wait_for(what: &str, ready: impl Fn() -> bool) -> Result<()> {

@@ -106,6 +106,7 @@ impl Kind {
                 copied: SyscallSet::ALL,
                 goroutines: true,
                 stacks: CallStacks::None,
+                environments: false,
             },
             Self::Count => Capture::SyscallStats {
                 syscalls: SyscallSet::ALL,

@@ -106,7 +106,7 @@ impl Bench {
         let constants = Constants {
             syscalls: [u64::MAX; 9],
             capture_rules: match has(Group::SyscallStream) {
-                true => crate::syscall::capture::all_rules(),
+                true => crate::syscall::capture::all_rules(false),
                 false => Vec::new(),
             },
             ..Constants::default()

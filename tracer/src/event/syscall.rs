@@ -94,18 +94,10 @@ impl Capture {
     }
 }
 
-/// How many captures could not be read. Strings of an environment that was counted are none: what is
-/// shown of it, unless more is asked for, is the count.
+/// How many captures could not be read.
 #[must_use]
 pub fn unread(captures: &[Capture]) -> u64 {
-    let is_counted = |arg: u8| {
-        let mut captures = captures.iter();
-        captures.any(|c| c.kind == kind::COUNT && c.arg == arg && c.status == CaptureStatus::Ok)
-    };
-    let unread = captures.iter().filter(|c| {
-        let needless = c.kind == kind::STRINGS && is_counted(c.arg);
-        c.status == CaptureStatus::Fault && !needless
-    });
+    let unread = captures.iter().filter(|c| c.status == CaptureStatus::Fault);
     unread.count() as u64
 }
 

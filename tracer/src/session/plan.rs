@@ -38,6 +38,8 @@ pub enum Capture {
         /// entries.
         goroutines: bool,
         stacks: CallStacks,
+        /// Copy what programs are given as their environment, not only how much.
+        environments: bool,
     },
     /// Syscall latencies, summed in the kernel.
     SyscallStats { syscalls: SyscallSet },

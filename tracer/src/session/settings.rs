@@ -26,12 +26,13 @@ pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
                 goroutines,
                 stacks,
                 copied,
+                environments,
             } => {
                 constants.string_limit = *string_limit;
                 constants.want_goid = *goroutines;
                 constants.want_call_stack = *stacks == CallStacks::All;
                 constants.want_slow_stack = matches!(stacks, CallStacks::Slow(_));
-                constants.capture_rules = capture::rules_of(copied);
+                constants.capture_rules = capture::rules_of(copied, *environments);
                 add_words(&mut constants.syscalls, syscalls);
             }
             Capture::SyscallStats { syscalls } => add_words(&mut constants.syscalls, syscalls),

@@ -7,19 +7,37 @@ use super::filter::SyscallSet;
 use super::table;
 
 /// Rules for every number below [`MAX_SYSCALLS`], for the map that the BPF side reads; the index is
-/// the number. Numbers without a row get no rules.
+/// the number. Numbers without a row get no rules. The strings of an environment are copied only
+/// with `environments`: there are many, and they are seldom shown.
 #[must_use]
-pub fn all_rules() -> Vec<CaptureRules> {
-    (0..MAX_SYSCALLS)
-        .map(|nr| table::lookup(nr).map_or_else(CaptureRules::default, rules))
-        .collect()
+pub fn all_rules(environments: bool) -> Vec<CaptureRules> {
+    let of = |nr| {
+        let mut rules = table::lookup(nr).map_or_else(CaptureRules::default, rules);
+        if !environments {
+            leave_out_environment(&mut rules);
+        }
+        rules
+    };
+    (0..MAX_SYSCALLS).map(of).collect()
+}
+
+/// An environment is the vector whose strings are also counted. Its rule is the last one.
+fn leave_out_environment(rules: &mut CaptureRules) {
+    let counted = rules.rules.iter().find(|r| r.kind == kind::COUNT);
+    let Some(arg) = counted.map(|r| r.arg) else {
+        return;
+    };
+    let mut all = rules.rules.iter_mut();
+    if let Some(strings) = all.find(|r| r.kind == kind::STRINGS && r.arg == arg) {
+        *strings = CaptureRule::default();
+    }
 }
 
 /// As [`all_rules`], but none for calls that are not in the set.
 #[must_use]
-pub fn rules_of(calls: &SyscallSet) -> Vec<CaptureRules> {
+pub fn rules_of(calls: &SyscallSet, environments: bool) -> Vec<CaptureRules> {
     (0..)
-        .zip(all_rules())
+        .zip(all_rules(environments))
         .map(|(nr, rules)| match calls.contains(nr) {
             true => rules,
             false => CaptureRules::default(),
@@ -136,7 +154,7 @@ mod tests {
 
     #[test]
     fn rules_are_well_formed() {
-        let all = all_rules();
+        let all = all_rules(true);
         assert_eq!(all.len(), MAX_SYSCALLS as usize);
         for (nr, rules) in all.iter().enumerate() {
             for rule in rules.rules.iter().filter(|r| r.kind != kind::NONE) {
@@ -157,8 +175,24 @@ mod tests {
     }
 
     #[test]
+    fn environments_are_copied_only_when_they_are_asked_for() {
+        let execve = table::by_name("execve").expect("a call") as usize;
+        let kinds = |environments| {
+            let rules = all_rules(environments)[execve].rules;
+            let kinds = rules.map(|r| r.kind);
+            kinds
+                .into_iter()
+                .filter(|&k| k != kind::NONE)
+                .collect::<Vec<_>>()
+        };
+        let count = [kind::STRING, kind::STRINGS, kind::COUNT];
+        assert_eq!(kinds(false), count);
+        assert_eq!(kinds(true), [&count[..], &[kind::STRINGS]].concat());
+    }
+
+    #[test]
     fn read_and_connect_have_the_rules_one_expects() {
-        let all = all_rules();
+        let all = all_rules(true);
         let read = all[0].rules[0];
         assert_eq!(
             (read.kind, read.arg, read.phase, read.len_from, read.size),
@@ -173,7 +207,7 @@ mod tests {
         assert_eq!(all[511], CaptureRules::default());
         let mut only = SyscallSet::NONE;
         only.insert(42);
-        let of = rules_of(&only);
+        let of = rules_of(&only, true);
         assert_eq!((of[42], of[0]), (all[42], CaptureRules::default()));
     }
 }

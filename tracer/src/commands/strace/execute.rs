@@ -244,6 +244,7 @@ impl StraceArgs {
             copied: self.copied(options),
             goroutines: self.lines.goroutines,
             stacks: self.stacks(options),
+            environments: options.decode.shows_environments(),
         }
     }
 

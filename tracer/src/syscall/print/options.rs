@@ -2,6 +2,7 @@
 
 use crate::syscall::filter::SyscallSet;
 use crate::syscall::qualify::DescriptorDetails;
+use crate::syscall::table;
 
 /// How calls are printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +47,15 @@ impl Default for DecodeOptions {
 }
 
 impl DecodeOptions {
+    /// Whether programs are shown with their environment.
+    #[must_use]
+    pub fn shows_environments(&self) -> bool {
+        let calls = ["execve", "execveat"]
+            .into_iter()
+            .filter_map(table::by_name);
+        calls.into_iter().any(|nr| !self.abbrev.contains(nr))
+    }
+
     /// All defaults but the string limit.
     #[must_use]
     pub fn limited(string_limit: usize) -> Self {

@@ -2,7 +2,7 @@
 
 use tracer_common::capture::{self, CaptureRule};
 
-use crate::event::CaptureStatus;
+use crate::event::{Capture, CaptureStatus};
 use crate::syscall::arg::{Comma, Custom, Form, Layout};
 use crate::syscall::flags::process;
 use crate::syscall::signal::push_signal;
@@ -69,7 +69,8 @@ pub(super) fn print_argv(p: &mut Printer<'_>, index: usize) {
 
 /// `0x7ffd… /* 39 vars */`, or all of them.
 pub(super) fn print_envp(p: &mut Printer<'_>, index: usize) {
-    if !p.is_abbreviated() {
+    let is_string = |c: &Capture| usize::from(c.arg) == index && c.kind == capture::kind::STRINGS;
+    if !p.is_abbreviated() && p.captures(Phase::Enter).iter().any(is_string) {
         return print_argv(p, index);
     }
     p.address_of(index);
