@@ -142,12 +142,24 @@ fn trace(program: &Path, list: &Path, result: &str) -> Result<Vec<String>> {
         Ok(number) => format!("inject=all:retval={number}"),
         Err(_) => format!("inject=all:error={result}"),
     };
-    let text = run(program, list, &["-e", &injected])?;
-    between_marks(&text).with_context(|| injected)
+    run(program, list, &["-e", &injected])
 }
 
-/// What strace with `options` prints for the calls of a list.
-fn run(program: &Path, list: &Path, options: &[&str]) -> Result<String> {
+/// The lines that strace with `options` prints for the calls of a list. On a busy machine it may
+/// attach too late, so a trace without its marks is made again.
+fn run(program: &Path, list: &Path, options: &[&str]) -> Result<Vec<String>> {
+    const TRIES: u32 = 3;
+    let mut tries = 1;
+    loop {
+        match between_marks(&run_once(program, list, options)?) {
+            Err(error) if tries == TRIES => return Err(error.context(options.join(" "))),
+            Err(_) => tries += 1,
+            whole => return whole,
+        }
+    }
+}
+
+fn run_once(program: &Path, list: &Path, options: &[&str]) -> Result<String> {
     let directory = temporary_directory()?;
     let gate = directory.join("gate");
     let output = directory.join("trace");
@@ -262,7 +274,7 @@ fn classes(program: &Path, directory: &Path) -> Result<String> {
             &list,
             &["-e", "inject=all:error=ENOSYS", "-e", &chosen],
         )?;
-        let chosen = lines.lines().filter(|l| l.contains(" = -1 EPERM "));
+        let chosen = lines.iter().filter(|l| l.contains(" = -1 EPERM "));
         let calls = chosen
             .filter_map(|l| l.split_once('('))
             .map(|(name, _)| name);
