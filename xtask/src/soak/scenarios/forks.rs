@@ -7,8 +7,9 @@ use crate::soak::figures::Figures;
 use crate::soak::ground::Ground;
 use crate::soak::tracer::good_end;
 
-/// In each run at most so long: the patience of who waits for it.
-const TURN: u64 = 30;
+/// In each run at most so long: where the machine cannot make as many a second, all of them take
+/// longer, and who waits for them has no patience for more.
+const TURN: u64 = 10;
 
 /// For `seconds` in all.
 pub(in crate::soak) fn forks(ground: &mut Ground, seconds: u64) -> Result<Figures> {
