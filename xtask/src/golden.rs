@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -217,7 +218,11 @@ fn attached(fixture: &mut Child, output: &Path, gate: &Path, options: &[&str]) -
         let _ = strace.kill();
         return Err(error);
     }
-    fs::write(gate, [1; 4096])?;
+    // The file is mapped: it is not to be shorter at any time.
+    fs::OpenOptions::new()
+        .write(true)
+        .open(gate)?
+        .write_all(&[1])?;
     strace.wait()?;
     Ok(())
 }
