@@ -159,10 +159,7 @@ fn a_live_run_goes_to_a_file_whose_name_says_the_format() {
         "-o",
         &file,
     ];
-    let run = place
-        .tracer(&args)
-        .launching("/bin/cat", &[&read])
-        .run();
+    let run = place.tracer(&args).launching("/bin/cat", &[&read]).run();
     let _ = run.success();
     let text = std::fs::read_to_string(&file).expect("a trace");
     let mut schema = Schema::new(SCHEMA_TEXT);
@@ -170,9 +167,7 @@ fn a_live_run_goes_to_a_file_whose_name_says_the_format() {
     for object in &objects {
         schema.check(object).unwrap_or_else(|e| panic!("{e}"));
     }
-    let opened = objects
-        .iter()
-        .find(|o| o["args"][1]["value"] == *read);
+    let opened = objects.iter().find(|o| o["args"][1]["value"] == *read);
     let opened = opened.expect("cat opens its argument");
     assert_eq!(
         (&opened["syscall"], &opened["status"]),

@@ -4,6 +4,8 @@
 //! one call path lie close together: here a piece of the stack is copied at a time, and most
 //! callers are within the first.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::helpers::generated::bpf_probe_read_user as read_user_raw;
 use tracer_common::{
     capture::{CaptureHeader, STACK_ARG, STACK_FRAMES, kind, status},
@@ -12,7 +14,7 @@ use tracer_common::{
 
 use crate::{
     emit::{bounded, opaque},
-    maps::{PROGRESS, SCRATCH, slot},
+    maps::{PROGRESS, SCRATCH},
 };
 
 /// Where a thread is, and on which stack.
@@ -32,8 +34,6 @@ const ADDRESSES: usize = CAPTURE + size_of::<CaptureHeader>();
 const PIECE: usize = 1024;
 /// Bytes of a piece; a power of two.
 const PIECE_LEN: u64 = 512;
-/// Largest offset of a goroutine's id: a piece holds it.
-const LAST_GOID: u32 = 248;
 /// Pieces that are read at most.
 const PIECES: u64 = 6;
 const PAGE: u64 = 4096;
@@ -48,16 +48,39 @@ const FIRST_PAGE: u64 = 4096;
 /// its id.
 #[inline(always)]
 pub fn owner(g_goid: u32, g: u64, stack_pointer: u64) -> Option<u64> {
-    if g < FIRST_PAGE || g_goid < 16 || g_goid > LAST_GOID {
+    if g < FIRST_PAGE {
         return None;
     }
-    let record = SCRATCH.get_ptr_mut(slot::ENTER)?.cast::<u8>();
-    let len = bounded::<0x1ff>(u64::from(g_goid) + 8);
-    // SAFETY: the piece is far below the scratch buffer's size.
-    let failed = unsafe { read_user_raw(record.add(PIECE).cast(), len as u32, g as *const _) };
-    let on_it = word(record, 0) < stack_pointer && stack_pointer <= word(record, 8);
-    let goid = word(record, u64::from(g_goid));
-    (failed == 0 && on_it && goid != 0).then_some(goid)
+    let goid = running_goroutine(g, stack_pointer, u64::from(g_goid));
+    (goid != 0).then_some(goid)
+}
+
+/// Where Go has put `g.goid`: up to 1.22, and from 1.23 on. A stack slot must be loaded from a
+/// place that is known beforehand.
+const OLD_GOID: usize = 152;
+const NEW_GOID: usize = 160;
+
+/// As [`owner`], or 0. What is read goes to the stack, whose place the kernel's check of copied
+/// memory (mm/usercopy.c) finds at once: in a map that takes it half as long as all the rest. A
+/// function of its own, for its stack.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn running_goroutine(g: u64, stack_pointer: u64, g_goid: u64) -> u64 {
+    type Head = [u64; NEW_GOID / 8 + 1];
+    let mut head = MaybeUninit::<Head>::uninit();
+    let size = size_of::<Head>() as u32;
+    // SAFETY: the helper checks the address, and writes no more than `head` has room for.
+    let failed = unsafe { read_user_raw(head.as_mut_ptr().cast(), size, g as *const _) };
+    // SAFETY: the helper writes all of it, zeros if it fails.
+    let word = |at: usize| unsafe { head.as_ptr().cast::<u64>().add(at / 8).read() };
+    if failed != 0 || word(0) >= stack_pointer || stack_pointer > word(8) {
+        return 0;
+    }
+    match g_goid as usize {
+        OLD_GOID => word(OLD_GOID),
+        NEW_GOID => word(NEW_GOID),
+        _ => 0,
+    }
 }
 
 /// Writes a [`kind::STACK`] into the record of a slot, and returns its length in bytes. The

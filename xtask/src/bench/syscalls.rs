@@ -67,9 +67,10 @@ pub(super) fn measure(setting: &Setting, pace: Pace) -> Result<Part> {
         .iter()
         .flat_map(|kind| ratios(&rounds, kind))
         .collect();
-    part.figures.extend(ADDED.iter().filter_map(|(kind, by, than, limit)| {
-        rounds.added_ns(kind, label(by), than.map(label), Target::AtMost(*limit))
-    }));
+    part.figures
+        .extend(ADDED.iter().filter_map(|(kind, by, than, limit)| {
+            rounds.added_ns(kind, label(by), than.map(label), Target::AtMost(*limit))
+        }));
     part.notes = rounds.notes();
     part.notes.push(
         "strace --seccomp-bpf leaves calls it does not trace alone: that beats every tracepoint"
@@ -109,7 +110,9 @@ mod tests {
 
     #[test]
     fn every_comparison_names_rows_that_exist() {
-        let added = ADDED.iter().flat_map(|(_, by, than, _)| [Some(by), than.as_ref()]);
+        let added = ADDED
+            .iter()
+            .flat_map(|(_, by, than, _)| [Some(by), than.as_ref()]);
         let compared = RATIOS.iter().flat_map(|(over, under, _)| [over, under]);
         for id in compared.chain(added.flatten()) {
             let known = PEERS.iter().any(|peer| peer.id == *id);

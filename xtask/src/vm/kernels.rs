@@ -238,7 +238,9 @@ fn of_both<'a>(
     kernel: &'a BTreeMap<String, String>,
 ) -> BTreeMap<&'a str, &'a str> {
     let tests = arch.into_iter().flatten().chain(kernel);
-    tests.map(|(test, why)| (test.as_str(), why.as_str())).collect()
+    tests
+        .map(|(test, why)| (test.as_str(), why.as_str()))
+        .collect()
 }
 
 impl Kernel {

@@ -202,7 +202,11 @@ fn problems_of(matrix: &Matrix, guest: &Guest<'_>, all_tests: bool) -> Vec<Strin
     }
     let skips = matrix.skips(kernel);
     for (name, test) in &report.tests {
-        lines.extend(problem_of_test(skips.get(name.as_str()).copied(), name, test));
+        lines.extend(problem_of_test(
+            skips.get(name.as_str()).copied(),
+            name,
+            test,
+        ));
     }
     let is_run = |name: &str| report.tests.contains_key(name);
     if all_tests && guest.failure.is_none() {
