@@ -244,8 +244,8 @@ extern "C" fn capture_rule(call: u64, index: u64) -> u64 {
     let id = id(rule, captures.slot);
     match rule.kind & !kind::FOLLOW {
         kind::STRING => capture_string(id, address, MAX_CAPTURE as u64),
-        kind::BUFFER => capture_bytes(id, address, length(rule, progress), limit),
-        kind::STRUCT => capture_bytes(id, address, length(rule, progress), MAX_CAPTURE as u64),
+        kind::BUFFER => capture_data(id, address, length(rule, progress), limit),
+        kind::STRUCT => capture_data(id, address, length(rule, progress), MAX_CAPTURE as u64),
         kind::IOVEC => capture_iovec(id, address, arg(progress, rule.len_arg)),
         kind::STRINGS => capture_strings(id, address),
         kind::COUNT => capture_count(id, address),
@@ -337,6 +337,35 @@ extern "C" fn capture_bytes(id: u64, address: u64, wanted: u64, limit: u64) -> u
         return 0;
     };
     let Some(at) = captures.room() else { return 0 };
+    let size = clipped(wanted, limit);
+    // SAFETY: `at` and the bounded size stay within the scratch buffer: 0x3fff + 16 + 0x1fff.
+    let failed = unsafe {
+        let to = captures.record.add((at + HEADER) as usize);
+        read_user_raw(to.cast(), size as u32, address as *const _)
+    };
+    push_bytes(&captures, at, id, wanted, (failed == 0).then_some(size))
+}
+
+/// As [`capture_bytes`], cheaper for few bytes. It needs more of the stack, which those that call
+/// each other have not got.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn capture_data(id: u64, address: u64, wanted: u64, limit: u64) -> u64 {
+    let size = clipped(wanted, limit);
+    if size > SMALL {
+        return capture_bytes(id, address, wanted, limit);
+    }
+    let Some(captures) = Captures::of(id) else {
+        return 0;
+    };
+    let Some(at) = captures.room() else { return 0 };
+    // SAFETY: as in `capture_bytes`.
+    let failed = unsafe { read_small(captures.record.add((at + HEADER) as usize), size, address) };
+    push_bytes(&captures, at, id, wanted, (failed == 0).then_some(size))
+}
+
+#[inline(always)]
+fn clipped(wanted: u64, limit: u64) -> u64 {
     let mut size = wanted;
     if size > limit {
         size = limit;
@@ -344,41 +373,24 @@ extern "C" fn capture_bytes(id: u64, address: u64, wanted: u64, limit: u64) -> u
     if size > MAX_MESSAGE as u64 {
         size = MAX_MESSAGE as u64;
     }
-    let size = bounded::<COPY_MASK>(size);
+    bounded::<COPY_MASK>(size)
+}
+
+/// Says how many of the wanted bytes were copied; `None` when they could not be read.
+#[inline(always)]
+fn push_bytes(captures: &Captures, at: u64, id: u64, wanted: u64, copied: Option<u64>) -> u64 {
+    let (state, len) = match copied {
+        None => (status::FAULT, 0),
+        Some(size) if size < wanted => (status::TRUNCATED, size),
+        Some(size) => (status::OK, size),
+    };
     let header = CaptureHeader {
+        status: state,
+        len: len as u32,
         wanted,
         ..header_of(id)
     };
-    // SAFETY: `at` and the bounded size stay within the scratch buffer: 0x3fff + 16 + 0x1fff.
-    let to = unsafe { captures.record.add((at + HEADER) as usize) };
-    let failed = match size {
-        // SAFETY: as above, with room for more than the size.
-        ..=SMALL => unsafe { read_small(to, size, address) },
-        // SAFETY: as above.
-        _ => unsafe { read_user_raw(to.cast(), size as u32, address as *const _) },
-    };
-    if failed != 0 {
-        return captures.push(
-            at,
-            CaptureHeader {
-                status: status::FAULT,
-                ..header
-            },
-        );
-    }
-    let state = if size < wanted {
-        status::TRUNCATED
-    } else {
-        status::OK
-    };
-    captures.push(
-        at,
-        CaptureHeader {
-            status: state,
-            len: size as u32,
-            ..header
-        },
-    )
+    captures.push(at, header)
 }
 
 /// Bytes that [`read_small`] reads at most; one more is a power of two.

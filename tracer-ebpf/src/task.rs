@@ -2,7 +2,7 @@
 
 use aya_ebpf::helpers::{
     bpf_get_current_task, bpf_get_current_task_btf, bpf_probe_read_kernel,
-    bpf_probe_read_kernel_buf,
+    bpf_probe_read_kernel_buf, generated::bpf_probe_read_kernel as read_kernel_raw,
 };
 
 use crate::constants;
@@ -56,30 +56,47 @@ impl Task {
         }
     }
 
+    /// As [`Task::read`], and zero where it fails. What is not there has a value all the way, so that
+    /// the compiler has no reason to go on with a register that nobody set.
+    #[inline(always)]
+    fn word<T: Copy + Default>(self, offset: u32) -> T {
+        // SAFETY: as in `read`.
+        let field = unsafe { self.ptr.add(offset as usize).cast::<T>() };
+        if self.typed {
+            // SAFETY: as in `read`.
+            return unsafe { field.read_volatile() };
+        }
+        let mut value = T::default();
+        // SAFETY: the helper checks the address, and fills with zeros what it cannot read.
+        unsafe {
+            let to = (&raw mut value).cast();
+            read_kernel_raw(to, size_of::<T>() as u32, field.cast());
+        }
+        value
+    }
+
     /// Whether a filter of seccomp, or its strict mode, stands before its calls.
     #[inline(always)]
     pub fn is_confined(self) -> bool {
-        self.read::<u32>(constants::task_seccomp_mode())
-            .unwrap_or(0)
-            != 0
+        self.word::<u32>(constants::task_seccomp_mode()) != 0
     }
 
     /// Thread id.
     #[inline(always)]
     pub fn tid(self) -> u32 {
-        self.read(constants::task_pid()).unwrap_or(0)
+        self.word(constants::task_pid())
     }
 
     /// Process id.
     #[inline(always)]
     pub fn tgid(self) -> u32 {
-        self.read(constants::task_tgid()).unwrap_or(0)
+        self.word(constants::task_tgid())
     }
 
     /// `__state`: 0 is runnable.
     #[inline(always)]
     pub fn state(self) -> u32 {
-        self.read(constants::task_state()).unwrap_or(0)
+        self.word(constants::task_state())
     }
 
     /// Whether this is its last switch off the CPU.
@@ -91,7 +108,7 @@ impl Task {
     /// Exit status as `wait4` reports it.
     #[inline(always)]
     pub fn exit_code(self) -> u32 {
-        self.read(constants::task_exit_code()).unwrap_or(0)
+        self.word(constants::task_exit_code())
     }
 
     /// Whether no thread of the process is left alive.
@@ -125,13 +142,13 @@ impl Task {
     /// Whether the thread is past its last instruction.
     #[inline(always)]
     pub fn is_exiting(self) -> bool {
-        self.read::<u32>(constants::task_flags()).unwrap_or(0) & PF_EXITING != 0
+        self.word::<u32>(constants::task_flags()) & PF_EXITING != 0
     }
 
     /// Whether the thread blocks a signal.
     #[inline(always)]
     pub fn blocks(self, signo: u32) -> bool {
-        let blocked = self.read::<u64>(constants::task_blocked()).unwrap_or(0);
+        let blocked = self.word::<u64>(constants::task_blocked());
         blocked >> (signo.wrapping_sub(1) & 63) & 1 != 0
     }
 
@@ -146,7 +163,7 @@ impl Task {
     /// The thread pointer: `fs` base on x86, `tpidr_el0` on arm64.
     #[inline(always)]
     pub fn thread_pointer(self) -> u64 {
-        self.read(constants::task_thread_pointer()).unwrap_or(0)
+        self.word(constants::task_thread_pointer())
     }
 
     /// Whether the current syscall came through the 32-bit entry (`TS_COMPAT`,
@@ -154,7 +171,7 @@ impl Task {
     #[cfg(bpf_target_arch = "x86_64")]
     #[inline(always)]
     pub fn is_compat(self) -> bool {
-        self.read::<u32>(constants::task_ti_status()).unwrap_or(0) & 2 != 0
+        self.word::<u32>(constants::task_ti_status()) & 2 != 0
     }
 
     /// Name of the thread.

@@ -1,6 +1,9 @@
 //! Orders events by time, adds what they lack, and hands them to the sinks.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
+
+use aya::util::online_cpus;
 
 use super::cold::ColdEntries;
 use super::go_target::GoTarget;
@@ -9,6 +12,7 @@ use super::losses::RingLosses;
 use crate::cost::Captured;
 use crate::decode::{Decoded, GcRanges, LostRecords, decode};
 use crate::event::{Body, Event, unread};
+use crate::process::MappingEvents;
 use crate::sink::{Sink, SinkError};
 use crate::symbol::Symbolizer;
 
@@ -21,6 +25,8 @@ pub(super) struct Pump<'a> {
     /// Decoded, not yet handed on.
     pending: Vec<Event>,
     symbolizer: Option<Symbolizer>,
+    /// For targets that may end before their mappings are read.
+    mappings: Option<MappingEvents>,
     /// Names precede the first stack that needs them.
     names_at_once: bool,
     pub(super) go: HashMap<u32, GoTarget>,
@@ -53,6 +59,7 @@ impl<'a> Pump<'a> {
             sinks,
             pending: Vec::new(),
             symbolizer: stacks.then(Symbolizer::new),
+            mappings: None,
             names_at_once,
             go: HashMap::new(),
             live: HashSet::new(),
@@ -76,6 +83,18 @@ impl<'a> Pump<'a> {
         if let Some(symbolizer) = &mut self.symbolizer {
             symbolizer.attach(pid);
         }
+    }
+
+    /// Listens to what is mapped from now on, if addresses are to be named.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub(super) fn listen_to_mappings(&mut self) -> io::Result<()> {
+        if self.symbolizer.is_some() {
+            let cpus = online_cpus().map_err(|(_, error)| error)?;
+            self.mappings = Some(MappingEvents::listen(&cpus)?);
+        }
+        Ok(())
     }
 
     /// Takes one record from the ring buffer.
@@ -149,6 +168,9 @@ impl<'a> Pump<'a> {
     /// # Errors
     /// The first sink's that takes no more.
     pub(super) fn release(&mut self, until_ns: u64) -> Result<(), SinkError> {
+        if let (Some(mappings), Some(symbolizer)) = (&mut self.mappings, &mut self.symbolizer) {
+            symbolizer.told(mappings.take());
+        }
         self.pending.sort_by_key(|e| e.time_ns);
         let until_ns = self.cold.hold(until_ns, self.pending.len());
         self.released_ns = self.released_ns.max(until_ns);
@@ -237,6 +259,13 @@ impl<'a> Pump<'a> {
             return Vec::new();
         };
         let mut notices = Vec::new();
+        let lost = self.mappings.as_ref().map_or(0, MappingEvents::lost);
+        if lost != 0 {
+            notices.push(format!(
+                "{lost} mappings of short-lived processes were not seen: some of their functions \
+                 may have no names"
+            ));
+        }
         if stats.kernel_hidden {
             notices.push(
                 "kernel addresses are hidden (kernel.kptr_restrict): kernel frames have no names"

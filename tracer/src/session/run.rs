@@ -155,6 +155,9 @@ impl<'a> Session<'a> {
             self.kernel.set_target(pid, flags).map_err(refused)?;
             self.pump.live.insert(pid);
         }
+        if launched.is_some() || self.plan.follow {
+            self.listen_to_mappings();
+        }
         self.attach_go(target)?;
         let hz = u64::from(self.hz());
         self.captured.attach(&mut self.kernel, hz)?;
@@ -168,6 +171,15 @@ impl<'a> Session<'a> {
             }
         }
         Ok(())
+    }
+
+    fn listen_to_mappings(&mut self) {
+        if let Err(error) = self.pump.listen_to_mappings() {
+            self.notice(&format!(
+                "functions of processes that live for a short time may have no names: perf events \
+                 cannot be had: {error}"
+            ));
+        }
     }
 
     /// Who ended before the probe on exits was attached would stay a target, and whoever got the pid
