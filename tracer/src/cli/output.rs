@@ -61,23 +61,41 @@ impl OutputArgs {
         command: &str,
         available: &[&'a str],
     ) -> Result<&'a str, ExpectedError> {
+        let ends: Vec<_> = available.iter().map(std::slice::from_ref).collect();
+        let formats: Vec<_> = available.iter().copied().zip(ends).collect();
+        let at = self.format_at(command, &formats)?;
+        Ok(available.get(at).copied().unwrap_or("text"))
+    }
+
+    /// As [`OutputArgs::format`], for formats that have names and ends of file names (without the
+    /// dot before them) of which the longest that fits decides: the index into `available`.
+    ///
+    /// # Errors
+    /// When `command` has no such format.
+    pub fn format_at(
+        &self,
+        command: &str,
+        available: &[(&str, &[&str])],
+    ) -> Result<usize, ExpectedError> {
         if let Some(name) = &self.format {
-            return available
-                .iter()
-                .find(|f| *f == name)
-                .copied()
-                .ok_or_else(|| ExpectedError::NoSuchFormat {
-                    command: command.to_owned(),
-                    format: name.clone(),
-                    available: available.iter().map(|&f| f.to_owned()).collect(),
-                });
+            let named = available.iter().position(|(known, _)| known == name);
+            return named.ok_or_else(|| ExpectedError::NoSuchFormat {
+                command: command.to_owned(),
+                format: name.clone(),
+                available: available.iter().map(|f| f.0.to_owned()).collect(),
+            });
         }
-        let extension = self.file().and_then(|f| f.extension()?.to_str());
-        let by_extension = available.iter().find(|f| Some(**f) == extension);
-        Ok(by_extension
-            .or(available.first())
-            .copied()
-            .unwrap_or("text"))
+        let name = self.file().and_then(|f| f.file_name()?.to_str());
+        let fit = |end: &&&str| {
+            let stem = name.and_then(|name| name.strip_suffix(**end)?.strip_suffix('.'));
+            stem.is_some_and(|stem| !stem.is_empty())
+        };
+        let formats = available.iter().enumerate();
+        let fits = formats.filter_map(|(at, (_, ends))| {
+            let longest = ends.iter().filter(fit).map(|end| end.len()).max()?;
+            Some((longest, at))
+        });
+        Ok(fits.max().map_or(0, |(_, at)| at))
     }
 
     /// Opens the output. Files are private to the user, and an existing one is kept unless
@@ -125,6 +143,18 @@ mod tests {
         assert_eq!(pick(Some("a.svg"), Some("folded")).ok(), Some("folded"));
         assert_eq!(pick(Some("a.log"), None).ok(), Some("text"));
         assert_eq!(pick(Some("-"), None).ok(), Some("text"));
+        let named = [
+            ("text", &["txt"][..]),
+            ("json", &["json"]),
+            ("pprof", &["pb.gz", "pprof"]),
+            ("speedscope", &["speedscope.json"]),
+        ];
+        let pick_at = |file| named[args(Some(file), None).format_at("p", &named).expect("one")].0;
+        assert_eq!(pick_at("a/b.pb.gz"), "pprof");
+        assert_eq!(pick_at("b.speedscope.json"), "speedscope", "the longest");
+        assert_eq!(pick_at("b.json"), "json");
+        assert_eq!(pick_at("xpprof"), "text");
+        assert_eq!(pick_at(".json"), "text", "a name, not an extension");
         let error = pick(None, Some("pprof")).expect_err("not there");
         assert_eq!(
             error.to_string(),

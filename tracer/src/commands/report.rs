@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::execute::Exit;
 use super::gc::GcView;
-use super::profile::StackView;
+use super::profile::{ProfileView, StackView};
 use super::record::Kind;
 use super::sched::SchedView;
 use super::strace::{CountView, LineStyle, LineView};
@@ -26,8 +26,6 @@ Examples:
   tracer report a.trc                     everything that was recorded, as text
   tracer report profile a.trc -o cpu.svg  one part, in any format of that command
   tracer report strace -T -tt a.trc       with the options of that command
-  tracer report strace -c --by path a.trc
-                                          the table of recorded calls, by file
 ";
 
 const OVERHEAD: &str = "\
@@ -54,7 +52,7 @@ pub enum KindArgs {
     /// The table of strace -c
     Count(PartArgs<CountView>),
     /// Where CPU time went
-    Profile(PartArgs<StackView>),
+    Profile(PartArgs<ProfileView>),
     /// Where threads waited
     #[command(name = "offcpu")]
     OffCpu(PartArgs<StackView>),
@@ -96,7 +94,7 @@ struct Defaults {
     #[command(flatten)]
     counts: CountView,
     #[command(flatten)]
-    stacks: StackView,
+    profile: ProfileView,
     #[command(flatten)]
     gc: GcView,
 }
@@ -123,13 +121,7 @@ impl KindArgs {
         };
         let recording = open(file)?;
         let kind = self.kind_in(&recording.start).unwrap_or(kind);
-        if !recording.start.kinds.iter().any(|k| k == kind.recorded()) {
-            return Err(ExpectedError::NoResult {
-                result: format!("{} in {}", kind.recorded(), file.display()),
-                why: format!("it was recorded with {}", recording.start.kinds.join(", ")),
-            }
-            .into());
-        }
+        recording.demand(kind, file)?;
         let sink = match &self {
             Self::Strace(part) if part.view.summary_only => {
                 strace::call_count_sink(&part.view.counts, &part.output)?
@@ -196,11 +188,11 @@ fn everything(file: &Path) -> anyhow::Result<Exit> {
         let mut sinks = match kind.as_str() {
             "strace" => [lines(&defaults.lines, &output)?],
             "strace -c" => [strace::count_sink(&defaults.counts, &output)?],
-            "profile" => [profile::sink(&defaults.stacks, &output)?],
-            "offcpu" => [offcpu::sink(&defaults.stacks, &output)?],
+            "profile" => [profile::sink(&defaults.profile, &output)?],
+            "offcpu" => [offcpu::sink(&defaults.profile.stacks, &output)?],
             "sched" => [sched::sink(
                 &SchedView {
-                    top: defaults.stacks.top,
+                    top: defaults.profile.stacks.top,
                 },
                 &output,
             )?],
@@ -217,13 +209,29 @@ fn everything(file: &Path) -> anyhow::Result<Exit> {
 }
 
 /// An opened recording and its first event.
-struct Recording {
+pub(super) struct Recording {
     first: Event,
     start: RunStart,
     rest: Reader<BufReader<File>>,
 }
 
-fn open(file: &Path) -> anyhow::Result<Recording> {
+impl Recording {
+    /// That it has a part.
+    ///
+    /// # Errors
+    /// When it has not.
+    pub(super) fn demand(&self, kind: Kind, file: &Path) -> Result<(), ExpectedError> {
+        if self.start.kinds.iter().any(|k| k == kind.recorded()) {
+            return Ok(());
+        }
+        Err(ExpectedError::NoResult {
+            result: format!("{} in {}", kind.recorded(), file.display()),
+            why: format!("it was recorded with {}", self.start.kinds.join(", ")),
+        })
+    }
+}
+
+pub(super) fn open(file: &Path) -> anyhow::Result<Recording> {
     let mut rest = Reader::open(file).map_err(ExpectedError::from)?;
     let first = match rest.next() {
         Some(Ok(event)) => event,
@@ -247,7 +255,7 @@ fn empty(file: &Path) -> ExpectedError {
     }
 }
 
-fn replay(recording: Recording, sinks: &mut [Box<dyn Sink>]) -> anyhow::Result<Exit> {
+pub(super) fn replay(recording: Recording, sinks: &mut [Box<dyn Sink>]) -> anyhow::Result<Exit> {
     let mut damage: Option<ReadError> = None;
     let first_ns = recording.first.time_ns;
     let mut last_ns = first_ns;

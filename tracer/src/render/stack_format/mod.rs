@@ -1,0 +1,12 @@
+//! Profiles in each of their formats: a file and a row in [`STACK_FORMATS`] for each.
+
+mod folded;
+mod json;
+mod pprof;
+mod svg;
+mod table;
+mod text;
+
+pub(super) use table::Shown;
+pub use table::{STACK_FORMATS, StackFormat};
+pub use text::StackText;
