@@ -1,8 +1,10 @@
 //! Profiles in each of their formats: a file and a row in [`STACK_FORMATS`] for each.
 
+mod firefox;
 mod folded;
 mod json;
 mod pprof;
+mod speedscope;
 mod svg;
 mod table;
 mod text;

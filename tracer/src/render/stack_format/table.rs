@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use super::{folded, json, pprof, svg, text};
+use super::{firefox, folded, json, pprof, speedscope, svg, text};
 use crate::analysis::HotRegions;
 use crate::render::StackOutput;
 use crate::report::StackProfile;
@@ -98,6 +98,20 @@ pub const STACK_FORMATS: &[StackFormat] = &[
         extensions: &["pb.gz", "pprof"],
         lines: true,
         write: pprof::write,
+        ..DOCUMENT
+    },
+    StackFormat {
+        name: "speedscope",
+        extensions: &["speedscope.json", "speedscope"],
+        lines: true,
+        write: speedscope::write,
+        ..DOCUMENT
+    },
+    StackFormat {
+        name: "firefox",
+        extensions: &["firefox.json", "firefox"],
+        lines: true,
+        write: firefox::write,
         ..DOCUMENT
     },
 ];
