@@ -2,6 +2,7 @@
 
 mod firefox;
 mod folded;
+mod html;
 mod json;
 mod pprof;
 mod speedscope;

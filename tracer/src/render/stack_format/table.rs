@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use super::{firefox, folded, json, pprof, speedscope, svg, text};
+use super::{firefox, folded, html, json, pprof, speedscope, svg, text};
 use crate::analysis::HotRegions;
 use crate::render::StackOutput;
 use crate::report::StackProfile;
@@ -84,6 +84,12 @@ pub const STACK_FORMATS: &[StackFormat] = &[
         name: "svg",
         extensions: &["svg"],
         write: svg::write,
+        ..DOCUMENT
+    },
+    StackFormat {
+        name: "html",
+        extensions: &["html", "htm"],
+        write: html::write,
         ..DOCUMENT
     },
     StackFormat {
