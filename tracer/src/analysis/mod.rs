@@ -17,6 +17,7 @@ mod on_cpu;
 mod peek;
 mod run_interval;
 mod stack_analysis;
+mod stack_diff;
 mod stack_fold;
 
 pub use functions::function_totals;
@@ -25,4 +26,5 @@ pub use off_cpu::OffCpu;
 pub use on_cpu::OnCpu;
 pub use peek::{Peek, peek};
 pub use stack_analysis::StackAnalysis;
+pub use stack_diff::{FunctionChange, StackDiff, scale_to};
 pub use stack_fold::{FoldedStack, FoldedStacks, StackDetail, StackFold, StackWeight, Weight};

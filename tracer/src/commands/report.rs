@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use super::diff::DiffArgs;
 use super::execute::Exit;
 use super::gc::GcView;
 use super::profile::{ProfileView, StackView};
@@ -26,6 +27,10 @@ Examples:
   tracer report a.trc                     everything that was recorded, as text
   tracer report profile a.trc -o cpu.svg  one part, in any format of that command
   tracer report strace -T -tt a.trc       with the options of that command
+  tracer report diff a.trc b.trc          functions that use more CPU time in b.trc than in a.trc
+  tracer report diff a.trc b.trc -o d.svg as a flame graph, red where it grew
+  tracer report strace -c --by path a.trc
+                                          the table of recorded calls, by file
 ";
 
 const OVERHEAD: &str = "\
@@ -38,10 +43,19 @@ A damaged recording is shown as far as it can be read, and the exit code is 6.";
 #[command(before_help = EXAMPLES, after_help = OVERHEAD, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct ReportArgs {
     #[command(subcommand)]
-    pub kind: Option<KindArgs>,
+    pub kind: Option<ReportKind>,
     /// Recording to show
     #[arg(required = true, value_name = "FILE")]
     pub file: Option<PathBuf>,
+}
+
+/// What to show.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ReportKind {
+    #[command(flatten)]
+    Part(KindArgs),
+    /// What grew from one recording to another
+    Diff(DiffArgs),
 }
 
 /// One part of a recording, with the options of the command that shows it.
@@ -102,7 +116,8 @@ struct Defaults {
 impl ReportArgs {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
         match (self.kind, self.file) {
-            (Some(kind), _) => kind.execute(),
+            (Some(ReportKind::Part(kind)), _) => kind.execute(),
+            (Some(ReportKind::Diff(diff)), _) => diff.execute(),
             (None, Some(file)) => everything(&file),
             (None, None) => Err(ExpectedError::Usage("no recording: give its FILE".into()).into()),
         }

@@ -12,11 +12,13 @@ pub use gc_line::{GcFormat, GcSink, GcSummarySink, gc_summary};
 pub use histogram::log2_histogram;
 pub use run_queue::{RunQueueFormat, RunQueueSink, run_queue_text};
 mod caption;
+mod stack_diff;
 mod stack_format;
 mod stack_sink;
 #[cfg(test)]
 mod stack_tests;
 
+pub use stack_diff::{DIFF_FORMATS, DiffOutput, WriteDiff};
 pub use stack_format::{STACK_FORMATS, StackFormat, StackText};
 pub use stack_sink::{StackBy, StackOutput, StackSink};
 pub mod call_group;

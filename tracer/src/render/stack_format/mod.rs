@@ -10,6 +10,8 @@ mod svg;
 mod table;
 mod text;
 
+pub(super) use folded::lines as folded_lines;
 pub(super) use table::Shown;
 pub use table::{STACK_FORMATS, StackFormat};
 pub use text::StackText;
+pub(super) use text::stack_line as function_label;
