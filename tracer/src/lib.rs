@@ -48,6 +48,7 @@ pub mod event;
 pub mod go;
 pub mod process;
 pub mod recording;
+pub mod redact;
 pub mod render;
 pub mod report;
 pub mod session;

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::RedactionArgs;
 use crate::error::ExpectedError;
 use crate::recording::create_file;
+use crate::sink::Sink;
 use crate::term::Terminal;
 
 /// Where and how.
@@ -22,6 +24,8 @@ pub struct OutputArgs {
     /// Replace the file if it exists
     #[arg(long)]
     pub force: bool,
+    #[command(flatten)]
+    pub redaction: RedactionArgs,
 }
 
 /// An opened output.
@@ -98,6 +102,16 @@ impl OutputArgs {
         Ok(fits.max().map_or(0, |(_, at)| at))
     }
 
+    /// What events go through on their way to a sink that writes this output: secrets are left out
+    /// of files.
+    #[must_use]
+    pub fn redacted(&self, sink: Box<dyn Sink>) -> Box<dyn Sink> {
+        match self.file() {
+            Some(_) => self.redaction.before(sink),
+            None => sink,
+        }
+    }
+
     /// Opens the output. Files are private to the user, and an existing one is kept unless
     /// `--force` or `replace` says otherwise.
     ///
@@ -130,7 +144,7 @@ mod tests {
         OutputArgs {
             output: output.map(Into::into),
             format: format.map(Into::into),
-            force: false,
+            ..OutputArgs::default()
         }
     }
 

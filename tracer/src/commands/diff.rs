@@ -91,7 +91,7 @@ impl DiffArgs {
             analysis,
             profile: Rc::clone(&profile),
         };
-        let exit = replay(recording, &mut [Box::new(whole)])?;
+        let exit = replay(recording, &mut [self.output.redacted(Box::new(whole))])?;
         let profile = profile.borrow_mut().take();
         let none = || ExpectedError::NoResult {
             result: format!("a profile in {}", file.display()),

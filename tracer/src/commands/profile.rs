@@ -137,7 +137,8 @@ impl StackView {
         self.resolve(command, output, 0)?;
         let opened = output.open(false)?;
         let shown = self.resolve(command, output, opened.width)?;
-        Ok(Box::new(make(shown, opened.out, &opened.name)))
+        let sink = make(shown, opened.out, &opened.name);
+        Ok(output.redacted(Box::new(sink)))
     }
 }
 
