@@ -18,6 +18,7 @@ const EXAMPLES: &str = "\
 Examples:
   tracer profile -p 812                    10 s of samples as a table of functions
   tracer profile -p 812 -d 30s -o cpu.svg  a flame graph to open in a browser
+  tracer profile -p 812 -o cpu.html        the same with tables and hot regions, one page
   tracer profile -p 812 -o cpu.pb.gz       for go tool pprof
   tracer profile -p 812 --peek json        callers and callees of functions with json in their names
   tracer profile -F 999 -- ./bench         a command, from its first instruction
