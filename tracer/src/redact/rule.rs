@@ -94,8 +94,8 @@ impl Redaction {
     /// Where the secrets are: in order, apart from each other, none empty.
     fn secrets(&self, bytes: &[u8]) -> Vec<Range<usize>> {
         let mut found: Vec<Range<usize>> = Vec::new();
-        for at in 0..bytes.len() {
-            if !matches!(bytes[at], b'=' | b':') || found.last().is_some_and(|f| at < f.end) {
+        for (at, byte) in bytes.iter().enumerate() {
+            if !matches!(byte, b'=' | b':') || found.last().is_some_and(|f| at < f.end) {
                 continue;
             }
             found.extend(named_value(bytes, at));
@@ -164,7 +164,7 @@ fn named_value(bytes: &[u8], at: usize) -> Option<Range<usize>> {
         return None;
     }
     let range = value(bytes, start);
-    let is_secret = !range.is_empty() && &bytes[range.clone()] != REDACTED.as_bytes();
+    let is_secret = !range.is_empty() && bytes[range.clone()] != *REDACTED.as_bytes();
     is_secret.then_some(range)
 }
 
