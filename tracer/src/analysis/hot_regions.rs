@@ -42,6 +42,7 @@ const ROWS: &[(HotClass, Origin, &[&str])] = &[
             "runtime.gcmark*",
             "runtime.gcSweep*",
             "runtime.gcWriteBarrier*",
+            "gcWriteBarrier*",
             "runtime.gcFlushBgCredit",
             "runtime.wbBufFlush*",
             "runtime.wbMove",
@@ -421,6 +422,8 @@ fn lead(tree: &StackTree, node: u32) -> u32 {
 /// Whether a function is neither of a library nor of what comes with Go.
 fn is_own(frame: &Frame) -> bool {
     match frame.kind {
+        // Names without a package are those of the runtime's assembly.
+        FrameKind::Go if !frame.name.contains('.') => false,
         FrameKind::Go => {
             let first = frame.name.split(['/', '.']).next().unwrap_or_default();
             !GO_STANDARD.contains(&first) || has_host(&frame.name)
@@ -540,6 +543,7 @@ mod tests {
             ("t;[n]main;[k]asm_exc_page_fault", None),
             // Names of one origin say nothing about another's.
             ("t;main.f;malloc", None),
+            ("t;main.f;gcWriteBarrier;runtime.wbBufFlush", Some(Gc)),
             ("t;[n]runtime.mallocgc", None),
             ("t;[n]mallocator", None),
         ];
