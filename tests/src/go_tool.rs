@@ -43,8 +43,8 @@ fn newest(releases: &Path) -> Option<PathBuf> {
         .flatten()
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
-            let version = name.split('.').map(|part| part.parse().ok()).collect();
-            Some((version?, entry.path().join("go")))
+            let version = name.split('.').map(|part| part.parse::<u32>().ok());
+            Some((version.collect::<Option<_>>()?, entry.path().join("go")))
         })
         .filter(|(_, root)| has_pprof(root))
         .collect();

@@ -1,5 +1,6 @@
 //! Where results go and in what format: common to all commands that have results.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -112,6 +113,13 @@ impl OutputArgs {
         }
     }
 
+    /// As [`OutputArgs::redacted`], for a text that is ready.
+    #[must_use]
+    pub fn redacted_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let rule = self.file().and_then(|_| self.redaction.rule());
+        rule.map_or(Cow::Borrowed(text), |rule| rule.text(text))
+    }
+
     /// Opens the output. Files are private to the user, and an existing one is kept unless
     /// `--force` or `replace` says otherwise.
     ///
@@ -146,6 +154,19 @@ mod tests {
             format: format.map(Into::into),
             ..OutputArgs::default()
         }
+    }
+
+    #[test]
+    fn files_have_no_secrets_unless_they_are_to() {
+        let text = |output, no_redact| {
+            let mut args = args(output, None);
+            args.redaction.no_redact = no_redact;
+            args.redacted_text("token=abc").into_owned()
+        };
+        assert_eq!(text(Some("a.txt"), false), "token=[redacted]");
+        assert_eq!(text(Some("a.txt"), true), "token=abc");
+        assert_eq!(text(Some("-"), false), "token=abc");
+        assert_eq!(text(None, false), "token=abc");
     }
 
     #[test]

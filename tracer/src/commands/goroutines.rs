@@ -1,6 +1,5 @@
 //! `tracer goroutines`: what the goroutines of a Go process do, without stopping it.
 
-use std::borrow::Cow;
 use std::io::Write;
 
 use anyhow::Context;
@@ -63,12 +62,7 @@ impl GoroutinesArgs {
             "json" => self.json(&process, &snapshot)?,
             _ => self.text(&process, &snapshot)?,
         };
-        let rule = self
-            .output
-            .file()
-            .and_then(|_| self.output.redaction.rule());
-        let text = rule.map_or(Cow::Borrowed(&*text), |rule| rule.text(&text));
-        write(&mut output, &text)?;
+        write(&mut output, &self.output.redacted_text(&text))?;
         if !self.quiet {
             term::notice(&closing_line(&snapshot, took_ns));
         }

@@ -100,17 +100,15 @@ pub struct CallView {
     pub counts: CountView,
 }
 
-/// Views with no options given.
+/// A view with no options given.
 #[derive(clap::Parser)]
-struct Defaults {
+struct Plain<V: Args> {
     #[command(flatten)]
-    lines: LineView,
-    #[command(flatten)]
-    counts: CountView,
-    #[command(flatten)]
-    profile: ProfileView,
-    #[command(flatten)]
-    gc: GcView,
+    view: V,
+}
+
+fn plain<V: Args>() -> V {
+    <Plain<V> as clap::Parser>::parse_from(["report"]).view
 }
 
 impl ReportArgs {
@@ -196,22 +194,16 @@ fn lines(view: &LineView, output: &OutputArgs) -> Result<Box<dyn Sink>, Expected
 /// Shows all parts, one after the other.
 fn everything(file: &Path) -> anyhow::Result<Exit> {
     let start = open(file)?.start;
-    let defaults = <Defaults as clap::Parser>::parse_from(["report"]);
     let output = OutputArgs::default();
     let mut exit = Exit::DONE;
     for kind in &start.kinds {
         let mut sinks = match kind.as_str() {
-            "strace" => [lines(&defaults.lines, &output)?],
-            "strace -c" => [strace::count_sink(&defaults.counts, &output)?],
-            "profile" => [profile::sink(&defaults.profile, &output)?],
-            "offcpu" => [offcpu::sink(&defaults.profile.stacks, &output)?],
-            "sched" => [sched::sink(
-                &SchedView {
-                    top: defaults.profile.stacks.top,
-                },
-                &output,
-            )?],
-            "gc" => [gc::sink(&defaults.gc, &output)?],
+            "strace" => [lines(&plain(), &output)?],
+            "strace -c" => [strace::count_sink(&plain(), &output)?],
+            "profile" => [profile::sink(&plain(), &output)?],
+            "offcpu" => [offcpu::sink(&plain(), &output)?],
+            "sched" => [sched::sink(&plain(), &output)?],
+            "gc" => [gc::sink(&plain(), &output)?],
             other => {
                 notice(&format!("{}: unknown part {other}", file.display()));
                 continue;
