@@ -116,6 +116,8 @@ fn strings_are_cut_where_s_says() {
         ("32", format!("\"{}\"...", &text[..32])),
         ("300", format!("\"{text}\"")),
         ("4096", format!("\"{text}\"")),
+        // More than is ever copied.
+        ("1000000", format!("\"{text}\"")),
     ];
     for (limit, shown) in cases {
         let options = ["-s", limit, "-e", "trace=read"];

@@ -48,6 +48,8 @@ constants! {
     WANT_CALL_STACK / want_call_stack: u32 = 0;
     /// 1 when each syscall that lasts long comes with the stack of its caller.
     WANT_SLOW_STACK / want_slow_stack: u32 = 0;
+    /// 1 when the kernel has the helper `bpf_get_current_task_btf`.
+    HAS_TYPED_TASK / has_typed_task: u32 = 0;
     /// CPUs whose slots may hold a syscall in flight.
     CPUS / cpus: u32 = 1;
     /// `task_struct.pid`

@@ -1,6 +1,9 @@
 //! Fields of `task_struct`, at the offsets of the running kernel.
 
-use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel, bpf_probe_read_kernel_buf};
+use aya_ebpf::helpers::{
+    bpf_get_current_task, bpf_get_current_task_btf, bpf_probe_read_kernel,
+    bpf_probe_read_kernel_buf,
+};
 
 use crate::constants;
 
@@ -29,6 +32,11 @@ impl Task {
     /// The running task.
     #[inline(always)]
     pub fn current() -> Self {
+        if constants::has_typed_task() != 0 {
+            // SAFETY: the helper has no preconditions.
+            let ptr = unsafe { bpf_get_current_task_btf() };
+            return Self::from_ptr(ptr.cast_const().cast());
+        }
         // SAFETY: the helper has no preconditions.
         let ptr = unsafe { bpf_get_current_task() } as *const u8;
         Self { ptr, typed: false }

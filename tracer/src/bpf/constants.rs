@@ -3,7 +3,7 @@
 use aya::EbpfLoader;
 use tracer_common::capture::{CaptureRules, phase};
 
-use super::{KernelTypeError, KernelTypes};
+use super::{Abilities, KernelTypeError, KernelTypes};
 
 /// One field per constant of `tracer-ebpf`'s `constants` module; see there for meanings.
 #[derive(Clone, Debug)]
@@ -79,6 +79,7 @@ impl Rodata {
         constants: &Constants,
         types: &KernelTypes<'_>,
         cpus: u32,
+        abilities: Abilities,
     ) -> Result<Self, KernelTypeError> {
         let task = |member| types.offset("task_struct", member);
         let signal = |member| types.offset("signal_struct", member);
@@ -102,6 +103,7 @@ impl Rodata {
             ("WANT_CALL_STACK", constants.want_call_stack.into()),
             ("WANT_SLOW_STACK", constants.want_slow_stack.into()),
             ("CPUS", cpus),
+            ("HAS_TYPED_TASK", abilities.typed_task.into()),
             ("TASK_PID", task("pid")?),
             ("TASK_SECCOMP_MODE", task("seccomp.mode")?),
             ("TASK_TGID", task("tgid")?),

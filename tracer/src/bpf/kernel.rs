@@ -135,7 +135,7 @@ impl Kernel {
         let data = std::fs::read(VMLINUX_BTF).map_err(BpfError::NoBtf)?;
         let types = KernelTypes::parse(&data, STRUCTURES)?;
         let cpus = possible_cpus()?;
-        let rodata = Rodata::new(constants, &types, cpus)?;
+        let rodata = Rodata::new(constants, &types, cpus, abilities)?;
         let btf = Btf::parse(&data, Endianness::default()).map_err(|e| BpfError::Btf(chain(&e)))?;
         let ring_bytes = sizes.ring_bytes.max(page_size()).next_power_of_two();
         let mut loader = EbpfLoader::new();

@@ -83,6 +83,7 @@ impl Probe {
         let Abilities {
             compare_exchange,
             steadier_by_perf,
+            ..
         } = abilities;
         match self.when {
             When::Always => true,
@@ -346,6 +347,7 @@ mod tests {
         let suiting = |compare_exchange, steadier_by_perf| {
             let abilities = Abilities {
                 compare_exchange,
+                typed_task: true,
                 steadier_by_perf,
             };
             // The steady form of `process_exec` is two programs.

@@ -36,6 +36,7 @@ const F_SLEEPABLE: u32 = 1 << 4;
 
 const FUNC_GET_STACKID: i32 = 27;
 const FUNC_GET_STACK: i32 = 67;
+const FUNC_GET_CURRENT_TASK_BTF: i32 = 158;
 const FUNC_GET_ATTACH_COOKIE: i32 = 174;
 /// `BPF_F_USER_STACK`.
 const F_USER_STACK: i32 = 1 << 8;
@@ -66,7 +67,8 @@ impl Features for RunningKernel {
             }
             Feature::CompareExchange => try_compare_exchange(),
             Feature::UnlockedMaps => try_unlocked_maps(),
-            Feature::AttachCookie => try_attach_cookie(),
+            Feature::TypedTask => try_helper(FUNC_GET_CURRENT_TASK_BTF),
+            Feature::AttachCookie => try_helper(FUNC_GET_ATTACH_COOKIE),
             Feature::GetStack => try_get_stack(),
             Feature::StackMap => try_stack_map(),
             Feature::UprobeMulti => try_uprobe_multi(0, libc::EBADF),
@@ -345,9 +347,10 @@ fn try_unlocked_maps() -> io::Result<()> {
     tried.map(drop)
 }
 
-fn try_attach_cookie() -> io::Result<()> {
+/// A helper that takes the context or nothing.
+fn try_helper(helper: i32) -> io::Result<()> {
     let program = Program {
-        body: &[call(FUNC_GET_ATTACH_COOKIE)],
+        body: &[call(helper)],
         ..Program::new(PROG_TYPE_KPROBE)
     };
     program.load().map(drop)

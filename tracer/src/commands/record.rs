@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::execute::{Exit, capture};
 use super::profile::DEFAULT_HZ;
+use super::strace::MAX_STRING_LIMIT;
 use crate::cli::{RedactionArgs, TargetArgs};
 use crate::cost::Policy;
 use crate::recording::Writer;
@@ -46,7 +47,7 @@ pub struct RecordArgs {
     #[arg(short = 'F', long = "frequency", value_name = "HZ", default_value_t = DEFAULT_HZ, value_parser = clap::value_parser!(u32).range(1..=9999))]
     pub hz: u32,
     /// Bytes of strings to record, for strace
-    #[arg(short = 's', long, value_name = "BYTES", default_value_t = 32, value_parser = clap::value_parser!(u32).range(0..=4096))]
+    #[arg(short = 's', long, value_name = "BYTES", default_value_t = 32)]
     pub string_limit: u32,
     /// Replace the file if it exists
     #[arg(long)]
@@ -104,7 +105,7 @@ impl Kind {
         match self {
             Self::Strace => Capture::SyscallStream {
                 syscalls: SyscallSet::ALL,
-                string_limit: args.string_limit,
+                string_limit: args.string_limit.min(MAX_STRING_LIMIT),
                 copied: SyscallSet::ALL,
                 goroutines: true,
                 stacks: CallStacks::None,

@@ -22,14 +22,17 @@ const SIZES: Sizes = Sizes {
 };
 const MODERN: Abilities = Abilities {
     compare_exchange: true,
+    typed_task: true,
     steadier_by_perf: false,
 };
 const OLD: Abilities = Abilities {
     compare_exchange: false,
+    typed_task: false,
     steadier_by_perf: false,
 };
 const STEADIER: Abilities = Abilities {
     compare_exchange: true,
+    typed_task: true,
     steadier_by_perf: true,
 };
 

@@ -42,6 +42,13 @@ impl StraceArgs {
             return self.kernel_counts(&expressions);
         }
         let destination = self.destination()?;
+        if self.lines.string_limit > MAX_STRING_LIMIT {
+            let limit = self.lines.string_limit;
+            self.notice(&format!(
+                "-s {limit}: the first {MAX_STRING_LIMIT} bytes of a buffer are copied; what is \
+                 longer ends in ..."
+            ));
+        }
         let options = self.line_options(&expressions)?;
         let json = !self.statistics.summary_only && json_format(&self.output)?.is_some();
         if json {
@@ -239,7 +246,7 @@ impl StraceArgs {
             string_limit: match (dumps, self.statistics.summary_only) {
                 (_, true) => 0,
                 (true, false) => MAX_STRING_LIMIT,
-                (false, false) => self.lines.string_limit,
+                (false, false) => self.lines.string_limit.min(MAX_STRING_LIMIT),
             },
             copied: self.copied(options),
             goroutines: self.lines.goroutines,
