@@ -188,7 +188,7 @@ fn value(bytes: &[u8], start: usize) -> Range<usize> {
                 0 | b'&' | b';' | b'"' | b'\'' | b'<' | b'>' | b'|' | b'`'
             )
     };
-    let len = rest.iter().position(|b| ends(b)).unwrap_or(rest.len());
+    let len = rest.iter().position(ends).unwrap_or(rest.len());
     start..start + len
 }
 
