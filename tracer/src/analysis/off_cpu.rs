@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use super::{
     run_interval::RunInterval,
-    stack_fold::{FoldedStack, StackFold, Weight},
+    stack_fold::{FoldedStack, StackDetail, StackFold, StackWeight, Weight},
 };
 use crate::event::{Body, Event, OffCpuStack};
-use crate::report::{OffCpuProfile, StackTimes, StateTimes, Unit, WaitState};
+use crate::report::{OffCpuProfile, StackTimes, StateTimes, ThreadStack, Unit, WaitState};
 
 /// Times of one stack in one state. Times in ns.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,11 +43,11 @@ pub struct OffCpu {
 }
 
 impl OffCpu {
-    /// With `threads`, each thread has its own root in the tree.
+    /// With stacks told apart as `detail` says.
     #[must_use]
-    pub fn new(threads: bool) -> Self {
+    pub fn new(detail: StackDetail) -> Self {
         Self {
-            fold: StackFold::new(Unit::Nanoseconds, threads),
+            fold: StackFold::new(Unit::Nanoseconds, detail),
             run: RunInterval::new(&["off_cpu_switch", "off_cpu_wakeup"]),
             states: BTreeMap::new(),
             user_missing: 0,
@@ -97,7 +97,14 @@ impl OffCpu {
         let states = std::mem::take(&mut self.states);
         let mut total = Times::default();
         states.values().for_each(|times| total.add(times));
-        let mut stacks: Vec<_> = folded.stacks.iter().map(stack_times).collect();
+        let by_thread = folded.stacks.iter().map(|s| ThreadStack {
+            node: s.node,
+            thread: s.thread,
+            count: s.weight.count,
+            value: s.weight.blocked_ns,
+        });
+        let by_thread = by_thread.collect();
+        let mut stacks = of_all_threads(&folded.stacks);
         stacks.sort_by_key(|s| (Reverse(s.blocked_ns), Reverse(s.runnable_ns), s.node));
         OffCpuProfile {
             run: self.run.finish(end, folded.counts, folded.over_limit),
@@ -108,6 +115,7 @@ impl OffCpu {
             user_missing: std::mem::take(&mut self.user_missing),
             states: states.into_iter().map(state_times).collect(),
             threads: folded.threads,
+            by_thread,
             stacks,
             tree: folded.tree,
         }
@@ -126,10 +134,20 @@ fn class(state: WaitState) -> u32 {
     state as u32
 }
 
-fn stack_times(&(node, class, times): &(u32, u32, Times)) -> StackTimes {
+/// Stacks of different threads are one here; those of different states are not.
+fn of_all_threads(stacks: &[StackWeight<Times>]) -> Vec<StackTimes> {
+    let same =
+        |a: &StackWeight<Times>, b: &StackWeight<Times>| (a.node, a.class) == (b.node, b.class);
+    let together = stacks.chunk_by(same);
+    together.map(stack_times).collect()
+}
+
+fn stack_times(of_threads: &[StackWeight<Times>]) -> StackTimes {
+    let mut times = Times::default();
+    of_threads.iter().for_each(|s| times.add(&s.weight));
     StackTimes {
-        node,
-        state: STATES[class as usize],
+        node: of_threads[0].node,
+        state: STATES[of_threads[0].class as usize],
         count: times.count,
         blocked_ns: times.blocked_ns,
         runnable_ns: times.runnable_ns,
@@ -187,7 +205,7 @@ mod tests {
             };
             event(Body::OffCpuStack(Box::new(stack)))
         };
-        let mut analysis = OffCpu::new(false);
+        let mut analysis = OffCpu::new(StackDetail::default());
         for waited in [wait(1), wait(2), wait(1)] {
             analysis.observe(&waited);
             analysis.observe(&event(Body::Losses(losses.clone())));

@@ -7,7 +7,7 @@ use super::profile::{DEFAULT_DURATION, StackView};
 use crate::cli::{OutputArgs, TargetArgs};
 use crate::cost::Policy;
 use crate::error::ExpectedError;
-use crate::render::OffCpuSink;
+use crate::render::{StackBy, StackSink};
 use crate::session::Capture;
 use crate::sink::Sink;
 
@@ -44,10 +44,11 @@ pub struct OffCpuArgs {
 
 /// The sink of an off-CPU profile.
 pub(super) fn sink(view: &StackView, output: &OutputArgs) -> Result<Box<dyn Sink>, ExpectedError> {
-    view.resolve("offcpu", output, 0)?;
-    let opened = output.open(false)?;
-    let shown = view.resolve("offcpu", output, opened.width)?;
-    Ok(Box::new(OffCpuSink::new(shown, opened.out, &opened.name)))
+    if view.by == Some(StackBy::Cpu) {
+        let why = "a wait is on no CPU: offcpu has tables --by thread and function";
+        return Err(ExpectedError::Usage(why.to_owned()));
+    }
+    view.sink("offcpu", output, StackSink::off_cpu)
 }
 
 impl OffCpuArgs {

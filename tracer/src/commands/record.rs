@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::execute::{Exit, capture};
 use super::profile::DEFAULT_HZ;
 use super::strace::MAX_STRING_LIMIT;
-use crate::cli::TargetArgs;
+use crate::cli::{RedactionArgs, TargetArgs};
 use crate::cost::Policy;
 use crate::recording::Writer;
 use crate::session::{CallStacks, Capture};
@@ -52,6 +52,8 @@ pub struct RecordArgs {
     /// Replace the file if it exists
     #[arg(long)]
     pub force: bool,
+    #[command(flatten)]
+    pub redaction: RedactionArgs,
     #[command(flatten)]
     pub target: TargetArgs,
 }
@@ -138,6 +140,6 @@ impl RecordArgs {
         plan.interval = self.interval;
         plan.go_optional = self.kind == DEFAULT_KINDS || kinds.len() > 1;
         let writer = Writer::create(&self.output, self.force)?;
-        capture(&plan, vec![Box::new(writer)])
+        capture(&plan, vec![self.redaction.before(Box::new(writer))])
     }
 }

@@ -1,11 +1,13 @@
 //! Results as plain data: what renderers accept.
 
+mod hot_region;
 mod profile;
 mod stack_tree;
 
+pub use hot_region::{HotClass, HotRegion, HotThresholds};
 pub use profile::{
-    FunctionTotal, OffCpuProfile, OnCpuProfile, ProfileRun, StackTimes, StateTimes, ThreadTotal,
-    WaitState,
+    CpuTotal, FunctionTotal, OffCpuProfile, OnCpuProfile, ProfileRun, StackProfile, StackTimes,
+    StateTimes, ThreadStack, ThreadTotal, WaitState,
 };
 pub use stack_tree::{Frame, FrameKind, Node, StackTree, StackTreeBuilder, Unit};
 pub mod histogram;

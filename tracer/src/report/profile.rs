@@ -11,6 +11,10 @@ pub struct ProfileRun {
     pub pids: Vec<u32>,
     /// The launched command, if any.
     pub command: Vec<String>,
+    /// The program of the first target that told it.
+    pub exe: Option<String>,
+    /// When what is covered began, in ns since 1970 UTC; 0 when unknown.
+    pub began_unix_ns: u64,
     /// Wall time covered, in ns.
     pub duration_ns: u64,
     /// Records that did not fit in a buffer or map.
@@ -46,6 +50,26 @@ pub struct ThreadTotal {
     pub value: u64,
 }
 
+/// What one thread has of one stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThreadStack {
+    /// Innermost node of the stack in the tree.
+    pub node: u32,
+    /// Index into the profile's threads.
+    pub thread: u32,
+    /// Samples, or waits.
+    pub count: u64,
+    /// In the unit of the tree.
+    pub value: u64,
+}
+
+/// Samples on one CPU.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CpuTotal {
+    pub cpu: u16,
+    pub value: u64,
+}
+
 /// Where CPU time goes, by samples.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OnCpuProfile {
@@ -59,6 +83,12 @@ pub struct OnCpuProfile {
     pub user_missing: u64,
     /// Most samples first.
     pub threads: Vec<ThreadTotal>,
+    /// By number.
+    pub cpus: Vec<CpuTotal>,
+    /// The samples again, each stack apart by thread; left out of the JSON document, whose tree
+    /// has them.
+    #[serde(skip)]
+    pub by_thread: Vec<ThreadStack>,
     /// Most own samples first.
     pub functions: Vec<FunctionTotal>,
     pub tree: StackTree,
@@ -148,8 +178,57 @@ pub struct OffCpuProfile {
     pub states: Vec<StateTimes>,
     /// Most blocked time first.
     pub threads: Vec<ThreadTotal>,
+    /// The waits again, each stack apart by thread; left out of the JSON document.
+    #[serde(skip)]
+    pub by_thread: Vec<ThreadStack>,
     /// Most blocked time first, then most runnable time.
     pub stacks: Vec<StackTimes>,
     /// Values are blocked time; stacks of preempted threads have value 0.
     pub tree: StackTree,
+}
+
+/// A profile of either kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum StackProfile {
+    OnCpu(OnCpuProfile),
+    OffCpu(OffCpuProfile),
+}
+
+impl StackProfile {
+    /// What it covers.
+    #[must_use]
+    pub const fn run(&self) -> &ProfileRun {
+        match self {
+            Self::OnCpu(profile) => &profile.run,
+            Self::OffCpu(profile) => &profile.run,
+        }
+    }
+
+    /// All stacks.
+    #[must_use]
+    pub const fn tree(&self) -> &StackTree {
+        match self {
+            Self::OnCpu(profile) => &profile.tree,
+            Self::OffCpu(profile) => &profile.tree,
+        }
+    }
+
+    /// Greatest value first.
+    #[must_use]
+    pub fn threads(&self) -> &[ThreadTotal] {
+        match self {
+            Self::OnCpu(profile) => &profile.threads,
+            Self::OffCpu(profile) => &profile.threads,
+        }
+    }
+
+    /// Each stack, apart by thread.
+    #[must_use]
+    pub fn by_thread(&self) -> &[ThreadStack] {
+        match self {
+            Self::OnCpu(profile) => &profile.by_thread,
+            Self::OffCpu(profile) => &profile.by_thread,
+        }
+    }
 }

@@ -321,7 +321,21 @@ impl StraceArgs {
         }
     }
 
+    /// The sinks of calls. Secrets are left out of files, and not of what a command reads.
     fn stream_sinks(
+        &self,
+        options: LineOptions,
+        destination: &Destination,
+    ) -> Result<Vec<Box<dyn Sink>>, ExpectedError> {
+        let sinks = self.bare_sinks(options, destination)?;
+        if matches!(destination, Destination::Stdout | Destination::Pipe(_)) {
+            return Ok(sinks);
+        }
+        let redacted = sinks.into_iter().map(|sink| self.output.redacted(sink));
+        Ok(redacted.collect())
+    }
+
+    fn bare_sinks(
         &self,
         options: LineOptions,
         destination: &Destination,

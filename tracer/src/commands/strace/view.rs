@@ -287,13 +287,10 @@ pub(in crate::commands) fn line_sink(
     };
     if let Some(format) = json {
         let sink = StraceJson::new(options, opened.out, &opened.name, format);
-        return Ok(Box::new(sink));
+        return Ok(output.redacted(Box::new(sink)));
     }
-    Ok(Box::new(StraceLines::new(
-        options,
-        opened.out,
-        &opened.name,
-    )))
+    let sink = StraceLines::new(options, opened.out, &opened.name);
+    Ok(output.redacted(Box::new(sink)))
 }
 
 /// The sink of the table of a recording.

@@ -1,9 +1,16 @@
 //! Profiles as text: tables for a terminal, with what limits their truth.
 
+mod hot;
+mod peek;
+mod tables;
+
 use std::io::{self, Write};
 
+use super::Shown;
+use crate::analysis::function_totals;
+use crate::render::{StackBy, StackOutput};
 use crate::report::{
-    Frame, FrameKind, FunctionTotal, OffCpuProfile, OnCpuProfile, ProfileRun, StackTimes,
+    Frame, FrameKind, OffCpuProfile, OnCpuProfile, ProfileRun, StackProfile, StackTimes, Unit,
 };
 use crate::term::is_control;
 
@@ -13,8 +20,26 @@ const STACK_FRAMES: usize = 24;
 /// Threads listed below a profile.
 const THREADS: usize = 5;
 
-/// Columns of a table of functions besides the function's name, a short module included.
-const OTHER_COLUMNS: usize = 53;
+/// What shares in a table are of.
+#[derive(Clone, Copy)]
+struct Whole {
+    value: u64,
+    unit: Unit,
+}
+
+impl Whole {
+    /// A value in its unit.
+    fn amount(self, value: u64) -> String {
+        match self.unit {
+            Unit::Samples => value.to_string(),
+            Unit::Nanoseconds => duration(value),
+        }
+    }
+
+    fn share(self, value: u64) -> String {
+        percent(value, self.value)
+    }
+}
 
 /// Layout of a text profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,15 +59,21 @@ impl Default for StackText {
     }
 }
 
+/// Writes the profile with what its options ask for.
+pub(super) fn write(shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
+    match shown.profile {
+        StackProfile::OnCpu(profile) => write_on_cpu(profile, shown.output, out),
+        StackProfile::OffCpu(profile) => write_off_cpu(profile, shown.output, out),
+    }
+}
+
 /// Writes functions by own samples.
-///
-/// # Errors
-/// Those of the writer.
-pub fn write_on_cpu(
+fn write_on_cpu(
     profile: &OnCpuProfile,
-    text: StackText,
-    out: &mut impl Write,
+    output: &StackOutput,
+    out: &mut dyn Write,
 ) -> io::Result<()> {
+    let text = output.text;
     let run = &profile.run;
     let rate = match profile.sample_hz {
         0 => String::new(),
@@ -58,9 +89,25 @@ pub fn write_on_cpu(
     )?;
     if profile.samples > 0 {
         writeln!(out)?;
-        write_functions(profile, text, out)?;
+        let of = Whole {
+            value: profile.samples,
+            unit: Unit::Samples,
+        };
+        match (&output.peek, output.by) {
+            (Some(regex), _) => peek::write(&profile.tree, regex, text, out)?,
+            (None, Some(StackBy::Thread)) => {
+                tables::write_threads(&profile.threads, of, text, out)?;
+            }
+            (None, Some(StackBy::Cpu)) => tables::write_cpus(&profile.cpus, of, out)?,
+            (None, Some(StackBy::Function) | None) => {
+                tables::write_functions(&profile.functions, of, text, out)?;
+            }
+        }
     }
-    write_threads(profile, text, out)?;
+    if output.by != Some(StackBy::Thread) {
+        write_threads(profile, text, out)?;
+    }
+    hot::write(&profile.tree, output, out)?;
     write_footers(run, out)?;
     if profile.user_missing > 0 {
         let missing = count(profile.user_missing, "sample", "samples");
@@ -70,52 +117,7 @@ pub fn write_on_cpu(
     Ok(())
 }
 
-fn write_functions(
-    profile: &OnCpuProfile,
-    text: StackText,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let shown = &profile.functions[..profile.functions.len().min(text.top)];
-    let widest = text.width.saturating_sub(OTHER_COLUMNS).max(20);
-    let names: Vec<String> = shown
-        .iter()
-        .map(|f| tail(&function_name(&f.frame), widest))
-        .collect();
-    let width = names.iter().map(|n| n.chars().count()).max().unwrap_or(0);
-    let width = width.max("FUNCTION".len());
-    let header = format!(
-        "{:>7} {:>8} {:>7} {:>8}  {:width$}  MODULE",
-        "SELF%", "SELF", "TOTAL%", "TOTAL", "FUNCTION"
-    );
-    writeln!(out, "{header}")?;
-    for (function, name) in shown.iter().zip(&names) {
-        let row = function_row(function, name, profile.samples, width);
-        writeln!(out, "{}", cut(&row, text.width))?;
-    }
-    let hidden = &profile.functions[shown.len()..];
-    if !hidden.is_empty() {
-        let own: u64 = hidden.iter().map(|f| f.own).sum();
-        let share = percent(own, profile.samples);
-        let hidden = count(hidden.len() as u64, "more function", "more functions");
-        writeln!(out, "{hidden} with {share} of samples as SELF")?;
-    }
-    Ok(())
-}
-
-fn function_row(function: &FunctionTotal, name: &str, samples: u64, width: usize) -> String {
-    let module = function.frame.module.as_deref();
-    let module = module.map_or_else(String::new, |path| clean(file_name(path)));
-    let row = format!(
-        "{:>7} {:>8} {:>7} {:>8}  {name:width$}  {module}",
-        percent(function.own, samples),
-        function.own,
-        percent(function.total, samples),
-        function.total,
-    );
-    row.trim_end().to_owned()
-}
-
-fn write_threads(profile: &OnCpuProfile, text: StackText, out: &mut impl Write) -> io::Result<()> {
+fn write_threads(profile: &OnCpuProfile, text: StackText, out: &mut dyn Write) -> io::Result<()> {
     if profile.threads.len() < 2 {
         return Ok(());
     }
@@ -147,13 +149,10 @@ fn write_threads(profile: &OnCpuProfile, text: StackText, out: &mut impl Write) 
 }
 
 /// Writes waiting time by state and by stack.
-///
-/// # Errors
-/// Those of the writer.
-pub fn write_off_cpu(
+fn write_off_cpu(
     profile: &OffCpuProfile,
-    text: StackText,
-    out: &mut impl Write,
+    output: &StackOutput,
+    out: &mut dyn Write,
 ) -> io::Result<()> {
     let run = &profile.run;
     writeln!(
@@ -174,7 +173,7 @@ pub fn write_off_cpu(
     }
     if profile.count > 0 {
         write_states(profile, out)?;
-        write_stacks(profile, text, out)?;
+        write_waits(profile, output, out)?;
     }
     write_footers(run, out)?;
     if profile.user_missing > 0 {
@@ -185,7 +184,32 @@ pub fn write_off_cpu(
     Ok(())
 }
 
-fn write_states(profile: &OffCpuProfile, out: &mut impl Write) -> io::Result<()> {
+/// Writes what the options ask for: stacks unless they say otherwise.
+fn write_waits(
+    profile: &OffCpuProfile,
+    output: &StackOutput,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let text = output.text;
+    let of = Whole {
+        value: profile.blocked_ns,
+        unit: Unit::Nanoseconds,
+    };
+    if output.peek.is_some() || output.by.is_some() {
+        writeln!(out)?;
+    }
+    match (&output.peek, output.by) {
+        (Some(regex), _) => peek::write(&profile.tree, regex, text, out),
+        (None, Some(StackBy::Function)) => {
+            tables::write_functions(&function_totals(&profile.tree), of, text, out)
+        }
+        (None, Some(StackBy::Thread)) => tables::write_threads(&profile.threads, of, text, out),
+        // Waits are not of a CPU.
+        (None, Some(StackBy::Cpu) | None) => write_stacks(profile, text, out),
+    }
+}
+
+fn write_states(profile: &OffCpuProfile, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "\n{:>10} {:>10} {:>10} {:>9}  STATE",
@@ -205,7 +229,7 @@ fn write_states(profile: &OffCpuProfile, out: &mut impl Write) -> io::Result<()>
     Ok(())
 }
 
-fn write_stacks(profile: &OffCpuProfile, text: StackText, out: &mut impl Write) -> io::Result<()> {
+fn write_stacks(profile: &OffCpuProfile, text: StackText, out: &mut dyn Write) -> io::Result<()> {
     for stack in profile.stacks.iter().take(text.top) {
         write_stack(profile, stack, text, out)?;
     }
@@ -225,7 +249,7 @@ fn write_stack(
     profile: &OffCpuProfile,
     stack: &StackTimes,
     text: StackText,
-    out: &mut impl Write,
+    out: &mut dyn Write,
 ) -> io::Result<()> {
     let runnable = match stack.runnable_ns {
         0 => String::new(),
@@ -254,7 +278,8 @@ fn write_stack(
     Ok(())
 }
 
-fn stack_line(frame: &Frame) -> String {
+/// A function with where it is from.
+pub(in crate::render) fn stack_line(frame: &Frame) -> String {
     let name = clean(&frame.name);
     match (&frame.module, frame.kind) {
         (Some(module), FrameKind::Native | FrameKind::Go | FrameKind::GoRuntime) => {
@@ -267,7 +292,7 @@ fn stack_line(frame: &Frame) -> String {
 }
 
 /// What the numbers above leave out.
-fn write_footers(run: &ProfileRun, out: &mut impl Write) -> io::Result<()> {
+fn write_footers(run: &ProfileRun, out: &mut dyn Write) -> io::Result<()> {
     if run.lost > 0 {
         let lost = count(run.lost, "record", "records");
         writeln!(out, "{lost} lost: buffers were full")?;
