@@ -54,3 +54,4 @@ pub mod sink;
 pub mod symbol;
 pub mod syscall;
 pub mod term;
+pub mod unwind;

@@ -14,6 +14,7 @@ mod off_cpu;
 mod on_cpu;
 mod run_interval;
 mod stack_fold;
+mod stack_roots;
 
 pub use off_cpu::OffCpu;
 pub use on_cpu::OnCpu;

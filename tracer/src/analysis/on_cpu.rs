@@ -6,8 +6,8 @@ use super::{
     run_interval::RunInterval,
     stack_fold::{FoldedStack, StackFold},
 };
-use crate::event::{Body, Event, Sample};
-use crate::report::{Frame, FrameKind, FunctionTotal, OnCpuProfile, StackTree, Unit};
+use crate::event::{Body, Event, Sample, StackEnd};
+use crate::report::{Frame, FrameKind, FunctionTotal, OnCpuProfile, ProfileRun, StackTree, Unit};
 
 /// Folds [`Body::Sample`] events into a profile.
 #[derive(Debug)]
@@ -44,14 +44,14 @@ impl OnCpu {
     fn add(&mut self, event: &Event, sample: &Sample) {
         self.samples += 1;
         self.truncated += u64::from(sample.truncated);
-        self.user_missing += u64::from(sample.user_missing);
+        self.user_missing += u64::from(sample.user_end == StackEnd::Missing);
         let stack = FoldedStack {
             pid: event.pid,
             tid: event.tid,
             comm: &sample.comm,
             kernel: &sample.kernel,
             user: &sample.user,
-            user_missing: sample.user_missing,
+            user_end: sample.user_end,
             truncated: sample.truncated,
             class: 0,
         };
@@ -62,7 +62,10 @@ impl OnCpu {
     pub fn finish(&mut self, end: &Event) -> OnCpuProfile {
         let folded = self.fold.finish();
         OnCpuProfile {
-            run: self.run.finish(end, folded.counts, folded.over_limit),
+            run: ProfileRun {
+                roots: folded.roots,
+                ..self.run.finish(end, folded.counts, folded.over_limit)
+            },
             samples: std::mem::take(&mut self.samples),
             sample_hz: self.run.sample_hz,
             truncated: std::mem::take(&mut self.truncated),

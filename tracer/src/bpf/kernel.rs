@@ -17,6 +17,8 @@ use super::constants::{Rodata, STRUCTURES};
 use super::error::chain;
 use super::missed::recursion_misses;
 use super::undisturbed::Undisturbed;
+use super::trial::tells_user_registers;
+use super::unwind_maps::UnwindChunks;
 use super::uprobe::UprobeLink;
 use super::{
     Abilities, Attach, BpfError, Constants, KernelTypes, PROBES, Probe, RunningKernel, VMLINUX_BTF,
@@ -49,11 +51,13 @@ pub struct Sizes {
     pub run_queue: bool,
     /// Whether slow calls come with stacks.
     pub slow_calls: bool,
+    /// Whether user stacks are walked with unwind tables.
+    pub unwinding: bool,
 }
 
 impl Sizes {
     /// The larger maps and whether they are needed.
-    const fn maps(&self) -> [(bool, &'static [&'static str]); 4] {
+    const fn maps(&self) -> [(bool, &'static [&'static str]); 6] {
         [
             (
                 self.off_cpu,
@@ -62,6 +66,8 @@ impl Sizes {
             (self.syscall_stats, &["SYSCALL_STATS", "SPILLED"]),
             (self.run_queue, &["RUNNABLE", "RUN_QUEUE"]),
             (self.slow_calls, &["CALL_BEGAN"]),
+            (self.unwinding, &["UNWIND_CHUNKS", "UNWIND_PROCESSES"]),
+            (self.unwinding && self.off_cpu, &["UNWOUND_STACKS"]),
         ]
     }
 }
@@ -88,6 +94,7 @@ pub struct Kernel {
     attached: Vec<&'static str>,
     /// User probes by process.
     uprobes: Vec<(u32, &'static Probe, UprobeLink)>,
+    pub(super) unwind_chunks: UnwindChunks,
 }
 
 /// What the programs log, as notices.
@@ -119,11 +126,11 @@ impl Kernel {
     /// # Errors
     /// When the kernel lacks BTF or refuses the maps.
     pub fn load(constants: &Constants, sizes: Sizes) -> Result<Self, BpfError> {
-        Self::load_for(
-            constants,
-            sizes,
-            Abilities::tried(&RunningKernel::default()),
-        )
+        let abilities = Abilities {
+            unwinding: sizes.unwinding,
+            ..Abilities::tried(&RunningKernel::default())
+        };
+        Self::load_for(constants, sizes, abilities)
     }
 
     /// As [`Kernel::load`], on a kernel of which no more is used than `abilities`.
@@ -135,7 +142,11 @@ impl Kernel {
         let data = std::fs::read(VMLINUX_BTF).map_err(BpfError::NoBtf)?;
         let types = KernelTypes::parse(&data, STRUCTURES)?;
         let cpus = possible_cpus()?;
-        let rodata = Rodata::new(constants, &types, cpus)?;
+        let registers = match sizes.unwinding {
+            true => registers_on_stack(),
+            false => 0,
+        };
+        let rodata = Rodata::new(constants, &types, cpus, registers)?;
         let btf = Btf::parse(&data, Endianness::default()).map_err(|e| BpfError::Btf(chain(&e)))?;
         let ring_bytes = sizes.ring_bytes.max(page_size()).next_power_of_two();
         let mut loader = EbpfLoader::new();
@@ -168,6 +179,7 @@ impl Kernel {
             missed: [0; ProbeId::COUNT],
             attached: Vec::new(),
             uprobes: Vec::new(),
+            unwind_chunks: UnwindChunks::default(),
         };
         kernel.set_capture_rules(&constants.capture_rules)?;
         Ok(kernel)
@@ -183,6 +195,12 @@ impl Kernel {
     #[must_use]
     pub const fn suits(&self, probe: &Probe) -> bool {
         probe.suits(self.abilities)
+    }
+
+    /// Has user stacks walked along frame pointers alone, whatever was asked for at first. To be
+    /// called before anything is attached.
+    pub fn follow_pointers(&mut self) {
+        self.abilities.unwinding = false;
     }
 
     /// Loads a program, which has the kernel check it. It may be loaded already.
@@ -444,7 +462,7 @@ impl Kernel {
         wanted.then(Undisturbed::begin).flatten()
     }
 
-    fn insert<V: aya::Pod>(
+    pub(super) fn insert<V: aya::Pod>(
         &mut self,
         name: &'static str,
         key: u32,
@@ -578,6 +596,18 @@ pub(super) fn map_error(map: &'static str, source: MapError) -> BpfError {
 fn possible_cpus() -> Result<u32, BpfError> {
     let cpus = aya::util::nr_cpus().map_err(|(_, e)| BpfError::Cpus(e))?;
     Ok(u32::try_from(cpus).unwrap_or(1))
+}
+
+/// Where the user registers are on a kernel stack, where no helper tells: below its end, which is
+/// 16 KiB up on x86_64 (`THREAD_SIZE`, arch/x86/include/asm/page_64_types.h), 21 words
+/// (`struct pt_regs`). A kernel that is built otherwise (with KASAN) has other values there, which
+/// the programs notice. 0 where a helper tells.
+fn registers_on_stack() -> u32 {
+    if tells_user_registers() {
+        0
+    } else {
+        (16 << 10) - 21 * 8
+    }
 }
 
 fn page_size() -> u32 {

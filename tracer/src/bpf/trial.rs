@@ -37,6 +37,8 @@ const F_SLEEPABLE: u32 = 1 << 4;
 const FUNC_GET_STACKID: i32 = 27;
 const FUNC_GET_STACK: i32 = 67;
 const FUNC_GET_ATTACH_COOKIE: i32 = 174;
+const FUNC_GET_CURRENT_TASK_BTF: i32 = 158;
+const FUNC_TASK_PT_REGS: i32 = 175;
 /// `BPF_F_USER_STACK`.
 const F_USER_STACK: i32 = 1 << 8;
 
@@ -107,6 +109,7 @@ impl RunningKernel {
             syscall_stats: false,
             run_queue: false,
             slow_calls: false,
+            unwinding: false,
         };
         Kernel::load_for(&constants, sizes, Abilities::tried(self))
     }
@@ -351,6 +354,20 @@ fn try_attach_cookie() -> io::Result<()> {
         ..Program::new(PROG_TYPE_KPROBE)
     };
     program.load().map(drop)
+}
+
+/// Whether programs are told where a task's user registers are: helper `bpf_task_pt_regs` (Linux
+/// 5.15).
+pub(super) fn tells_user_registers() -> bool {
+    let program = Program {
+        body: &[
+            call(FUNC_GET_CURRENT_TASK_BTF),
+            instruction(0xbf, 1, 0, 0),
+            call(FUNC_TASK_PT_REGS),
+        ],
+        ..Program::new(PROG_TYPE_PERF_EVENT)
+    };
+    program.load().is_ok()
 }
 
 fn try_get_stack() -> io::Result<()> {

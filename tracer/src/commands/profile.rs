@@ -1,13 +1,13 @@
 //! `tracer profile`: where CPU time goes.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::execute::{Exit, capture};
 use crate::cli::{OutputArgs, TargetArgs};
 use crate::cost::Policy;
 use crate::error::ExpectedError;
 use crate::render::{OnCpuSink, StackFormat, StackOutput, StackText};
-use crate::session::Capture;
+use crate::session::{Capture, StackWalk};
 use crate::sink::Sink;
 
 const EXAMPLES: &str = "\
@@ -23,7 +23,8 @@ Overhead: at 99 Hz not measurable; at 999 Hz 3 to 5 % of the sampled CPUs. Beyon
 the run ends with what it has.
 
 A sample is taken on every CPU -F times a second; those in which the target runs count. User
-stacks follow frame pointers (Go keeps them; C and C++ need -fno-omit-frame-pointer).";
+stacks follow frame pointers in Go code and unwind tables (.eh_frame) in all other, which needs no
+frame pointers, on x86-64. The footer tells what share of stacks reach their root.";
 
 /// Samples a second and CPU where none are given: not in step with timers of 100 Hz.
 pub(super) const DEFAULT_HZ: u32 = 99;
@@ -39,11 +40,43 @@ pub struct ProfileArgs {
     #[arg(long)]
     pub no_kernel: bool,
     #[command(flatten)]
+    pub stacks: StackArgs,
+    #[command(flatten)]
     pub view: StackView,
     #[command(flatten)]
     pub output: OutputArgs,
     #[command(flatten)]
     pub target: TargetArgs,
+}
+
+/// How user stacks are walked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Stacks {
+    /// Frame pointers in Go code, unwind tables elsewhere
+    #[default]
+    Auto,
+    /// Frame pointers
+    Fp,
+    /// As auto, or not at all
+    Dwarf,
+}
+
+/// Options of commands that walk user stacks.
+#[derive(Clone, Debug, Args)]
+pub struct StackArgs {
+    /// How user stacks are walked
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Stacks::Auto)]
+    pub stacks: Stacks,
+}
+
+impl StackArgs {
+    pub(super) const fn walk(&self) -> StackWalk {
+        match self.stacks {
+            Stacks::Auto => StackWalk::Auto,
+            Stacks::Fp => StackWalk::Pointers,
+            Stacks::Dwarf => StackWalk::Tables,
+        }
+    }
 }
 
 /// How stacks are shown.
@@ -104,6 +137,7 @@ impl ProfileArgs {
             user: true,
         }];
         let mut plan = self.target.plan(captures, &["profile"], Policy::Enforce)?;
+        plan.stack_walk = self.stacks.walk();
         if self.target.command.is_empty() {
             plan.duration = plan.duration.or(Some(DEFAULT_DURATION));
         }

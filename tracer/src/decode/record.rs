@@ -10,7 +10,8 @@ use tracer_common::probe::ProbeId;
 
 use super::captures::captures;
 use crate::event::{
-    Body, Capture, Event, Exec, Exit, Fork, GcTrigger, Sample, Signal, SyscallEnter, SyscallExit,
+    Body, Capture, Event, Exec, Exit, Fork, GcTrigger, Sample, Signal, StackEnd, SyscallEnter,
+    SyscallExit,
 };
 
 /// Why a record is no event.
@@ -335,9 +336,22 @@ fn sample(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
         comm: reader.comm()?,
         kernel: reader.addresses(kernel_len)?,
         user: reader.addresses(user_len)?,
-        user_missing: flags & sample_flag::NO_USER_STACK != 0,
+        user_end: user_end(flags),
         truncated: flags & sample_flag::TRUNCATED != 0,
     }))
+}
+
+fn user_end(flags: u32) -> StackEnd {
+    for (flag, end) in [
+        (sample_flag::NO_USER_STACK, StackEnd::Missing),
+        (sample_flag::ROOT, StackEnd::Root),
+        (sample_flag::LOST, StackEnd::Lost),
+    ] {
+        if flags & flag != 0 {
+            return end;
+        }
+    }
+    StackEnd::Unknown
 }
 
 fn gc_trigger(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {

@@ -4,8 +4,8 @@ mod profile;
 mod stack_tree;
 
 pub use profile::{
-    FunctionTotal, OffCpuProfile, OnCpuProfile, ProfileRun, StackTimes, StateTimes, ThreadTotal,
-    WaitState,
+    FunctionTotal, ModuleRoots, OffCpuProfile, OnCpuProfile, ProfileRun, StackRoots, StackTimes,
+    StateTimes, ThreadTotal, WaitState,
 };
 pub use stack_tree::{Frame, FrameKind, Node, StackTree, StackTreeBuilder, Unit};
 pub mod histogram;
