@@ -7,6 +7,7 @@ use tracer_common::event::{
     sample_flag, signal_flag, syscall_flag,
 };
 use tracer_common::probe::ProbeId;
+use tracer_common::unwind::MAX_FRAMES;
 
 use super::captures::captures;
 use crate::event::{
@@ -188,8 +189,8 @@ impl<'a> Reader<'a> {
         Ok(comm(self.bytes(16)?))
     }
 
-    fn addresses(&mut self, n: u16) -> Result<Vec<u64>, DecodeError> {
-        if usize::from(n) > MAX_STACK {
+    fn addresses(&mut self, n: u16, most: usize) -> Result<Vec<u64>, DecodeError> {
+        if usize::from(n) > most {
             return Err(DecodeError::Invalid {
                 field: "stack length",
             });
@@ -334,8 +335,8 @@ fn sample(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
     let flags = reader.u32()?;
     Ok(Body::Sample(Sample {
         comm: reader.comm()?,
-        kernel: reader.addresses(kernel_len)?,
-        user: reader.addresses(user_len)?,
+        kernel: reader.addresses(kernel_len, MAX_STACK)?,
+        user: reader.addresses(user_len, MAX_FRAMES)?,
         user_end: user_end(flags),
         truncated: flags & sample_flag::TRUNCATED != 0,
     }))
