@@ -235,15 +235,37 @@ fn waits_of_a_frameless_program_are_below_main() {
 }
 
 #[test]
-fn children_and_new_programs_have_their_own_tables() {
+fn new_programs_have_their_own_tables() {
     let Some(place) = place_with_tables() else { return };
     let fixture = place.fixture("c/frameless");
-    let script = format!(
-        "'{0}' split < /dev/null > /dev/null & '{0}' split > /dev/null; wait",
-        fixture.display()
-    );
-    // Each ends after one turn of 10 ms, unless stdin stays open: enough of them.
-    let script = format!("i=0; while [ $i -lt 100 ]; do {script}; i=$((i+1)); done < /dev/null");
+    let turn = format!("sleep 0.7 | '{}' split > /dev/null", fixture.display());
+    let script = format!("{turn}; {turn}; {turn}");
+    let run = follow(&place, &["--format", "folded"], &script);
+    let stacks = folded(&run.stdout);
+    let sum = |wanted: &dyn Fn(&[&str]) -> bool| -> u64 {
+        let burns = |frames: &[&str]| frames.iter().any(|f| f.starts_with("burn_"));
+        let with = stacks.iter().filter(|(f, _)| burns(f) && wanted(f));
+        with.map(|(_, n)| n).sum()
+    };
+    let all = sum(&|_| true);
+    let whole = sum(&|f| has_path(f, &["main", "turn", "descend"]));
+    assert!(all > 100, "{all} samples\n{}", run.stdout);
+    // The first milliseconds of a program pass before its mappings are read.
+    assert!(whole * 10 > all * 8, "{whole} of {all}\n{}", run.stdout);
+}
+
+#[test]
+fn forked_children_have_their_parents_tables() {
+    let Some(place) = place_with_tables() else { return };
+    let count = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done";
+    let script = format!("({count}); ({count}); ({count})");
+    let run = follow(&place, &[], &script);
+    let share = whole(&run.stdout);
+    assert!(share > 80.0, "{share} %\n{}", run.stdout);
+}
+
+/// Profiles a shell and its children.
+fn follow(place: &Place, options: &[&str], script: &str) -> Finished {
     let args = [
         "profile",
         "-f",
@@ -251,21 +273,8 @@ fn children_and_new_programs_have_their_own_tables() {
         "off",
         "--no-kernel",
         "-F",
-        "2999",
-        "--format",
-        "folded",
+        SAMPLES_PER_SECOND,
     ];
-    let run = place.tracer(&args).launching("/bin/sh", &["-c", &script]);
-    let run = run.run().success();
-    let burns = |frames: &[&str]| frames.iter().any(|f| f.starts_with("burn_"));
-    let stacks = folded(&run.stdout);
-    let sum = |wanted: &dyn Fn(&[&str]) -> bool| -> u64 {
-        let with = stacks.iter().filter(|(frames, _)| wanted(frames));
-        with.map(|(_, n)| n).sum()
-    };
-    let all = sum(&burns);
-    let whole = sum(&|f| burns(f) && has_path(f, &["main", "turn", "descend"]));
-    assert!(all > 100, "{all} samples\n{}", run.stdout);
-    // The first milliseconds of a program pass before its mappings are read.
-    assert!(whole * 2 > all, "{whole} of {all}\n{}", run.stdout);
+    let run = place.tracer(&args).args(options);
+    run.launching("/bin/sh", &["-c", script]).run().success()
 }

@@ -111,6 +111,8 @@ pub struct Walk {
     pub frame_pointer: u64,
     /// 1 when `pc` is where a call returns to: the call is before it.
     pub is_return: u64,
+    /// 1 when the last code that is known was Go's.
+    pub in_go: u64,
     /// The mapping that was used last, and its table.
     pub start: u64,
     pub len: u64,

@@ -117,6 +117,7 @@ fn begin(walk: &mut Walk) -> bool {
     walk.stack_pointer = walk.registers[word_of::STACK_POINTER];
     walk.frame_pointer = walk.registers[word_of::FRAME_POINTER];
     walk.is_return = 0;
+    walk.in_go = 0;
     walk.len = 0;
     walk.rows = 0;
     walk.hash = 0;
@@ -156,7 +157,10 @@ extern "C" fn unwind_step(slot: u64, index: u64) -> u64 {
             walk.stack.flags |= unwound::GUESSED;
             along_pointers(walk, true)
         }
-        cfa::POINTERS => along_pointers(walk, false),
+        cfa::POINTERS => {
+            walk.in_go = 1;
+            along_pointers(walk, false)
+        }
         cfa::ROOT => {
             walk.stack.flags |= unwound::ROOT;
             return 0;
@@ -279,7 +283,9 @@ fn word(index: u64) -> Option<u64> {
 }
 
 /// To the caller along frame pointers: at one lies the caller's, above it the return address. In
-/// code of which nothing is known the chain must lead up the stack; Go changes stacks.
+/// code of which nothing is known the chain must lead up the stack. Go changes stacks; and where C
+/// calls it (`crosscall2`, runtime/cgo/asm_amd64.s), the word above is no address, while the chain
+/// goes on.
 #[inline(always)]
 fn along_pointers(walk: &mut Walk, is_guess: bool) -> bool {
     let frame = walk.frame_pointer;
@@ -287,7 +293,10 @@ fn along_pointers(walk: &mut Walk, is_guess: bool) -> bool {
         walk.pc = 0;
         return true;
     }
-    if frame < FIRST_PAGE || frame & 7 != 0 || is_guess && frame < walk.stack_pointer {
+    if frame < FIRST_PAGE || frame & 7 != 0 {
+        return false;
+    }
+    if is_guess && walk.in_go == 0 && frame < walk.stack_pointer {
         return false;
     }
     let (Some(caller), Some(pc)) = (user_word(frame), user_word(frame.wrapping_add(8))) else {
@@ -337,6 +346,7 @@ fn by_rule(walk: &mut Walk, rule: Rule, at: u64) -> bool {
     walk.stack_pointer = cfa;
     walk.pc = pc;
     walk.is_return = 1;
+    walk.in_go = 0;
     true
 }
 
@@ -357,6 +367,7 @@ fn out_of_handler(walk: &mut Walk) -> bool {
     walk.stack_pointer = stack;
     walk.pc = pc;
     walk.is_return = 0;
+    walk.in_go = 0;
     true
 }
 

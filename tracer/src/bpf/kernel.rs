@@ -17,11 +17,10 @@ use super::constants::{Rodata, STRUCTURES};
 use super::error::chain;
 use super::missed::recursion_misses;
 use super::undisturbed::Undisturbed;
-use super::trial::tells_user_registers;
-use super::unwind_maps::UnwindChunks;
+use super::unwind_maps::{UnwindChunks, registers_on_stack};
 use super::uprobe::UprobeLink;
 use super::{
-    Abilities, Attach, BpfError, Constants, KernelTypes, PROBES, Probe, RunningKernel, VMLINUX_BTF,
+    Abilities, Attach, BpfError, Constants, KernelTypes, PROBES, Probe, RunningKernel, VMLINUX_BTF, When,
 };
 use crate::term::notice;
 
@@ -211,6 +210,21 @@ impl Kernel {
         if !self.suits(probe) {
             return Ok(());
         }
+        self.load_program(probe)
+    }
+
+    /// As [`Kernel::load_probe`], also of one with unwind tables where they are not used.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub(super) fn try_probe(&mut self, probe: &'static Probe) -> Result<(), BpfError> {
+        match probe.when {
+            When::Unwinding => self.load_program(probe),
+            _ => self.load_probe(probe),
+        }
+    }
+
+    fn load_program(&mut self, probe: &'static Probe) -> Result<(), BpfError> {
         let (program, btf) = self.program(probe.program);
         let loaded = match (probe.attach, program) {
             (Attach::Tracepoint(name), Program::BtfTracePoint(program)) => program.load(name, btf),
@@ -596,18 +610,6 @@ pub(super) fn map_error(map: &'static str, source: MapError) -> BpfError {
 fn possible_cpus() -> Result<u32, BpfError> {
     let cpus = aya::util::nr_cpus().map_err(|(_, e)| BpfError::Cpus(e))?;
     Ok(u32::try_from(cpus).unwrap_or(1))
-}
-
-/// Where the user registers are on a kernel stack, where no helper tells: below its end, which is
-/// 16 KiB up on x86_64 (`THREAD_SIZE`, arch/x86/include/asm/page_64_types.h), 21 words
-/// (`struct pt_regs`). A kernel that is built otherwise (with KASAN) has other values there, which
-/// the programs notice. 0 where a helper tells.
-fn registers_on_stack() -> u32 {
-    if tells_user_registers() {
-        0
-    } else {
-        (16 << 10) - 21 * 8
-    }
 }
 
 fn page_size() -> u32 {

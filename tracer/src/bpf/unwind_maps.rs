@@ -6,6 +6,7 @@ use aya::maps::{Array, ArrayOfMaps, HashMap, MapData};
 use tracer_common::unwind::{NODES_IN_CHUNK, Node, UnwindProcess, UnwoundStack};
 
 use super::kernel::{Wire, map_error, missing};
+use super::trial::tells_user_registers;
 use super::{BpfError, Kernel};
 
 /// The chunks that there are, by index.
@@ -66,5 +67,17 @@ impl Kernel {
         const NAME: &str = "UNWOUND_STACKS";
         let map = self.ebpf.map(NAME).ok_or_else(|| missing(NAME))?;
         HashMap::try_from(map).map_err(|e| map_error(NAME, e))
+    }
+}
+
+/// Where the user registers are on a kernel stack, where no helper tells: below its end, which is
+/// 16 KiB up on x86_64 (`THREAD_SIZE`, arch/x86/include/asm/page_64_types.h), 21 words
+/// (`struct pt_regs`). A kernel that is built otherwise (with KASAN) has other values there, which
+/// the programs notice. 0 where a helper tells.
+pub(super) fn registers_on_stack() -> u32 {
+    if tells_user_registers() {
+        0
+    } else {
+        (16 << 10) - 21 * 8
     }
 }

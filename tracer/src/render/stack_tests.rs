@@ -194,6 +194,7 @@ fn on_cpu_text() {
 
 3 threads: app/43 62.5%, app/42 25.0%, kworker 0/44 12.5%
 3 records lost: buffers were full
+0.0% of user stacks reach their root: 5 do not in app, 1 does not in libz.so.1, 1 does not in [unknown]
 user stack missing in 1 sample (12.5%)
 ";
     assert_eq!(on_cpu(StackFormat::Text, false, &whole_run()), want);
@@ -419,6 +420,7 @@ fn off_cpu_text() {
     thread app
 
 1 more stack with 0.0% of blocked time
+0.0% of user stacks reach their root: 13 do not in app
 user stack missing in 1 switch (7.1%)
 ";
     assert_eq!(off_cpu(StackFormat::Text, text), want);

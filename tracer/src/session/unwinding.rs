@@ -6,7 +6,7 @@ use super::plan::{Capture, Plan, StackWalk, TargetSpec};
 use super::target::Target;
 use crate::bpf::{BpfError, Kernel};
 use crate::term;
-use crate::unwind::{NodeStore, Tables, has_tables, may_need_tables};
+use crate::unwind::{NodeStore, Tables, may_need_tables};
 
 /// The tables of a run. Faults of the maps cost stacks their callers, and nothing else: the first
 /// is kept to be told.
@@ -50,7 +50,7 @@ impl Unwinding {
                 (_, TargetSpec::Launch { file, .. }) => may_need_tables(file),
                 _ => {
                     let mut pids = target.pids().into_iter();
-                    pids.any(|pid| has_tables(&mut this.tables, pid))
+                    pids.any(|pid| this.tables.are_needed_by(pid))
                 }
             };
         needed.then_some(this)

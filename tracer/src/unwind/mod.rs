@@ -16,8 +16,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use file_table::{FileTable, FileTableError};
+pub use file_table::{FileTable, FileTableError, may_need_tables};
 pub use pool::Pool;
 pub use rows::{MAX_FILE_ROWS, Rows};
-pub use tables::{NodeStore, TableStats, Tables, has_tables};
-pub use file_table::may_need_tables;
+pub use tables::{NodeStore, TableStats, Tables};

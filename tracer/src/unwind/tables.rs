@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::FileExt as _;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use tracer_common::unwind::{
     MAX_MAPPINGS, NODE_WORDS, Node, UnwindMapping, UnwindProcess,
@@ -20,6 +21,11 @@ const MAX_VDSO: u64 = 256 << 10;
 const FIRST_WAIT: u32 = 1;
 /// At most.
 const LONGEST_WAIT: u32 = 64;
+/// Time after which a look reads no further process.
+const MAX_LOOK: Duration = Duration::from_millis(100);
+/// Time that may be spent on the files of a run. A program can have hundreds that take long, made
+/// for that.
+const MAX_READING: Duration = Duration::from_secs(20);
 
 /// Where the programs read.
 pub trait NodeStore {
@@ -46,7 +52,7 @@ pub struct TableStats {
     pub bytes: u64,
     /// Files whose table did not fit.
     pub too_many: u64,
-    /// Files of which a part was read.
+    /// Files of which a part was read, or nothing for want of time.
     pub partial: u64,
 }
 
@@ -61,6 +67,8 @@ pub struct Tables {
     vdso: Option<Option<Rc<Table>>>,
     processes: HashMap<u32, Process>,
     stats: TableStats,
+    /// Time spent on files.
+    reading: Duration,
 }
 
 /// One file's.
@@ -93,14 +101,6 @@ struct Placed {
     tables: Vec<Rc<Table>>,
 }
 
-/// Whether a process has code whose frames only a table describes. One that cannot be read has not.
-#[must_use]
-pub fn has_tables(tables: &mut Tables, pid: u32) -> bool {
-    tables
-        .code_of(pid)
-        .is_some_and(|code| code.iter().any(|c| c.needs_rows()))
-}
-
 /// Executable memory and its table.
 struct Code {
     mapping: Mapping,
@@ -115,6 +115,13 @@ impl Code {
 }
 
 impl Tables {
+    /// Whether a process has code whose frames only a table describes. One that cannot be read has
+    /// not.
+    pub fn are_needed_by(&mut self, pid: u32) -> bool {
+        self.code_of(pid)
+            .is_some_and(|code| code.iter().any(Code::needs_rows))
+    }
+
     /// Reads the mappings of a process, and the tables of files not seen before, and places both.
     ///
     /// # Errors
@@ -163,7 +170,12 @@ impl Tables {
         unmapped: &[(u32, u64)],
         store: &mut S,
     ) -> Result<(), S::Error> {
+        let until = Instant::now() + MAX_LOOK;
         for &(pid, count) in unmapped {
+            if Instant::now() > until {
+                // The rest is as new at the next look.
+                break;
+            }
             let process = self.processes.entry(pid).or_default();
             if process.unmapped == count {
                 continue;
@@ -267,8 +279,14 @@ impl Tables {
         if let Some(known) = build_id.as_ref().and_then(|id| self.by_build_id.get(id)) {
             return Some(Rc::clone(known));
         }
-        let table = opened
-            .table()
+        if self.reading > MAX_READING {
+            self.stats.partial += 1;
+            return None;
+        }
+        let begun = Instant::now();
+        let table = opened.table();
+        self.reading += begun.elapsed();
+        let table = table
             .inspect_err(|error| log::debug!("{}: {error}", file.path))
             .ok()?;
         let table = self.keep(table);
