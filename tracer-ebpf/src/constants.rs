@@ -72,6 +72,11 @@ constants! {
     TASK_SECCOMP_MODE / task_seccomp_mode: u32 = 0;
     /// `task_struct.mm`
     TASK_MM / task_mm: u32 = 0;
+    /// `task_struct.stack`
+    TASK_STACK / task_stack: u32 = 0;
+    /// Where the user registers are on a task's kernel stack, in bytes from its lowest address; 0
+    /// when a helper tells where they are.
+    REGISTERS_ON_STACK / registers_on_stack: u32 = 0;
     /// `mm_struct.arg_start`
     MM_ARG_START / mm_arg_start: u32 = 0;
     /// `mm_struct.arg_end`

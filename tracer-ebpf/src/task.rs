@@ -2,7 +2,8 @@
 
 use aya_ebpf::helpers::{
     bpf_get_current_task, bpf_get_current_task_btf, bpf_probe_read_kernel,
-    bpf_probe_read_kernel_buf, generated::bpf_probe_read_kernel as read_kernel_raw,
+    bpf_probe_read_kernel_buf, bpf_task_pt_regs,
+    generated::bpf_probe_read_kernel as read_kernel_raw,
 };
 
 use crate::constants;
@@ -158,6 +159,19 @@ impl Task {
         let mm = self.pointed(constants::task_mm())?;
         let start = mm.read(constants::mm_arg_start())?;
         Some((start, mm.read(constants::mm_arg_end())?))
+    }
+
+    /// Address of the registers with which the running task entered the kernel from user space. A
+    /// task that has never been there has none, and anything may be there.
+    #[inline(always)]
+    pub fn user_registers() -> u64 {
+        let on_stack = constants::registers_on_stack();
+        if on_stack == 0 {
+            // SAFETY: the helpers have no preconditions for the running task.
+            return unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as u64;
+        }
+        let stack = Self::current().read::<u64>(constants::task_stack());
+        stack.unwrap_or(0).wrapping_add(u64::from(on_stack))
     }
 
     /// The thread pointer: `fs` base on x86, `tpidr_el0` on arm64.

@@ -56,3 +56,4 @@ pub mod sink;
 pub mod symbol;
 pub mod syscall;
 pub mod term;
+pub mod unwind;

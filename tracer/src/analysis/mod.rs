@@ -19,6 +19,7 @@ mod run_interval;
 mod stack_analysis;
 mod stack_diff;
 mod stack_fold;
+mod stack_roots;
 
 pub use functions::function_totals;
 pub use hot_regions::HotRegions;

@@ -7,8 +7,10 @@ use super::{
     run_interval::RunInterval,
     stack_fold::{FoldedStack, StackDetail, StackFold, StackWeight, Weight},
 };
-use crate::event::{Body, Event, OffCpuStack};
-use crate::report::{OffCpuProfile, StackTimes, StateTimes, ThreadStack, Unit, WaitState};
+use crate::event::{Body, Event, OffCpuStack, StackEnd};
+use crate::report::{
+    OffCpuProfile, ProfileRun, StackTimes, StateTimes, ThreadStack, Unit, WaitState,
+};
 
 /// Times of one stack in one state. Times in ns.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,6 +31,10 @@ impl Weight for Times {
 
     fn value(&self) -> u64 {
         self.blocked_ns
+    }
+
+    fn stacks(&self) -> u64 {
+        self.count
     }
 }
 
@@ -75,7 +81,7 @@ impl OffCpu {
             max_ns: stack.max_ns,
         };
         self.states.entry(state).or_default().add(&times);
-        if stack.user_missing {
+        if stack.user_end == StackEnd::Missing {
             self.user_missing = self.user_missing.saturating_add(stack.count);
         }
         let folded = FoldedStack {
@@ -84,7 +90,7 @@ impl OffCpu {
             comm: &stack.comm,
             kernel: &stack.kernel,
             user: &stack.user,
-            user_missing: stack.user_missing,
+            user_end: stack.user_end,
             truncated: false,
             class: class(state),
         };
@@ -107,7 +113,10 @@ impl OffCpu {
         let mut stacks = of_all_threads(&folded.stacks);
         stacks.sort_by_key(|s| (Reverse(s.blocked_ns), Reverse(s.runnable_ns), s.node));
         OffCpuProfile {
-            run: self.run.finish(end, folded.counts, folded.over_limit),
+            run: ProfileRun {
+                roots: folded.roots,
+                ..self.run.finish(end, folded.counts, folded.over_limit)
+            },
             count: total.count,
             one_in: self.one_in,
             blocked_ns: total.blocked_ns,
@@ -198,7 +207,7 @@ mod tests {
             let stack = OffCpuStack {
                 user: vec![address],
                 state: 1,
-                user_missing: true,
+                user_end: StackEnd::Missing,
                 count: MOST,
                 blocked_ns: MOST,
                 ..OffCpuStack::default()

@@ -7,8 +7,8 @@ use super::{
     run_interval::RunInterval,
     stack_fold::{FoldedStack, StackDetail, StackFold},
 };
-use crate::event::{Body, Event, Sample};
-use crate::report::{CpuTotal, OnCpuProfile, ThreadStack, Unit};
+use crate::event::{Body, Event, Sample, StackEnd};
+use crate::report::{CpuTotal, OnCpuProfile, ProfileRun, ThreadStack, Unit};
 
 /// Folds [`Body::Sample`] events into a profile.
 #[derive(Debug)]
@@ -48,14 +48,14 @@ impl OnCpu {
         self.samples += 1;
         *self.cpus.entry(event.cpu).or_default() += 1;
         self.truncated += u64::from(sample.truncated);
-        self.user_missing += u64::from(sample.user_missing);
+        self.user_missing += u64::from(sample.user_end == StackEnd::Missing);
         let stack = FoldedStack {
             pid: event.pid,
             tid: event.tid,
             comm: &sample.comm,
             kernel: &sample.kernel,
             user: &sample.user,
-            user_missing: sample.user_missing,
+            user_end: sample.user_end,
             truncated: sample.truncated,
             class: 0,
         };
@@ -73,7 +73,10 @@ impl OnCpu {
         });
         let cpus = std::mem::take(&mut self.cpus).into_iter();
         OnCpuProfile {
-            run: self.run.finish(end, folded.counts, folded.over_limit),
+            run: ProfileRun {
+                roots: folded.roots,
+                ..self.run.finish(end, folded.counts, folded.over_limit)
+            },
             samples: std::mem::take(&mut self.samples),
             sample_hz: self.run.sample_hz,
             truncated: std::mem::take(&mut self.truncated),

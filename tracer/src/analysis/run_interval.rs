@@ -1,7 +1,7 @@
 //! What an output covers: the run's targets and the time since the last output.
 
 use crate::event::{Body, Event, Losses};
-use crate::report::ProfileRun;
+use crate::report::{ProfileRun, StackRoots};
 
 use super::stack_fold::FrameCounts;
 
@@ -85,6 +85,7 @@ impl RunInterval {
             kernel_frames: frames.kernel,
             unresolved_kernel_frames: frames.unresolved_kernel,
             stacks_over_limit,
+            roots: StackRoots::default(),
         }
     }
 

@@ -7,8 +7,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use crate::event::{Body, Event, FrameSymbol, Space, SymbolOrigin, SymbolizedAddress, Symbols};
-use crate::report::{Frame, FrameKind, StackTree, StackTreeBuilder, ThreadTotal, Unit};
+use super::stack_roots::Roots;
+use crate::event::{
+    Body, Event, FrameSymbol, Space, StackEnd, SymbolOrigin, SymbolizedAddress, Symbols,
+};
+use crate::report::{Frame, FrameKind, StackRoots, StackTree, StackTreeBuilder, ThreadTotal, Unit};
 
 /// Different stacks kept as addresses. Each takes about half a KiB; beyond that, those that have
 /// all their names are merged early.
@@ -23,6 +26,8 @@ pub trait Weight: Clone + Default {
     fn add(&mut self, other: &Self);
     /// Value in the tree.
     fn value(&self) -> u64;
+    /// Stacks that were seen.
+    fn stacks(&self) -> u64;
 }
 
 impl Weight for u64 {
@@ -31,6 +36,10 @@ impl Weight for u64 {
     }
 
     fn value(&self) -> u64 {
+        *self
+    }
+
+    fn stacks(&self) -> u64 {
         *self
     }
 }
@@ -43,7 +52,7 @@ pub struct FoldedStack<'a> {
     pub comm: &'a str,
     pub kernel: &'a [u64],
     pub user: &'a [u64],
-    pub user_missing: bool,
+    pub user_end: StackEnd,
     pub truncated: bool,
     /// Stacks of different classes share nodes but are added up apart.
     pub class: u32,
@@ -56,7 +65,7 @@ struct StackKey {
     comm: String,
     kernel: Box<[u64]>,
     user: Box<[u64]>,
-    user_missing: bool,
+    user_end: StackEnd,
     truncated: bool,
     class: u32,
 }
@@ -96,6 +105,7 @@ struct Merged<W> {
     threads: Vec<ThreadTotal>,
     thread_index: HashMap<(u32, u32, String), u32>,
     counts: FrameCounts,
+    roots: Roots,
 }
 
 /// Addresses in stacks, each stack counted once per occurrence.
@@ -127,6 +137,8 @@ pub struct FoldedStacks<W> {
     /// Greatest value first.
     pub threads: Vec<ThreadTotal>,
     pub counts: FrameCounts,
+    /// Which user stacks are whole.
+    pub roots: StackRoots,
     /// Stacks left out because there were too many different ones.
     pub over_limit: u64,
 }
@@ -166,7 +178,7 @@ impl<W: Weight> StackFold<W> {
             comm: stack.comm.to_owned(),
             kernel: stack.kernel.into(),
             user: stack.user.into(),
-            user_missing: stack.user_missing,
+            user_end: stack.user_end,
             truncated: stack.truncated,
             class: stack.class,
         };
@@ -244,7 +256,7 @@ impl StackKey {
     fn order(&self) -> impl Ord + '_ {
         (
             (self.pid, self.tid, &self.comm, self.class),
-            (&self.user, &self.kernel, self.user_missing, self.truncated),
+            (&self.user, &self.kernel, self.user_end, self.truncated),
         )
     }
 }
@@ -257,6 +269,7 @@ impl<W: Weight> Merged<W> {
             threads: Vec::new(),
             thread_index: HashMap::new(),
             counts: FrameCounts::default(),
+            roots: Roots::default(),
         }
     }
 
@@ -265,6 +278,7 @@ impl<W: Weight> Merged<W> {
         trim_maker_of_thread(&mut user);
         trim_beyond_root(&mut user);
         self.counts.count(Space::User, &user);
+        self.roots.count(key.user_end, &user, weight.stacks());
         let mut kernel = lookup(names, 0, Space::Kernel, &key.kernel);
         trim_probe(&mut kernel);
         self.counts.count(Space::Kernel, &kernel);
@@ -320,6 +334,7 @@ impl<W: Weight> Merged<W> {
             stacks,
             threads: threads.into_iter().map(|(_, total)| total).collect(),
             counts: self.counts,
+            roots: self.roots.finish(),
             over_limit,
         }
     }
@@ -340,7 +355,7 @@ fn lookup(names: &Names, pid: u32, space: Space, stack: &[u64]) -> Vec<Rc<[Frame
 
 /// Where stacks begin: goroutines and threads of the Go runtime (runtime/asm_*.s), programs and
 /// threads of the C libraries.
-const ROOTS: &[&str] = &[
+pub(super) const ROOTS: &[&str] = &[
     "runtime.goexit",
     "runtime.mstart",
     "runtime.rt0_go",
@@ -426,7 +441,7 @@ fn head(key: &StackKey, threads: bool) -> Vec<Frame> {
     if key.truncated {
         head.push(plain("[truncated]".to_owned(), FrameKind::Note));
     }
-    if key.user_missing {
+    if key.user_end == StackEnd::Missing {
         head.push(plain("[user stack missing]".to_owned(), FrameKind::Note));
     }
     head
@@ -518,7 +533,7 @@ mod tests {
             comm: "x",
             kernel,
             user,
-            user_missing: false,
+            user_end: StackEnd::Unknown,
             truncated: false,
             class: 0,
         }

@@ -80,6 +80,7 @@ impl Rodata {
         types: &KernelTypes<'_>,
         cpus: u32,
         abilities: Abilities,
+        registers_on_stack: u32,
     ) -> Result<Self, KernelTypeError> {
         let task = |member| types.offset("task_struct", member);
         let signal = |member| types.offset("signal_struct", member);
@@ -115,6 +116,8 @@ impl Rodata {
             ("TASK_FLAGS", task("flags")?),
             ("TASK_BLOCKED", task("blocked")?),
             ("TASK_MM", task("mm")?),
+            ("TASK_STACK", task("stack")?),
+            ("REGISTERS_ON_STACK", registers_on_stack),
             ("MM_ARG_START", types.offset("mm_struct", "arg_start")?),
             ("MM_ARG_END", types.offset("mm_struct", "arg_end")?),
             ("BINPRM_FILENAME", binprm("filename")?),

@@ -90,6 +90,8 @@ pub struct Abilities {
     /// A thread can be preempted in a program on a tracepoint ([`Feature::FaultableSyscalls`]), but
     /// not in one that runs for a perf event ([`Feature::PerfTracepoint`]).
     pub steadier_by_perf: bool,
+    /// User stacks are walked with unwind tables: a choice, not found by trial.
+    pub unwinding: bool,
 }
 
 impl Abilities {
@@ -101,6 +103,7 @@ impl Abilities {
             compare_exchange: has(Feature::CompareExchange),
             typed_task: has(Feature::TypedTask),
             steadier_by_perf: has(Feature::FaultableSyscalls) && has(Feature::PerfTracepoint),
+            unwinding: false,
         }
     }
 }

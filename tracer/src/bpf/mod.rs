@@ -10,6 +10,7 @@ mod probe_table;
 mod snapshot;
 mod trial;
 mod undisturbed;
+mod unwind_maps;
 mod uprobe;
 
 pub use constants::Constants;

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::execute::{Exit, capture};
-use super::profile::{DEFAULT_DURATION, StackView};
+use super::profile::{DEFAULT_DURATION, StackArgs, StackView};
 use crate::cli::{OutputArgs, TargetArgs};
 use crate::cost::Policy;
 use crate::error::ExpectedError;
@@ -35,6 +35,8 @@ pub struct OffCpuArgs {
     #[arg(long)]
     pub no_kernel: bool,
     #[command(flatten)]
+    pub stacks: StackArgs,
+    #[command(flatten)]
     pub view: StackView,
     #[command(flatten)]
     pub output: OutputArgs,
@@ -58,6 +60,7 @@ impl OffCpuArgs {
             user: true,
         }];
         let mut plan = self.target.plan(captures, &["offcpu"], Policy::Enforce)?;
+        plan.stack_walk = self.stacks.walk();
         if self.target.command.is_empty() {
             plan.duration = plan.duration.or(Some(DEFAULT_DURATION));
         }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use regex_lite::Regex;
 
 use super::execute::{Exit, capture};
@@ -11,7 +11,7 @@ use crate::cost::Policy;
 use crate::error::ExpectedError;
 use crate::render::{STACK_FORMATS, StackBy, StackOutput, StackSink, StackText};
 use crate::report::HotClass;
-use crate::session::Capture;
+use crate::session::{Capture, StackWalk};
 use crate::sink::Sink;
 
 const EXAMPLES: &str = "\
@@ -30,7 +30,8 @@ Overhead: at 99 Hz not measurable; at 999 Hz 3 to 5 % of the sampled CPUs. Beyon
 the run ends with what it has.
 
 A sample is taken on every CPU -F times a second; those in which the target runs count. User
-stacks follow frame pointers (Go keeps them; C and C++ need -fno-omit-frame-pointer).
+stacks follow frame pointers in Go code and unwind tables (.eh_frame) in all other, which needs no
+frame pointers, on x86-64. The footer tells what share of stacks reach their root.
 
 Regions are told from the functions in stacks; those that take more than their share are listed as
 hot, with the functions of the program that lead there, and marked in svg and html.";
@@ -49,11 +50,43 @@ pub struct ProfileArgs {
     #[arg(long)]
     pub no_kernel: bool,
     #[command(flatten)]
+    pub stacks: StackArgs,
+    #[command(flatten)]
     pub view: ProfileView,
     #[command(flatten)]
     pub output: OutputArgs,
     #[command(flatten)]
     pub target: TargetArgs,
+}
+
+/// How user stacks are walked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Stacks {
+    /// Frame pointers in Go code, unwind tables elsewhere
+    #[default]
+    Auto,
+    /// Frame pointers
+    Fp,
+    /// As auto, or not at all
+    Dwarf,
+}
+
+/// Options of commands that walk user stacks.
+#[derive(Clone, Debug, Args)]
+pub struct StackArgs {
+    /// How user stacks are walked
+    #[arg(long = "stacks", value_name = "HOW", value_enum, default_value_t = Stacks::Auto)]
+    pub how: Stacks,
+}
+
+impl StackArgs {
+    pub(super) const fn walk(&self) -> StackWalk {
+        match self.how {
+            Stacks::Auto => StackWalk::Auto,
+            Stacks::Fp => StackWalk::Pointers,
+            Stacks::Dwarf => StackWalk::Tables,
+        }
+    }
 }
 
 /// How samples are shown.
@@ -167,6 +200,7 @@ impl ProfileArgs {
             user: true,
         }];
         let mut plan = self.target.plan(captures, &["profile"], Policy::Enforce)?;
+        plan.stack_walk = self.stacks.walk();
         if self.target.command.is_empty() {
             plan.duration = plan.duration.or(Some(DEFAULT_DURATION));
         }

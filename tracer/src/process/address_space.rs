@@ -121,6 +121,11 @@ impl AddressSpace {
             .then_some((&code.mapping, code.file.as_ref()))
     }
 
+    /// The executable mappings by address, with their files if they could be opened.
+    pub fn code(&self) -> impl Iterator<Item = (&Mapping, Option<&Arc<MappedFile>>)> {
+        self.code.iter().map(|c| (&c.mapping, c.file.as_ref()))
+    }
+
     /// The same mappings for a forked child.
     #[must_use]
     pub fn forked(&self, child_pid: u32) -> Self {

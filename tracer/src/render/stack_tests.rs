@@ -27,7 +27,10 @@ fn sample(tid: u32, comm: &str, kernel: &[u64], user: &[u64]) -> Event {
         comm: comm.to_owned(),
         kernel: kernel.to_vec(),
         user: user.to_vec(),
-        user_missing: user.is_empty(),
+        user_end: match user {
+            [] => crate::event::StackEnd::Missing,
+            _ => crate::event::StackEnd::Unknown,
+        },
         truncated: user.len() > 4,
     };
     event(1, 42, tid, Body::Sample(sample))
@@ -219,6 +222,7 @@ fn on_cpu_text() {
   SHARE  LIMIT  HOT REGION          LEADS THERE
   25.0%    12%  system calls        do_syscall_64 12.5%, main.work; x 12.5%
 3 records lost: buffers were full
+0.0% of user stacks reach their root: 5 do not in app, 1 does not in libz.so.1, 1 does not in [unknown]
 user stack missing in 1 sample (12.5%)
 ";
     assert_eq!(on_cpu("text", false, &whole_run()), want);
@@ -427,7 +431,10 @@ fn off_cpu_stack(state: u32, kernel: &[u64], user: &[u64], times: [u64; 4]) -> E
         state,
         kernel: kernel.to_vec(),
         user: user.to_vec(),
-        user_missing: user.is_empty(),
+        user_end: match user {
+            [] => crate::event::StackEnd::Missing,
+            _ => crate::event::StackEnd::Unknown,
+        },
         count,
         blocked_ns,
         runnable_ns,
@@ -523,6 +530,7 @@ fn off_cpu_text() {
     thread app
 
 1 more stack with 0.0% of blocked time
+0.0% of user stacks reach their root: 13 do not in app
 user stack missing in 1 switch (7.1%)
 ";
     assert_eq!(off_cpu("text", text), want);

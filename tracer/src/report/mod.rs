@@ -6,8 +6,8 @@ mod stack_tree;
 
 pub use hot_region::{HotClass, HotRegion, HotThresholds};
 pub use profile::{
-    CpuTotal, FunctionTotal, OffCpuProfile, OnCpuProfile, ProfileRun, StackProfile, StackTimes,
-    StateTimes, ThreadStack, ThreadTotal, WaitState,
+    CpuTotal, FunctionTotal, ModuleRoots, OffCpuProfile, OnCpuProfile, ProfileRun, StackProfile,
+    StackRoots, StackTimes, StateTimes, ThreadStack, ThreadTotal, WaitState,
 };
 pub use stack_tree::{Frame, FrameKind, Node, StackTree, StackTreeBuilder, Unit};
 pub mod histogram;

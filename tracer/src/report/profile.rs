@@ -27,6 +27,25 @@ pub struct ProfileRun {
     pub unresolved_kernel_frames: u64,
     /// Stacks left out of the tree because there were too many different ones.
     pub stacks_over_limit: u64,
+    pub roots: StackRoots,
+}
+
+/// User stacks, and how many of them reach the function with which their thread began.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackRoots {
+    pub stacks: u64,
+    pub whole: u64,
+    /// Most stacks that are not whole first.
+    pub modules: Vec<ModuleRoots>,
+}
+
+/// As [`StackRoots`], of stacks whose innermost function is in one module.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModuleRoots {
+    /// A path, or a name in brackets.
+    pub module: String,
+    pub stacks: u64,
+    pub whole: u64,
 }
 
 /// Value of one function over all stacks.

@@ -18,13 +18,14 @@ mod settings;
 mod signals;
 mod spending;
 mod target;
+mod unwinding;
 mod watch;
 
 pub(crate) use clock::now_ns;
 pub use dump_signal::DumpSignal;
 pub(crate) use launch::find_executable;
 pub use launch::{LaunchSetup, User};
-pub use plan::{CallStacks, Capture, Plan, TargetSpec};
+pub use plan::{CallStacks, Capture, Plan, StackWalk, TargetSpec};
 pub(crate) use refusal::not_go_process;
 pub use run::{Outcome, run};
 pub(crate) use target::comm;

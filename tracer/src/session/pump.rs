@@ -34,6 +34,10 @@ pub(super) struct Pump<'a> {
     pub(super) live: HashSet<u32>,
     /// Processes that replaced their program since this was last taken.
     pub(super) replaced: Vec<u32>,
+    /// Parents and children of forks since this was last taken.
+    pub(super) forked: Vec<(u32, u32)>,
+    /// Processes that have ended since this was last taken.
+    pub(super) gone: Vec<u32>,
     /// Go processes that have ended since this was last taken.
     pub(super) ended_go: Vec<u32>,
     /// What was copied from the targets' memory.
@@ -64,6 +68,8 @@ impl<'a> Pump<'a> {
             go: HashMap::new(),
             live: HashSet::new(),
             replaced: Vec::new(),
+            forked: Vec::new(),
+            gone: Vec::new(),
             ended_go: Vec::new(),
             captured: Captured::default(),
             undecodable: 0,
@@ -222,6 +228,7 @@ impl<'a> Pump<'a> {
         match &event.body {
             Body::Fork(fork) if fork.child_pid != event.pid => {
                 self.live.insert(fork.child_pid);
+                self.forked.push((event.pid, fork.child_pid));
             }
             Body::Exec(_) => self.replaced.push(event.pid),
             Body::SyscallEnter(enter) => self.unread += enter.unread(),
@@ -234,6 +241,7 @@ impl<'a> Pump<'a> {
     /// A process is gone.
     pub(super) fn ended(&mut self, pid: u32) {
         self.live.remove(&pid);
+        self.gone.push(pid);
         if self.go.remove(&pid).is_some() {
             self.ended_go.push(pid);
         }

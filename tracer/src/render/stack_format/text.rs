@@ -10,7 +10,8 @@ use super::Shown;
 use crate::analysis::function_totals;
 use crate::render::{StackBy, StackOutput};
 use crate::report::{
-    Frame, FrameKind, OffCpuProfile, OnCpuProfile, ProfileRun, StackProfile, StackTimes, Unit,
+    Frame, FrameKind, OffCpuProfile, OnCpuProfile, ProfileRun, StackProfile, StackRoots,
+    StackTimes, Unit,
 };
 use crate::term::is_control;
 
@@ -301,6 +302,7 @@ fn write_footers(run: &ProfileRun, out: &mut dyn Write) -> io::Result<()> {
         let left_out = count(run.stacks_over_limit, "stack", "stacks");
         writeln!(out, "{left_out} left out: too many different ones")?;
     }
+    write_roots(&run.roots, out)?;
     if run.kernel_frames > 0 && run.unresolved_kernel_frames == run.kernel_frames {
         writeln!(
             out,
@@ -308,6 +310,29 @@ fn write_footers(run: &ProfileRun, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// How many user stacks are whole, and whose are not.
+fn write_roots(roots: &StackRoots, out: &mut dyn Write) -> io::Result<()> {
+    /// Modules that are named.
+    const WORST: usize = 3;
+    if roots.stacks == 0 {
+        return Ok(());
+    }
+    let share = percent(roots.whole, roots.stacks);
+    write!(out, "{share} of user stacks reach their root")?;
+    let broken = roots.modules.iter().filter(|m| m.whole < m.stacks);
+    let worst: Vec<String> = broken
+        .take(WORST)
+        .map(|m| {
+            let missing = count(m.stacks - m.whole, "does not", "do not");
+            format!("{missing} in {}", clean(file_name(&m.module)))
+        })
+        .collect();
+    match worst.is_empty() {
+        true => writeln!(out),
+        false => writeln!(out, ": {}", worst.join(", ")),
+    }
 }
 
 fn function_name(frame: &Frame) -> String {
