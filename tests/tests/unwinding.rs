@@ -79,7 +79,9 @@ fn whole(text: &str) -> f64 {
 
 #[test]
 fn frameless_functions_have_their_shares_below_all_their_callers() {
-    let Some(place) = place_with_tables() else { return };
+    let Some(place) = place_with_tables() else {
+        return;
+    };
     let run = profile_mode(&place, "split", &[]);
     for (function, expected) in [
         ("burn_sixty", 60.0),
@@ -98,16 +100,27 @@ fn frameless_functions_have_their_shares_below_all_their_callers() {
 
 #[test]
 fn frame_pointers_alone_do_not_get_there() {
-    let Some(place) = place_with_tables() else { return };
+    let Some(place) = place_with_tables() else {
+        return;
+    };
     let run = profile_mode(&place, "split", &["--stacks", "fp"]);
-    let path = ["main", "turn", "descend", "descend", "descend", "burn_sixty"];
+    let path = [
+        "main",
+        "turn",
+        "descend",
+        "descend",
+        "descend",
+        "burn_sixty",
+    ];
     let share = share(&run.stdout, |frames| has_path(frames, &path));
     assert!(share < 1.0, "the fixture has frame pointers: {share:.1} %");
 }
 
 #[test]
 fn two_hundred_levels_are_whole_and_four_hundred_are_said_to_be_cut() {
-    let Some(place) = place_with_tables() else { return };
+    let Some(place) = place_with_tables() else {
+        return;
+    };
     let run = profile_mode(&place, "deep", &["--stacks", "dwarf"]);
     let path: Vec<&str> = [&["main", "deep"][..], &["descend"; 200], &["leaf"]].concat();
     let deep = share(&run.stdout, |frames| has_path(frames, &path));
@@ -117,14 +130,20 @@ fn two_hundred_levels_are_whole_and_four_hundred_are_said_to_be_cut() {
     let header = run.stdout.lines().next().unwrap_or_default();
     let number = |text: &str| text.split_whitespace().next()?.parse::<u64>().ok();
     let samples = number(header).expect("a count");
-    let truncated = header.rsplit(", ").next().and_then(number).expect("a count");
+    let truncated = header
+        .rsplit(", ")
+        .next()
+        .and_then(number)
+        .expect("a count");
     assert!(truncated * 10 > samples * 8, "{header}");
     assert!(whole(&run.stdout) < 20.0, "{}", run.stdout);
 }
 
 #[test]
 fn callbacks_and_leaves_of_the_c_library_have_their_callers() {
-    let Some(place) = place_with_tables() else { return };
+    let Some(place) = place_with_tables() else {
+        return;
+    };
     let run = profile_mode(&place, "library", &[]);
     let below = |name: &'static str| {
         move |frames: &[&str]| {
@@ -145,7 +164,9 @@ fn callbacks_and_leaves_of_the_c_library_have_their_callers() {
 
 #[test]
 fn a_handler_stands_on_what_its_signal_interrupted() {
-    let Some(place) = place_with_tables() else { return };
+    let Some(place) = place_with_tables() else {
+        return;
+    };
     let run = profile_mode(&place, "signal", &[]);
     let share = share(&run.stdout, |frames| {
         let at = |name| frames.iter().position(|&f| f == name);
@@ -161,7 +182,9 @@ fn a_handler_stands_on_what_its_signal_interrupted() {
 
 #[test]
 fn libraries_loaded_later_are_learned() {
-    let Some(place) = place_with_tables() else { return };
+    let Some(place) = place_with_tables() else {
+        return;
+    };
     let fixture = place.fixture("c/frameless");
     let script = format!("sleep 2 | '{}' load > /dev/null", fixture.display());
     let run = follow(&place, &["--format", "folded"], &script);
@@ -172,7 +195,9 @@ fn libraries_loaded_later_are_learned() {
 
 #[test]
 fn programs_of_the_distribution_reach_their_root() {
-    let Some(place) = place_with_tables() else { return };
+    let Some(place) = place_with_tables() else {
+        return;
+    };
     let busy = "while True: sorted(range(1000), key=lambda x: -x)";
     let mut command = Command::new("/usr/bin/python3");
     let python = Running::start(command.args(["-c", busy]));
@@ -194,7 +219,9 @@ fn programs_of_the_distribution_reach_their_root() {
 
 #[test]
 fn waits_of_a_frameless_program_are_below_main() {
-    let Some(place) = place_with_tables() else { return };
+    let Some(place) = place_with_tables() else {
+        return;
+    };
     for (mode, caller) in [("sleep", "pause_for"), ("read", "wait_for")] {
         let target = Running::ready(&mut place.command("c/frameless", &[mode]));
         let args = [
@@ -224,7 +251,9 @@ fn waits_of_a_frameless_program_are_below_main() {
 
 #[test]
 fn new_programs_have_their_own_tables() {
-    let Some(place) = place_with_tables() else { return };
+    let Some(place) = place_with_tables() else {
+        return;
+    };
     let fixture = place.fixture("c/frameless");
     let turn = format!("sleep 0.7 | '{}' split > /dev/null", fixture.display());
     let script = format!("{turn}; {turn}; {turn}");
@@ -244,7 +273,9 @@ fn new_programs_have_their_own_tables() {
 
 #[test]
 fn forked_children_have_their_parents_tables() {
-    let Some(place) = place_with_tables() else { return };
+    let Some(place) = place_with_tables() else {
+        return;
+    };
     let count = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done";
     let script = format!("({count}); ({count}); ({count})");
     let run = follow(&place, &[], &script);

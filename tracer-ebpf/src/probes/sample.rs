@@ -109,10 +109,7 @@ fn flags_of(walked: u32) -> u32 {
 }
 
 #[inline(always)]
-fn take(
-    ctx: &PerfEventContext,
-    user_stack: impl FnOnce(*mut u8, u64, u32) -> UserStack,
-) -> u32 {
+fn take(ctx: &PerfEventContext, user_stack: impl FnOnce(*mut u8, u64, u32) -> UserStack) -> u32 {
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
     if !filter::is_target(tgid) {
         count::foreign(ProbeId::Sample);

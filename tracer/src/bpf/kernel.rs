@@ -20,7 +20,8 @@ use super::undisturbed::Undisturbed;
 use super::unwind_maps::{UnwindChunks, registers_on_stack};
 use super::uprobe::UprobeLink;
 use super::{
-    Abilities, Attach, BpfError, Constants, KernelTypes, PROBES, Probe, RunningKernel, VMLINUX_BTF, When,
+    Abilities, Attach, BpfError, Constants, KernelTypes, PROBES, Probe, RunningKernel, VMLINUX_BTF,
+    When,
 };
 use crate::term::notice;
 

@@ -57,7 +57,9 @@ impl Kernel {
         let map: HashMap<_, u32, Wire<UnwindProcess>> =
             HashMap::try_from(map).map_err(|e| map_error(PROCESSES, e))?;
         let all = map.iter().flatten();
-        Ok(all.map(|(tgid, process)| (tgid, process.0.unmapped)).collect())
+        Ok(all
+            .map(|(tgid, process)| (tgid, process.0.unmapped))
+            .collect())
     }
 
     /// Stacks that were walked with tables while threads left the CPU.

@@ -108,7 +108,9 @@ pub struct Sample {
 }
 
 /// How a user stack ends at its outermost frame. A recording knows these by their number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub enum StackEnd {
     /// Frame pointers were followed: the names tell whether it is whole.
     #[default]

@@ -26,9 +26,9 @@ fn sample(tid: u32, comm: &str, kernel: &[u64], user: &[u64]) -> Event {
         kernel: kernel.to_vec(),
         user: user.to_vec(),
         user_end: match user {
-                [] => crate::event::StackEnd::Missing,
-                _ => crate::event::StackEnd::Unknown,
-            },
+            [] => crate::event::StackEnd::Missing,
+            _ => crate::event::StackEnd::Unknown,
+        },
         truncated: user.len() > 4,
     };
     event(1, 42, tid, Body::Sample(sample))
@@ -335,9 +335,9 @@ fn off_cpu_stack(state: u32, kernel: &[u64], user: &[u64], times: [u64; 4]) -> E
         kernel: kernel.to_vec(),
         user: user.to_vec(),
         user_end: match user {
-                [] => crate::event::StackEnd::Missing,
-                _ => crate::event::StackEnd::Unknown,
-            },
+            [] => crate::event::StackEnd::Missing,
+            _ => crate::event::StackEnd::Unknown,
+        },
         count,
         blocked_ns,
         runnable_ns,

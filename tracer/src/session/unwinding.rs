@@ -110,9 +110,11 @@ impl Unwinding {
                 "the unwind tables of {files} are incomplete: too large, or damaged"
             ));
         }
-        notices.extend(self.fault.as_ref().map(|fault| {
-            format!("some stacks follow frame pointers: {fault}")
-        }));
+        notices.extend(
+            self.fault
+                .as_ref()
+                .map(|fault| format!("some stacks follow frame pointers: {fault}")),
+        );
         notices
     }
 }

@@ -9,9 +9,7 @@ const DEREF: u8 = 0x06;
 const PLUS_UCONST: u8 = 0x23;
 /// `rsp + 8`, and 8 more if `rip & 15` is at least a number, which stands at this index as
 /// `DW_OP_lit0` plus it: what linkers write for their procedure linkage table.
-const LINKAGE: [u8; 11] = [
-    0x77, 8, 0x80, 0, 0x3f, 0x1a, LIT0, 0x2a, 0x33, 0x24, 0x22,
-];
+const LINKAGE: [u8; 11] = [0x77, 8, 0x80, 0, 0x3f, 0x1a, LIT0, 0x2a, 0x33, 0x24, 0x22];
 const LINKAGE_NUMBER: usize = 6;
 const LIT0: u8 = 0x30;
 
@@ -82,10 +80,7 @@ mod tests {
         assert_eq!(meaning(&[0x76, 0x78, 6]), Some(Meaning::AtFrame(-8)));
         assert_eq!(meaning(&[0x76, 0]), Some(Meaning::FramePlus(0)));
         // The signal trampoline of glibc: rsp + 160.
-        assert_eq!(
-            meaning(&[0x77, 0xa0, 1, 6]),
-            Some(Meaning::AtStack(160, 0))
-        );
+        assert_eq!(meaning(&[0x77, 0xa0, 1, 6]), Some(Meaning::AtStack(160, 0)));
         assert_eq!(
             meaning(&[0x77, 40, 6, 0x23, 8]),
             Some(Meaning::AtStack(40, 8))

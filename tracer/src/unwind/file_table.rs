@@ -113,7 +113,9 @@ impl OpenedFile {
         let index = self.elf.segments.iter().find(is_index)?;
         let bytes = self.read(index.offset, index.file_size.min(MAX_SECTION))?;
         let bases = BaseAddresses::default().set_eh_frame_hdr(index.vaddr);
-        let header = EhFrameHdr::new(&bytes, LittleEndian).parse(&bases, 8).ok()?;
+        let header = EhFrameHdr::new(&bytes, LittleEndian)
+            .parse(&bases, 8)
+            .ok()?;
         let address = header.eh_frame_ptr().direct().ok()?;
         let load = self.elf.loads().find(|load| {
             let inside = address.checked_sub(load.vaddr);
@@ -143,7 +145,11 @@ pub fn may_need_tables(program: &std::path::Path) -> bool {
         return true;
     };
     let elf = binary.elf();
-    elf.section(".eh_frame").is_some() || elf.segments.iter().any(|s| s.kind == object::elf::PT_INTERP)
+    elf.section(".eh_frame").is_some()
+        || elf
+            .segments
+            .iter()
+            .any(|s| s.kind == object::elf::PT_INTERP)
 }
 
 fn go_text(binary: &Binary) -> Vec<Range<u64>> {
@@ -162,7 +168,9 @@ impl FileTable {
             (first..load.offset.saturating_add(load.file_size)).contains(&mapping.offset)
                 && load.flags & object::elf::PF_X != 0
         })?;
-        let linked = load.vaddr.wrapping_add(mapping.offset.wrapping_sub(load.offset));
+        let linked = load
+            .vaddr
+            .wrapping_add(mapping.offset.wrapping_sub(load.offset));
         let from_base = linked.wrapping_sub(self.rows.base);
         Some(mapping.start.wrapping_sub(from_base))
     }
@@ -174,7 +182,8 @@ fn build_id_of(notes: &[u8]) -> Option<Vec<u8>> {
     let mut rest = notes;
     loop {
         let (head, tail) = rest.split_at_checked(12)?;
-        let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let word =
+            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         let padded = |len: u32| usize::try_from(len).ok()?.checked_next_multiple_of(4);
         let (name, tail) = tail.split_at_checked(padded(word(0))?)?;
         let content_len = word(4);

@@ -274,7 +274,10 @@ mod tests {
 
     #[test]
     fn code_with_frame_pointers_fills_gaps() {
-        let spans = [span(0x1000, 0x1010, stack(8)), span(0x4000, 0x4010, stack(8))];
+        let spans = [
+            span(0x1000, 0x1010, stack(8)),
+            span(0x4000, 0x4010, stack(8)),
+        ];
         let rows = merge(&spans, &[0x2000..0x3000, 0x5000..0x6000]);
         for (address, rule) in [
             (0x1010, Rule::NONE),

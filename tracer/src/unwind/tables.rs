@@ -6,9 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tracer_common::unwind::{
-    MAX_MAPPINGS, NODE_WORDS, Node, UnwindMapping, UnwindProcess,
-};
+use tracer_common::unwind::{MAX_MAPPINGS, NODE_WORDS, Node, UnwindMapping, UnwindProcess};
 
 use super::file_table::{FileTable, OpenedFile};
 use super::pool::Pool;
@@ -215,13 +213,13 @@ impl Tables {
         unmapped: u64,
         store: &mut S,
     ) -> Result<(), S::Error> {
-        let told = placed.as_ref().map_or_else(UnwindProcess::default, |p| {
-            UnwindProcess {
+        let told = placed
+            .as_ref()
+            .map_or_else(UnwindProcess::default, |p| UnwindProcess {
                 first: u64::from(p.first) * NODE_WORDS as u64,
                 mappings: p.mappings.len() as u64,
                 unmapped: 0,
-            }
-        });
+            });
         store.set_process(pid, UnwindProcess { unmapped, ..told })?;
         let process = self.processes.entry(pid).or_default();
         process.unmapped = unmapped;
@@ -385,7 +383,11 @@ impl Tables {
             .chain(needed)
             .map(Rc::as_ptr)
             .collect();
-        let known = self.by_file.values().flatten().chain(self.by_build_id.values());
+        let known = self
+            .by_file
+            .values()
+            .flatten()
+            .chain(self.by_build_id.values());
         let mut any = false;
         for table in known.filter(|t| !used.contains(&Rc::as_ptr(t))) {
             if let Some((first, count)) = table.nodes.take() {

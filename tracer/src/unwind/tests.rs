@@ -125,7 +125,9 @@ fn evaluate(
             EvaluationResult::Complete => break,
             EvaluationResult::RequiresRegister { register, .. } => {
                 let value = register_of(register, pc)?;
-                evaluation.resume_with_register(Value::Generic(value)).ok()?
+                evaluation
+                    .resume_with_register(Value::Generic(value))
+                    .ok()?
             }
             EvaluationResult::RequiresMemory { address, .. } => {
                 let word = Value::Generic(memory(address));
@@ -159,7 +161,9 @@ fn eh_frame(path: &str) -> (Vec<u8>, u64) {
 
 fn libc_path() -> String {
     let maps = std::fs::read_to_string("/proc/self/maps").expect("own maps");
-    let line = maps.lines().find(|l| l.contains("/libc.so.6") || l.contains("/libc-2."));
+    let line = maps
+        .lines()
+        .find(|l| l.contains("/libc.so.6") || l.contains("/libc-2."));
     let line = line.expect("the C library is mapped");
     line.split_whitespace().last().expect("a path").to_owned()
 }
@@ -177,7 +181,9 @@ fn compare(path: &str) -> (usize, usize, usize) {
     let mut context = UnwindContext::new();
     let (mut count, mut untold) = (0, BTreeMap::<String, usize>::new());
     while let Some(entry) = entries.next().expect("sound") {
-        let CieOrFde::Fde(partial) = entry else { continue };
+        let CieOrFde::Fde(partial) = entry else {
+            continue;
+        };
         let entry = partial.parse(Section::cie_from_offset).expect("sound");
         let mut rows = entry.rows(&section, &bases, &mut context).expect("sound");
         while let Some(row) = rows.next_row().expect("sound") {
@@ -188,9 +194,19 @@ fn compare(path: &str) -> (usize, usize, usize) {
             for pc in [row.start_address(), row.end_address() - 1] {
                 let rule = find(&table, pc);
                 match (by_rule(rule, pc), by_row(&section, row, pc)) {
-                    (Some(Step::Caller { pc: p, stack: s, frame: None }), Some(theirs)) => {
+                    (
+                        Some(Step::Caller {
+                            pc: p,
+                            stack: s,
+                            frame: None,
+                        }),
+                        Some(theirs),
+                    ) => {
                         // A register that nobody keeps is not looked for.
-                        let Step::Caller { pc: q, stack: t, .. } = theirs else {
+                        let Step::Caller {
+                            pc: q, stack: t, ..
+                        } = theirs
+                        else {
                             panic!("{pc:#x} of {path}: {row:?}");
                         };
                         assert_eq!((p, s), (q, t), "{pc:#x} of {path}: {row:?}");
@@ -217,7 +233,10 @@ fn every_row_of_the_c_library_and_of_this_program_is_told_alike() {
         println!("{path}: {rows} rows, {untold} untold, {bytes} bytes");
         assert!(rows > 10_000, "{path}: {rows}");
         assert!(untold * 200 < rows, "{path}: {untold} of {rows}");
-        assert!(bytes < rows * 8, "{path}: neighbours with one rule are merged");
+        assert!(
+            bytes < rows * 8,
+            "{path}: neighbours with one rule are merged"
+        );
     }
 }
 
@@ -260,7 +279,11 @@ impl Memory {
         let pc = address.wrapping_sub(mapping[2]);
         let rows: Vec<u64> = (0..rows).map(|i| self.word(first + i)).collect();
         let after = rows.partition_point(|row| row >> 32 <= pc);
-        Some(after.checked_sub(1).map_or(Rule::NONE, |at| Rule(rows[at] as u32)))
+        Some(
+            after
+                .checked_sub(1)
+                .map_or(Rule::NONE, |at| Rule(rows[at] as u32)),
+        )
     }
 }
 
@@ -339,7 +362,11 @@ fn copies_of_a_file_share_a_table_and_new_code_is_read_when_met() {
         child.kill().expect("still there");
         child.wait().expect("still there");
     }
-    assert_eq!(used[1] - used[0], size_of::<Node>() as u64, "its mappings alone");
+    assert_eq!(
+        used[1] - used[0],
+        size_of::<Node>() as u64,
+        "its mappings alone"
+    );
     assert!(is_known && is_same);
 }
 
