@@ -308,7 +308,7 @@ fn stack() -> [Event; 2] {
         comm: "x".to_owned(),
         kernel: Vec::new(),
         user: vec![0x5000],
-        user_missing: false,
+        user_end: tracer::event::StackEnd::Unknown,
         truncated: false,
     };
     let addresses = vec![symbol];
