@@ -291,7 +291,7 @@ mod tests {
         ] {
             assert_eq!(find(&rows, address), rule, "{address:#x}");
         }
-        let only = merge(&[], &[0x2000..0x3000]);
+        let only = merge(&[], std::slice::from_ref(&(0x2000..0x3000)));
         assert_eq!(find(&only, 0x2000), Rule::POINTERS);
         assert_eq!(find(&only, 0x3000), Rule::NONE);
         assert_eq!(merge(&[], &[]), Rows::default());

@@ -390,7 +390,7 @@ proptest! {
             }
         }
         let few = Limits { rows: 1000, ..limits() };
-        let rows = Rows::read(&part, address, &[0x5000..0x6000], few);
+        let rows = Rows::read(&part, address, std::slice::from_ref(&(0x5000..0x6000)), few);
         prop_assert!(rows.rows.is_sorted_by_key(|row| row >> 32));
         prop_assert!(rows.rows.len() <= 3 * 1000 + 4);
     }
