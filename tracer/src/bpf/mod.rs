@@ -18,7 +18,7 @@ pub use error::BpfError;
 pub use feature::{Abilities, Feature, Features, Refusal};
 pub use kernel::{Kernel, Sizes, object};
 pub use kernel_types::{KernelTypeError, KernelTypes, VMLINUX_BTF};
-pub use probe_table::{Attach, Group, PROBES, Probe, When};
+pub use probe_table::{Attach, Group, PROBES, Probe, Walk, When};
 pub use snapshot::{OffCpuRead, RunQueueRead};
 pub use trial::RunningKernel;
 pub use uprobe::UprobeError;

@@ -14,6 +14,7 @@ mod go_symbols;
 mod kallsyms;
 mod native;
 mod resolver;
+mod static_library;
 mod symbolizer;
 #[cfg(test)]
 mod tests;
