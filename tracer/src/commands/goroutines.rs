@@ -6,15 +6,16 @@ use anyhow::Context;
 use clap::Args;
 
 use super::execute::Exit;
+use super::go_process::GoProcess;
 use crate::analysis::goroutine_groups::goroutine_groups;
 use crate::cli::{Output, OutputArgs};
 use crate::error::ExpectedError;
-use crate::go::goroutine::{Code, Goroutine, GoroutineReader, Snapshot, Stack};
-use crate::go::{Binary, Live, Runtime, load_bias};
+use crate::go::Runtime;
+use crate::go::goroutine::{Goroutine, GoroutineReader, Snapshot, Stack};
 use crate::render::goroutine_dump::write_goroutine;
 use crate::render::goroutine_json::{GoroutineJson, GroupJson};
 use crate::render::goroutine_summary::write_groups;
-use crate::session::{comm, not_go_process, now_ns};
+use crate::session::{comm, now_ns};
 use crate::term::{self, plural};
 
 const EXAMPLES: &str = "\
@@ -53,9 +54,9 @@ pub struct GoroutinesArgs {
 impl GoroutinesArgs {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
         let format = self.output.format("goroutines", &["text", "json"])?;
-        let process = Process::open(self.pid)?;
+        let process = GoProcess::open(self.pid)?;
         let started = now_ns();
-        let snapshot = process.read()?;
+        let snapshot = read(&process)?;
         let took_ns = now_ns() - started;
         let mut output = self.output.open(false)?;
         let text = match format {
@@ -75,7 +76,7 @@ impl GoroutinesArgs {
         all.filter(move |goroutine| system || !goroutine.is_system)
     }
 
-    fn text(&self, process: &Process, snapshot: &Snapshot) -> anyhow::Result<String> {
+    fn text(&self, process: &GoProcess, snapshot: &Snapshot) -> anyhow::Result<String> {
         let mut text = String::new();
         let now = now_ns().cast_signed();
         if self.summary {
@@ -92,7 +93,7 @@ impl GoroutinesArgs {
         Ok(text)
     }
 
-    fn json(&self, process: &Process, snapshot: &Snapshot) -> anyhow::Result<String> {
+    fn json(&self, process: &GoProcess, snapshot: &Snapshot) -> anyhow::Result<String> {
         let code = &process.code;
         let now = now_ns().cast_signed();
         let mut document = serde_json::json!({
@@ -114,49 +115,17 @@ impl GoroutinesArgs {
     }
 }
 
-/// A Go process whose goroutines can be found.
-struct Process {
-    pid: u32,
-    version: Option<String>,
-    code: Code,
-    runtime: Runtime,
-    live: Live,
-}
-
-impl Process {
-    fn open(pid: u32) -> Result<Self, ExpectedError> {
-        let file = format!("/proc/{pid}");
-        if !std::path::Path::new(&file).exists() {
-            return Err(ExpectedError::NoSuchProcess { pid });
-        }
-        Self::try_open(pid).map_err(|why| not_go_process(pid, why))
-    }
-
-    fn try_open(pid: u32) -> Result<Self, String> {
-        let file = format!("/proc/{pid}/exe");
-        let binary = Binary::open(file.as_ref()).map_err(|e| e.to_string())?;
-        let load_bias = load_bias(pid, &binary)?;
-        let live = Live::of(pid);
-        Ok(Self {
-            pid,
-            version: binary.build_info().map(|info| info.version.clone()),
-            code: Code::new(&binary, load_bias).map_err(|e| e.to_string())?,
-            runtime: Runtime::find(&binary, load_bias, Some(&live))?,
-            live,
+/// Reads all goroutines.
+fn read(process: &GoProcess) -> Result<Snapshot, ExpectedError> {
+    let Runtime { layout, globals } = process.runtime;
+    let reader = GoroutineReader::new(&process.live.memory, &process.code, layout, globals);
+    reader
+        .read()
+        .map_err(|error| ExpectedError::UnreadableTarget {
+            pid: process.pid,
+            what: format!("the goroutines of {}", comm(process.pid)),
+            why: error.to_string(),
         })
-    }
-
-    fn read(&self) -> Result<Snapshot, ExpectedError> {
-        let Runtime { layout, globals } = self.runtime;
-        let reader = GoroutineReader::new(&self.live.memory, &self.code, layout, globals);
-        reader
-            .read()
-            .map_err(|error| ExpectedError::UnreadableTarget {
-                pid: self.pid,
-                what: format!("the goroutines of {}", comm(self.pid)),
-                why: error.to_string(),
-            })
-    }
 }
 
 fn write(output: &mut Output, text: &str) -> anyhow::Result<()> {

@@ -15,5 +15,7 @@ pub mod schema;
 pub mod strace;
 
 mod execute;
+mod go_process;
+mod sched_trace;
 
 pub use execute::{Exit, execute};

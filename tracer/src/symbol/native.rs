@@ -8,6 +8,7 @@ use blazesym::symbolize::{
 };
 use object::{Object, ReadCache};
 
+use super::demangle::demangled;
 use super::static_library::StaticLibrary;
 use crate::event::{FrameSymbol, SymbolOrigin};
 
@@ -22,11 +23,22 @@ const MAX_NAME: usize = 4096;
 const MAX_TEXT: usize = 64 << 10;
 
 /// Symbolizes offsets in ELF files. Parsed files are kept.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Native {
     symbolizer: Symbolizer,
     /// By device and inode.
     libraries: RefCell<HashMap<(u64, u64), StaticLibrary>>,
+}
+
+impl Default for Native {
+    fn default() -> Self {
+        // It would take the names of C functions for types of C++.
+        let symbolizer = Symbolizer::builder().enable_demangling(false).build();
+        Self {
+            symbolizer,
+            libraries: RefCell::default(),
+        }
+    }
 }
 
 impl Native {
@@ -130,7 +142,7 @@ fn frames_of(sym: &Sym<'_>) -> Vec<FrameSymbol> {
     inlined.chain([function]).collect()
 }
 
-/// The name, cut to what can be shown.
+/// The path, cut to what can be shown.
 fn bounded(name: &str) -> String {
     let end = name.floor_char_boundary(MAX_NAME);
     name[..end].to_owned()
@@ -138,7 +150,7 @@ fn bounded(name: &str) -> String {
 
 fn frame(name: &str, code: Option<&CodeInfo<'_>>) -> FrameSymbol {
     FrameSymbol {
-        function: bounded(name),
+        function: demangled(name, MAX_NAME),
         offset: 0,
         file: code.map(|c| bounded(&c.to_path().to_string_lossy())),
         line: code.and_then(|c| c.line),
