@@ -165,33 +165,15 @@ fn take(ctx: &PerfEventContext, user_stack: impl FnOnce(*mut u8, u64, u32) -> Us
 /// tables know of; the chain of frames, and what is guessed of it, does not.
 #[inline(always)]
 pub fn call_stack<const TABLES: bool>(probe: ProbeId, ctx: *mut c_void, registers: Registers) {
-    send_call(probe, |record| {
-        if TABLES && let Some(stack) = call_by_tables(record) {
-            return stack;
-        }
-        call_along_pointers(ctx, registers, record)
-    });
-}
-
-#[inline(always)]
-fn call_by_tables(record: *mut u8) -> Option<UserStack> {
-    let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    let walked = unwind::walk(walk::CALL, tgid)?;
-    // SAFETY: this CPU's slot of the map.
-    let flags = unsafe { (*walked).stack.flags };
-    match flags & unwound::LEAF_BY_POINTERS {
-        0 => copy(walked, record, FIXED),
-        _ => None,
-    }
-}
-
-#[inline(always)]
-fn send_call(probe: ProbeId, user_stack: impl FnOnce(*mut u8) -> UserStack) {
     let Some(scratch) = SAMPLE_SCRATCH.get_ptr_mut(CALL_STACK) else {
         return;
     };
     let record = scratch.cast::<u8>();
-    let stack = user_stack(record);
+    let by_tables = if TABLES { call_by_tables(record) } else { None };
+    let stack = match by_tables {
+        Some(stack) => stack,
+        None => call_along_pointers(ctx, registers, record),
+    };
     let len = FIXED + stack.len;
     let fixed = Sample {
         header: EventHeader {
@@ -206,6 +188,18 @@ fn send_call(probe: ProbeId, user_stack: impl FnOnce(*mut u8) -> UserStack) {
     // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
     unsafe { record.cast::<Sample>().write(fixed) };
     emit::output(probe, record, len);
+}
+
+#[inline(always)]
+fn call_by_tables(record: *mut u8) -> Option<UserStack> {
+    let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    let walked = unwind::walk(walk::CALL, tgid)?;
+    // SAFETY: this CPU's slot of the map.
+    let flags = unsafe { (*walked).stack.flags };
+    match flags & unwound::LEAF_BY_POINTERS {
+        0 => copy(walked, record, FIXED),
+        _ => None,
+    }
 }
 
 /// The chain of frames lacks the one function that matters most: the caller of that which makes the

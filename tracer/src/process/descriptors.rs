@@ -88,6 +88,13 @@ pub fn tracked_calls() -> impl Iterator<Item = u32> {
         .filter_map(table::by_name)
 }
 
+/// Whether a call stores descriptors in memory: what they refer to is shown with its arguments.
+#[must_use]
+pub fn stores_descriptors(nr: u32) -> bool {
+    let name = table::lookup(nr).map(|row| row.name);
+    matches!(name, Some("pipe" | "pipe2" | "socketpair"))
+}
+
 /// Whether a call returns a descriptor when it succeeds.
 #[must_use]
 pub fn returns_descriptor(nr: u32, args: &[u64; 6]) -> bool {
@@ -475,8 +482,8 @@ pub fn path_argument(enter: &SyscallEnter, index: u8) -> Option<&Path> {
     whole.then(|| Path::new(std::ffi::OsStr::from_bytes(&capture.data)))
 }
 
-/// Follows links where paths mean to the process what they mean to us; otherwise only `.` and `..`
-/// are taken out.
+/// Follows links where paths mean to the process what they mean to us, and it is still there;
+/// otherwise only `.`, `..` and `self` are taken out.
 fn follow(shares_files: bool, (pid, tid): Thread, path: &Path) -> PathBuf {
     if shares_files && let Ok(real) = real_path(path, pid, tid) {
         return real;
@@ -487,6 +494,11 @@ fn follow(shares_files: bool, (pid, tid): Thread, path: &Path) -> PathBuf {
             Component::ParentDir => {
                 plain.pop();
             }
+            Component::Normal(name) if plain == Path::new("/proc") => match name.to_str() {
+                Some("self") => plain.push(pid.to_string()),
+                Some("thread-self") => plain.push(format!("{pid}/task/{tid}")),
+                _ => plain.push(name),
+            },
             Component::Normal(name) => plain.push(name),
             Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
         }
@@ -583,6 +595,8 @@ mod tests {
     #[test]
     fn tables_follow_open_dup_and_close() {
         let mut tables = Descriptors::default();
+        open(&mut tables, "/proc/self/maps", 0, 3);
+        assert_eq!(tables.known(PID), [(3, &*format!("/proc/{PID}/maps"))]);
         open(&mut tables, "/no/such/../file", 0, 3);
         call(&mut tables, "dup2", [3, 9, 0, 0, 0, 0], None, 9);
         call(&mut tables, "close", [3, 0, 0, 0, 0, 0], None, 0);

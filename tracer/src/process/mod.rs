@@ -14,7 +14,9 @@ mod real_path;
 mod sockets;
 
 pub use address_space::{AddressSpace, AddressSpaceError};
-pub use descriptors::{Descriptors, path_argument, returns_descriptor, tracked_calls};
+pub use descriptors::{
+    Descriptors, path_argument, returns_descriptor, stores_descriptors, tracked_calls,
+};
 pub use files::{MappedFile, MappedFiles};
 pub use interface::interface_name;
 pub use mapping_events::{MappingEvent, MappingEvents, Told};

@@ -17,6 +17,7 @@ use crate::event::{
     Body, Event, Exec, Exit, Fork, Losses, RunStart, Signal, StopReason, Symbols, SyscallEnter,
     SyscallExit,
 };
+use crate::process::stores_descriptors;
 use crate::syscall::machine::Machine;
 use crate::syscall::print::{Decoder, ThreadNames};
 use crate::syscall::qualify::{Message, Status};
@@ -213,6 +214,9 @@ impl<T> Calls<T> {
         self.note_interruption(event.tid, exit);
         if self.options.whole_lines() && !self.wanted(exit, took_ns) {
             return None;
+        }
+        if stores_descriptors(exit.nr) {
+            self.settle(event, exit);
         }
         Some(Ended { begun, took_ns })
     }

@@ -32,6 +32,24 @@ fn push_short(out: &mut String, number: u32) {
 
 /// Appends `[INT CHLD]`, or `~[KILL STOP]` when at least two thirds of all signals are in the set.
 pub fn push_signal_set(out: &mut String, mask: u64) {
+    push_signal_set_as(out, mask, push_short);
+}
+
+/// As [`push_signal_set`], with each signal in a form of its own: `form` is given the text
+/// so far, the number and the name.
+pub fn push_signal_set_with(
+    out: &mut String,
+    mask: u64,
+    mut form: impl FnMut(&mut String, u32, &str),
+) {
+    push_signal_set_as(out, mask, |out, number| {
+        let mut name = String::new();
+        push_short(&mut name, number);
+        form(out, number, &name);
+    });
+}
+
+fn push_signal_set_as(out: &mut String, mask: u64, mut push: impl FnMut(&mut String, u32)) {
     let inverted = mask.count_ones() >= 64 * 2 / 3;
     let shown = if inverted { !mask } else { mask };
     out.push_str(if inverted { "~[" } else { "[" });
@@ -39,7 +57,7 @@ pub fn push_signal_set(out: &mut String, mask: u64) {
     for number in 1..=64 {
         if shown & (1 << (number - 1)) != 0 {
             out.push_str(separator);
-            push_short(out, number);
+            push(out, number);
             separator = " ";
         }
     }

@@ -9,6 +9,7 @@ use crate::syscall::arg::{Custom, Form};
 use crate::syscall::flags::net;
 
 use super::fields::As;
+use super::options::Constants;
 use super::printer::{Phase, Printer, put};
 use super::struct_bytes::StructBytes;
 use super::text::push_quoted;
@@ -101,11 +102,10 @@ pub(super) fn sockaddr(p: &mut Printer<'_>, b: &[u8]) {
         AF_UNIX if b.len() > 2 => p.unix(&b[2..]),
         AF_INET if b.len() >= 16 => {
             let address = Ipv4Addr::from(b.be32_at(4));
-            put!(
-                p,
-                ", sin_port=htons({}), sin_addr=inet_addr(\"{address}\")",
-                b.be16_at(2)
-            );
+            p.text(", sin_port=");
+            p.network(&b[2..4], &format!("htons({})", b.be16_at(2)));
+            p.text(", sin_addr=");
+            p.network(&b[4..8], &format!("inet_addr(\"{address}\")"));
         }
         AF_INET6 if b.len() >= 24 => p.inet6(b),
         AF_NETLINK if b.len() >= 12 => {
@@ -173,15 +173,29 @@ impl Printer<'_> {
         }
     }
 
+    /// A value in the order of bytes of the network: how a program would write it, or its bytes.
+    fn network(&mut self, bytes: &[u8], text: &str) {
+        let number = |p: &mut Self| {
+            p.text("\"");
+            bytes.iter().for_each(|byte| put!(p, "\\x{byte:02x}"));
+            p.text("\"");
+        };
+        self.formed(number, |p| p.text(text));
+    }
+
     fn inet6(&mut self, b: &[u8]) {
         let address = Ipv6Addr::from(b.array::<16>(8));
-        put!(
-            self,
-            ", sin6_port=htons({}), sin6_flowinfo=htonl({}), inet_pton(AF_INET6, \"{address}\", \
-             &sin6_addr)",
-            b.be16_at(2),
-            b.be32_at(4)
-        );
+        self.text(", sin6_port=");
+        self.network(&b[2..4], &format!("htons({})", b.be16_at(2)));
+        self.text(", sin6_flowinfo=");
+        self.network(&b[4..8], &format!("htonl({})", b.be32_at(4)));
+        if self.constants() == Constants::Names {
+            put!(self, ", inet_pton(AF_INET6, \"{address}\", &sin6_addr)");
+        } else {
+            self.text(", sin6_addr=");
+            let text = format!("inet_pton(AF_INET6, \"{address}\")");
+            self.network(&b[8..24], &text);
+        }
         if b.len() >= 28 {
             self.text(", sin6_scope_id=");
             let local = address.is_unicast_link_local() || address.octets()[..2] == [0xff, 2];

@@ -4,7 +4,6 @@ use tracer_common::capture::{self, CaptureRule};
 
 use crate::syscall::arg::{Custom, Layout};
 use crate::syscall::flags::io;
-use crate::syscall::signal::push_signal_set;
 
 use super::printer::{Phase, Printer, put};
 use super::rule::{ENTER, behind_word, fixed};
@@ -93,7 +92,7 @@ pub static SIGSET_PAIR: Custom = Custom {
             .filter(|c| c.data.len() == usize::from(SIGSET))
         {
             Some(set) if size == u64::from(SIGSET) => {
-                push_signal_set(&mut p.out, set.data.u64_at(0))
+                p.signal_mask(set.data.u64_at(0));
             }
             _ => p.pointer(address),
         }

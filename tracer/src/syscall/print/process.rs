@@ -131,7 +131,8 @@ pub static CLONE_FLAGS: Custom = Custom {
         }
         match flags & CSIGNAL {
             0 if flags != 0 => {}
-            signal => push_signal(&mut p.out, signal as u32),
+            0 => p.text("0"),
+            signal => p.signal_name(signal as u32),
         }
     },
     ..Custom::PLAIN
@@ -277,7 +278,7 @@ impl Printer<'_> {
         }
         self.text(", exit_signal=");
         match b.u64_at(32) {
-            signal @ 1..=64 => push_signal(&mut self.out, signal as u32),
+            signal @ 1..=64 => self.signal_name(signal as u32),
             other => put!(self, "{other}"),
         }
         self.text(", stack=");

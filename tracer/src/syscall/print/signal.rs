@@ -1,14 +1,16 @@
 //! Signals: sets, actions, alternate stacks, `siginfo_t`.
 
+use std::fmt::Write;
+
 use tracer_common::capture::{self, CaptureRule};
 
 use crate::syscall::arg::{Custom, Layout};
 use crate::syscall::flags::{Names, signal};
 use crate::syscall::machine::Machine;
-use crate::syscall::signal::{push_signal, push_signal_set};
+use crate::syscall::signal::{push_signal, push_signal_set_with};
 use crate::syscall::table;
 
-use super::options::DecodeOptions;
+use super::options::{Constants, DecodeOptions};
 use super::printer::{Phase, Printer, put};
 use super::struct_bytes::StructBytes;
 
@@ -77,7 +79,7 @@ const fn frame(rules: &'static [CaptureRule]) -> Custom {
             match p.bytes(Phase::Enter, index, SIGSET.into()) {
                 Some(b) => {
                     p.text("{mask=");
-                    push_signal_set(&mut p.out, b.u64_at(b.len() - 8));
+                    p.signal_mask(b.u64_at(b.len() - 8));
                     p.text("}");
                 }
                 None => p.address_of(index),
@@ -102,7 +104,7 @@ pub static SIGACTION: Layout = Layout {
             handler => put!(p, "{handler:#x}"),
         });
         p.text(", sa_mask=");
-        push_signal_set(&mut p.out, b.u64_at(24));
+        p.signal_mask(b.u64_at(24));
         p.text(", sa_flags=");
         p.flags(&signal::SIGACTION, flags);
         if flags & SA_RESTORER != 0 {
@@ -145,12 +147,25 @@ impl Printer<'_> {
         self.formed(|p| put!(p, "{signal}"), |p| push_signal(&mut p.out, signal));
     }
 
+    /// A set of signals.
+    pub(super) fn signal_mask(&mut self, mask: u64) {
+        let constants = self.constants();
+        push_signal_set_with(&mut self.out, mask, |out, number, name| {
+            // Writing to a string cannot fail.
+            let _ = match constants {
+                Constants::Names => write!(out, "{name}"),
+                Constants::Numbers => write!(out, "{number}"),
+                Constants::Both => write!(out, "{number} /* {name} */"),
+            };
+        });
+    }
+
     fn signal_set(&mut self, phase: Phase, index: usize, size_arg: usize) {
         if self.arg(size_arg) != u64::from(SIGSET) {
             return self.address_of(index);
         }
         match self.bytes(phase, index, SIGSET.into()) {
-            Some(b) => push_signal_set(&mut self.out, b.u64_at(0)),
+            Some(b) => self.signal_mask(b.u64_at(0)),
             None => self.address_of(index),
         }
     }
