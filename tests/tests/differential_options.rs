@@ -34,9 +34,9 @@ fn trace(place: &Place, tracer: &mut Command, options: &[&str], program: &[&str]
     normal(&text)
 }
 
-/// The id of the process: it stands in what the shell sends to itself.
+/// The id of the process, as its C library learns it.
 fn pid(text: &str) -> Option<String> {
-    let own = Regex::new(r"(?:getpid\(\) += |kill\()([0-9]+)").expect("a valid pattern");
+    let own = Regex::new(r"set_tid_address\(0x[0-9a-f]+\) += ([0-9]+)").expect("a valid pattern");
     own.captures(text).map(|found| found[1].to_owned())
 }
 
@@ -51,7 +51,7 @@ fn normal(text: &str) -> Vec<String> {
             "$1=#",
         ),
         (r"/\* 2[0-9]{3}-[^*]*\*/", "#"),
-        (r"^getppid\(\) = .*", "getppid() = #"),
+        (r"getppid\(\) = .*", "getppid() = #"),
         // That is not a program's.
         (r"getrandom\([^,]*", "getrandom(#"),
     ];
@@ -111,7 +111,7 @@ fn each_option_shows_what_strace_shows() {
                 options,
                 program,
             );
-            assert!(theirs.len() > 5, "{options:?}: {theirs:?}");
+            assert!(theirs.len() > 2, "{options:?}: {theirs:?}");
             if ours.len() != theirs.len() {
                 wrong += &format!(
                     "{options:?} {}: {} lines, strace has {}\n",

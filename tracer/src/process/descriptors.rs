@@ -453,7 +453,8 @@ impl Process {
         }
     }
 
-    /// The absolute path behind an argument, without links where they can still be followed.
+    /// The absolute path behind an argument, without links where paths mean to the process what they
+    /// mean to us, and they can still be followed.
     fn resolve(
         &mut self,
         (pid, tid): Thread,
@@ -469,8 +470,11 @@ impl Process {
         } else {
             Path::new(&self.file(pid, directory)?.link).join(path)
         };
-        let shares = self.shares_files.get_or_insert_with(|| shares_files(pid));
-        Some(follow(*shares, (pid, tid), &path))
+        let shares = *self.shares_files.get_or_insert_with(|| shares_files(pid));
+        let open = |fd| self.files.get(&fd).map(|d| PathBuf::from(&d.link));
+        let real = || real_path(&path, (pid, tid), open).ok();
+        let real = shares.then(real).flatten();
+        Some(real.unwrap_or_else(|| plain((pid, tid), &path)))
     }
 }
 
@@ -482,12 +486,8 @@ pub fn path_argument(enter: &SyscallEnter, index: u8) -> Option<&Path> {
     whole.then(|| Path::new(std::ffi::OsStr::from_bytes(&capture.data)))
 }
 
-/// Follows links where paths mean to the process what they mean to us, and it is still there;
-/// otherwise only `.`, `..` and `self` are taken out.
-fn follow(shares_files: bool, (pid, tid): Thread, path: &Path) -> PathBuf {
-    if shares_files && let Ok(real) = real_path(path, pid, tid) {
-        return real;
-    }
+/// A path of which links are not followed: `.`, `..` and `self` are taken out.
+fn plain((pid, tid): Thread, path: &Path) -> PathBuf {
     let mut plain = PathBuf::from("/");
     for part in path.components() {
         match part {

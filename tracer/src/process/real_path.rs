@@ -8,14 +8,20 @@ use std::path::{Component, Path, PathBuf};
 /// As many as the kernel follows (`MAXSYMLINKS`, include/linux/namei.h).
 const MAX_LINKS: u32 = 40;
 
-/// Follows the links of an absolute path for a thread that shares our files: `/proc/self` and
-/// `/proc/thread-self`, and what leads through them, as `/dev/stdin` does, are that thread's.
+/// Follows the links of an absolute path for a thread that shares our files and has opened it:
+/// `/proc/self` and `/proc/thread-self`, and what leads through them, as `/dev/stdin` does, are that
+/// thread's, even if it is gone by now. `descriptor` says what its descriptors refer to.
 ///
 /// # Errors
 /// When there is no such file, or it cannot be looked for.
-pub(super) fn real_path(path: &Path, pid: u32, tid: u32) -> io::Result<PathBuf> {
+pub(super) fn real_path(
+    path: &Path,
+    (pid, tid): (u32, u32),
+    descriptor: impl Fn(i32) -> Option<PathBuf>,
+) -> io::Result<PathBuf> {
     let mut left: Vec<PathBuf> = parts(path);
     let mut real = PathBuf::from("/");
+    let own = PathBuf::from(format!("/proc/{pid}"));
     let mut links = 0;
     while let Some(part) = left.pop() {
         if part == Path::new("..") {
@@ -31,10 +37,24 @@ pub(super) fn real_path(path: &Path, pid: u32, tid: u32) -> io::Result<PathBuf> 
             real.push(format!("{pid}/task/{tid}"));
             continue;
         }
+        let in_descriptors = real.parent() == Some(&own) && real.ends_with("fd");
+        let number = part.to_str().and_then(|n| n.parse().ok());
+        if let (true, Some(open)) = (in_descriptors, number.and_then(&descriptor)) {
+            if !open.is_absolute() {
+                return Ok(open);
+            }
+            real = open;
+            continue;
+        }
         let here = real.join(&part);
         let target = match std::fs::read_link(&here) {
             // It is there, and no link.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                real = here;
+                continue;
+            }
+            // It was there.
+            Err(error) if real.starts_with(&own) && is_gone(&error) && !is_link(&part) => {
                 real = here;
                 continue;
             }
@@ -53,6 +73,16 @@ pub(super) fn real_path(path: &Path, pid: u32, tid: u32) -> io::Result<PathBuf> 
         left.extend(parts(&target));
     }
     Ok(real)
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH))
+}
+
+/// Links in the directory of a process (fs/proc/base.c).
+fn is_link(part: &Path) -> bool {
+    let links = ["cwd", "exe", "root"];
+    links.iter().any(|link| part == Path::new(link))
 }
 
 /// What a link of `/proc/PID/fd` says that leads to no file with a path: `pipe:[12]`.
@@ -80,12 +110,31 @@ mod tests {
 
     #[test]
     fn self_is_the_other_process() {
-        let real = |path: &str| real_path(Path::new(path), 1, 1).map(|p| p.display().to_string());
+        let real = |path: &str| {
+            let real = real_path(Path::new(path), (1, 1), |_| None);
+            real.map(|p| p.display().to_string())
+        };
         assert_eq!(real("/proc/self/maps").expect("it runs"), "/proc/1/maps");
         assert_eq!(real("/proc/mounts").expect("a link"), "/proc/1/mounts");
         let thread = real("/proc/thread-self/comm").expect("it runs");
         assert_eq!(thread, "/proc/1/task/1/comm");
-        assert!(real("/proc/self/nonexistent").is_err());
+    }
+
+    #[test]
+    fn a_process_that_is_gone_had_what_it_had() {
+        // No process has this id (`PID_MAX_LIMIT` is 2^22).
+        let gone = (1 << 30, 1 << 30);
+        let open = |number| (number == 0).then(|| PathBuf::from("/some/file"));
+        let real = |path: &str| {
+            let real = real_path(Path::new(path), gone, open);
+            real.map(|p| p.display().to_string()).ok()
+        };
+        let own = |rest: &str| Some(format!("/proc/{}/{rest}", 1 << 30));
+        assert_eq!(real("/proc/self/maps"), own("maps"));
+        assert_eq!(real("/proc/mounts"), own("mounts"));
+        assert_eq!(real("/dev/stdin").as_deref(), Some("/some/file"));
+        assert_eq!(real("/proc/self/cwd/file"), None);
+        assert_eq!(real("/nonexistent/file"), None);
     }
 
     #[test]
@@ -100,12 +149,12 @@ mod tests {
         let own = std::process::id();
         for path in ["absolute/relative", "a/./b/../relative", "absolute//b/"] {
             let path = dir.join(path);
-            let real = real_path(&path, own, own).expect("it is there");
+            let real = real_path(&path, (own, own), |_| None).expect("it is there");
             assert_eq!(real, std::fs::canonicalize(&path).expect("it is there"));
         }
-        let looped = real_path(&dir.join("loop"), own, own).expect_err("no end");
+        let looped = real_path(&dir.join("loop"), (own, own), |_| None).expect_err("no end");
         assert_eq!(looped.raw_os_error(), Some(libc::ELOOP));
-        assert!(real_path(&dir.join("nothing/.."), own, own).is_err());
+        assert!(real_path(&dir.join("nothing/.."), (own, own), |_| None).is_err());
     }
 
     #[test]
@@ -114,7 +163,7 @@ mod tests {
         let (reader, _writer) = std::io::pipe().expect("a pipe");
         let own = std::process::id();
         let path = format!("/dev/fd/{}", reader.as_raw_fd());
-        let real = real_path(Path::new(&path), own, own).expect("it is open");
+        let real = real_path(Path::new(&path), (own, own), |_| None).expect("it is open");
         assert!(real.to_string_lossy().starts_with("pipe:["), "{real:?}");
     }
 }

@@ -7,7 +7,7 @@ mod slowest;
 
 use foldhash::{HashMap, HashSet};
 
-pub(super) use call_stack::CallStacks;
+pub(super) use call_stack::{CallStacks, exported};
 use go_frame::GoFrames;
 use slowest::Slowest;
 

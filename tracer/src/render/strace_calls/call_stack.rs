@@ -126,6 +126,12 @@ impl CallStacks {
     }
 }
 
+/// The name under which others know a function of glibc: inside it is `__GI_execve`
+/// (include/libc-symbols.h), which only its debugging symbols have.
+pub(in crate::render) fn exported(function: &str) -> &str {
+    function.strip_prefix("__GI_").unwrap_or(function)
+}
+
 /// ` > /usr/lib/libc.so.6(write+0x14) [0xf8c24]`: the function is the one that stands in the
 /// file, not what is inlined into it.
 fn frame(address: u64, symbol: Option<&SymbolizedAddress>) -> String {
@@ -134,7 +140,8 @@ fn frame(address: u64, symbol: Option<&SymbolizedAddress>) -> String {
     };
     let mut text = format!(" > {module}(");
     if let Some(function) = symbol.frames.last() {
-        let _ = write!(text, "{}+{:#x}", function.function, function.offset);
+        let name = exported(&function.function);
+        let _ = write!(text, "{name}+{:#x}", function.offset);
     }
     let _ = write!(text, ") [{:#x}]", symbol.module_offset);
     text
@@ -164,7 +171,7 @@ mod tests {
         };
         let mut stacks = CallStacks::default();
         let addresses = vec![
-            symbol(0x1234, false, Some("write")),
+            symbol(0x1234, false, Some("__GI_write")),
             symbol(0x1300, true, None),
         ];
         stacks.name(7, &Symbols { addresses });

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::super::strace_calls::exported;
 use super::clock::rfc3339;
 use super::value::Value;
 use crate::event::{
@@ -185,7 +186,7 @@ impl<'a> Frame<'a> {
             address,
             module,
             module_offset: symbol.map(|s| s.module_offset),
-            function: function.map(|f| f.function.as_str()),
+            function: function.map(|f| exported(&f.function)),
             function_offset: function.map(|f| f.offset),
         }
     }
