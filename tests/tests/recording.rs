@@ -160,6 +160,12 @@ fn sinks() -> Vec<(&'static str, Shared, Box<dyn Sink>)> {
         add("offcpu", &|out| {
             Box::new(OffCpuSink::new(stacks(format), out, "out"))
         });
+        let wall = WallOutput {
+            format,
+            text: stacks(format).text,
+            ..WallOutput::default()
+        };
+        add("wall", &|out| Box::new(WallSink::new(wall, out, "out")));
     }
     for format in [
         RunQueueFormat::Text { threads: 30 },

@@ -21,11 +21,14 @@ pub enum ProbeId {
     GoGcCycle = 14,
     GoSchedule = 15,
     SignalGenerate = 16,
+    OffCpuWaker = 17,
+    OnCpuSwitch = 18,
+    OnCpuNew = 19,
 }
 
 impl ProbeId {
     /// All probes; the index is the number.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::SyscallEnter,
         Self::SyscallExit,
         Self::SyscallCountEnter,
@@ -43,6 +46,9 @@ impl ProbeId {
         Self::GoGcCycle,
         Self::GoSchedule,
         Self::SignalGenerate,
+        Self::OffCpuWaker,
+        Self::OnCpuSwitch,
+        Self::OnCpuNew,
     ];
 
     /// Slots in the counter map.

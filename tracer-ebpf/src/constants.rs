@@ -48,6 +48,12 @@ constants! {
     WANT_CALL_STACK / want_call_stack: u32 = 0;
     /// 1 when each syscall that lasts long comes with the stack of its caller.
     WANT_SLOW_STACK / want_slow_stack: u32 = 0;
+    /// 1 when waits are told apart by who ended them.
+    WANT_WAKERS / want_wakers: u32 = 0;
+    /// Waits off the CPU that are shorter until they are ended are left out, in ns.
+    MIN_BLOCK_NS / min_block_ns: u64 = 0;
+    /// As above, those that are longer.
+    MAX_BLOCK_NS / max_block_ns: u64 = u64::MAX;
     /// CPUs whose slots may hold a syscall in flight.
     CPUS / cpus: u32 = 1;
     /// `task_struct.pid`

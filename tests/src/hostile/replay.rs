@@ -11,8 +11,9 @@ use tracer::render::strace_json::{JsonFormat, StraceJson};
 use tracer::render::strace_line::{LineOptions, Precision, Prefix, StraceLines, Timestamp};
 use tracer::render::{
     GcFormat, GcSink, GcSummarySink, OffCpuSink, OnCpuSink, RunQueueFormat, RunQueueSink,
-    StackFormat, StackOutput, StackText,
+    StackFormat, StackOutput, StackText, WallOutput, WallSink,
 };
+use tracer::analysis::WallDetail;
 use tracer::sink::Sink;
 use tracer::syscall::qualify::{QuietSet, StatusSet};
 use tracer::term::is_control;
@@ -209,7 +210,18 @@ fn sinks(options: u8) -> Vec<(Audience, Tally, Box<dyn Sink>)> {
             Box::new(OnCpuSink::new(stacks, out, "memory"))
         });
         add(audience, &|out| {
-            Box::new(OffCpuSink::new(stacks, out, "memory"))
+            Box::new(OffCpuSink::new(stacks, out, "memory").by_state(options & 2 != 0))
+        });
+        let wall = WallOutput {
+            format,
+            text: stacks.text,
+            detail: WallDetail {
+                threads: stacks.threads,
+                states: options & 2 != 0,
+            },
+        };
+        add(audience, &|out| {
+            Box::new(WallSink::new(wall, out, "memory"))
         });
     }
     for (audience, format) in [

@@ -8,23 +8,28 @@ use aya_ebpf::{
         generated::{bpf_get_prandom_u32, bpf_get_stackid},
     },
     macros::btf_tracepoint,
+    maps::HashMap,
     programs::BtfTracePointContext,
 };
 use tracer_common::{
     probe::ProbeId,
-    stats::{MORE_STACKS_BIT, OffCpuKey, OffCpuTime},
+    stats::{MORE_STACKS_BIT, OffCpuKey, OffCpuPending, OffCpuTime},
 };
 
+use super::waker;
 use crate::{
-    constants::{want_kernel_stack, want_user_stack},
+    constants::{max_block_ns, min_block_ns, want_kernel_stack, want_user_stack, want_wakers},
     count, filter,
-    maps::{MORE_STACKS, OFF_CPU, OFF_CPU_PENDING, OFF_CPU_SKIP, OffCpuPending, STACKS},
+    maps::{MORE_STACKS, OFF_CPU, OFF_CPU_PENDING, OFF_CPU_SKIP, STACKS},
     task::Task,
 };
 
 /// Arguments: preempted, previous task (the current one), next task.
 #[btf_tracepoint(function = "sched_switch")]
 pub fn off_cpu_switch(ctx: BtfTracePointContext) -> i32 {
+    if skip() == NOTHING {
+        return 0;
+    }
     let prev = Task::from_ptr(ctx.arg(1));
     let next = Task::from_ptr(ctx.arg(2));
     // SAFETY: the helper has no preconditions.
@@ -58,10 +63,7 @@ pub fn off_cpu_switch(ctx: BtfTracePointContext) -> i32 {
 /// rhythm of the target's is missed.
 #[inline(always)]
 fn weight() -> u64 {
-    let skip = match OFF_CPU_SKIP.get(0) {
-        Some(skip) => *skip,
-        None => 0,
-    };
+    let skip = skip();
     if skip == 0 {
         return 1;
     }
@@ -70,6 +72,17 @@ fn weight() -> u64 {
         return 0;
     }
     u64::from(skip) + 1
+}
+
+/// Value of [`OFF_CPU_SKIP`] while nothing is measured.
+pub(super) const NOTHING: u32 = u32::MAX;
+
+#[inline(always)]
+pub(super) fn skip() -> u32 {
+    match OFF_CPU_SKIP.get(0) {
+        Some(skip) => *skip,
+        None => 0,
+    }
 }
 
 #[inline(always)]
@@ -114,7 +127,7 @@ fn leaves(ctx: &BtfTracePointContext, tgid: u32, task: Task, now: u64, weight: u
 /// Id of the current stack. Negative when it could not be stored: counted, except for the missing
 /// user stack of a kernel thread (`EFAULT`).
 #[inline(always)]
-fn stack(ctx: &BtfTracePointContext, flags: u32) -> i32 {
+pub(super) fn stack(ctx: &BtfTracePointContext, flags: u32) -> i32 {
     // SAFETY: a BTF tracepoint context and a stack map, as the helper requires.
     let id = unsafe {
         bpf_get_stackid(
@@ -163,38 +176,40 @@ fn begins_to_run(tid: u32, now: u64) {
     } else {
         pending.woken_ns
     };
-    let key = pending.key;
-    add(
-        &key,
-        woken.wrapping_sub(pending.out_ns),
-        now.wrapping_sub(woken),
-        pending.weight,
-    );
+    let (key, out_ns, weight) = (pending.key, pending.out_ns, pending.weight);
     pending.out_ns = 0;
-}
-
-#[inline(always)]
-fn add(key: &OffCpuKey, blocked_ns: u64, runnable_ns: u64, weight: u64) {
-    let sum = blocked_ns + runnable_ns;
-    let (blocked_ns, runnable_ns) = (blocked_ns * weight, runnable_ns * weight);
-    if let Some(time) = OFF_CPU.get_ptr_mut(key) {
-        // SAFETY: the key names the thread, which is on one CPU at a time.
-        let time = unsafe { &mut *time };
-        time.count += weight;
-        time.blocked_ns += blocked_ns;
-        time.runnable_ns += runnable_ns;
-        if sum > time.max_ns {
-            time.max_ns = sum;
-        }
+    let blocked_ns = woken.wrapping_sub(out_ns);
+    if blocked_ns < min_block_ns() || blocked_ns > max_block_ns() {
         return;
     }
     let time = OffCpuTime {
         count: weight,
-        blocked_ns,
-        runnable_ns,
-        max_ns: sum,
+        blocked_ns: blocked_ns * weight,
+        runnable_ns: now.wrapping_sub(woken) * weight,
+        max_ns: now.wrapping_sub(out_ns),
     };
-    if OFF_CPU.insert(key, time, 0).is_err() {
+    if want_wakers() != 0 {
+        waker::add(&key, out_ns, time);
+    } else {
+        add(&OFF_CPU, &key, time);
+    }
+}
+
+/// Adds to what a map has under a key, which names the thread.
+#[inline(always)]
+pub(super) fn add<K>(map: &HashMap<K, OffCpuTime>, key: &K, time: OffCpuTime) {
+    if let Some(sum) = map.get_ptr_mut(key) {
+        // SAFETY: the key names the thread, which is on one CPU at a time.
+        let sum = unsafe { &mut *sum };
+        sum.count += time.count;
+        sum.blocked_ns += time.blocked_ns;
+        sum.runnable_ns += time.runnable_ns;
+        if time.max_ns > sum.max_ns {
+            sum.max_ns = time.max_ns;
+        }
+        return;
+    }
+    if map.insert(key, time, 0).is_err() {
         count::full(ProbeId::OffCpuSwitch);
     }
 }

@@ -2,6 +2,7 @@
 
 mod gc;
 pub mod goroutine_groups;
+mod goroutine_waits;
 mod run_queue;
 
 #[cfg(test)]
@@ -14,7 +15,11 @@ mod off_cpu;
 mod on_cpu;
 mod run_interval;
 mod stack_fold;
+mod waker;
+mod wall;
 
+pub use goroutine_waits::GoroutineWaits;
 pub use off_cpu::OffCpu;
 pub use on_cpu::OnCpu;
-pub use stack_fold::{FoldedStack, FoldedStacks, StackFold, Weight};
+pub use wall::{Wall, WallDetail};
+pub use stack_fold::{FoldedStack, FoldedStacks, Marks, StackFold, Weight};

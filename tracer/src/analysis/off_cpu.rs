@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use super::{
     run_interval::RunInterval,
-    stack_fold::{FoldedStack, StackFold, Weight},
+    stack_fold::{FoldedStack, Marks, StackFold, Weight},
 };
-use crate::event::{Body, Event, OffCpuStack};
+use crate::event::{Body, Event, OffCpuStack, Wait};
 use crate::report::{OffCpuProfile, StackTimes, StateTimes, Unit, WaitState};
 
 /// Times of one stack in one state. Times in ns.
@@ -17,6 +17,7 @@ struct Times {
     blocked_ns: u64,
     runnable_ns: u64,
     max_ns: u64,
+    open: u64,
 }
 
 impl Weight for Times {
@@ -25,6 +26,7 @@ impl Weight for Times {
         self.blocked_ns = self.blocked_ns.saturating_add(other.blocked_ns);
         self.runnable_ns = self.runnable_ns.saturating_add(other.runnable_ns);
         self.max_ns = self.max_ns.max(other.max_ns);
+        self.open = self.open.saturating_add(other.open);
     }
 
     fn value(&self) -> u64 {
@@ -38,6 +40,8 @@ pub struct OffCpu {
     fold: StackFold<Times>,
     run: RunInterval,
     states: BTreeMap<WaitState, Times>,
+    by_state: bool,
+    before_run: u64,
     user_missing: u64,
     one_in: u32,
 }
@@ -50,9 +54,17 @@ impl OffCpu {
             fold: StackFold::new(Unit::Nanoseconds, threads),
             run: RunInterval::new(&["off_cpu_switch", "off_cpu_wakeup"]),
             states: BTreeMap::new(),
+            by_state: false,
+            before_run: 0,
             user_missing: 0,
             one_in: 1,
         }
+    }
+
+    /// Each state has its own root, too.
+    #[must_use]
+    pub fn by_state(self, by_state: bool) -> Self {
+        Self { by_state, ..self }
     }
 
     /// Takes one event; call it with all of them.
@@ -60,19 +72,32 @@ impl OffCpu {
         self.run.observe(event);
         self.fold.observe(event);
         match &event.body {
-            Body::OffCpuStack(stack) => self.add(event, stack),
+            Body::OffCpuStack(stack) => self.add(event, stack, None),
+            Body::Wait(wait) => self.add(event, &wait.stack, Some(wait)),
             Body::Curbed(curbed) if curbed.probes == "off_cpu" => self.one_in = curbed.one_in,
             _ => {}
         }
     }
 
-    fn add(&mut self, event: &Event, stack: &OffCpuStack) {
+    fn add(&mut self, event: &Event, stack: &OffCpuStack, wait: Option<&Wait>) {
         let state = WaitState::from_kernel(stack.state);
         let times = Times {
             count: stack.count,
             blocked_ns: stack.blocked_ns,
             runnable_ns: stack.runnable_ns,
             max_ns: stack.max_ns,
+            open: wait.filter(|w| w.open).map_or(0, |_| stack.count),
+        };
+        let before_run = wait.is_some_and(|w| w.before_run);
+        if before_run {
+            self.before_run = self.before_run.saturating_add(stack.count);
+        }
+        let mut notes = Vec::new();
+        notes.extend(self.by_state.then_some(state.note()));
+        notes.extend(before_run.then_some("[since before the run]"));
+        let marks = Marks {
+            notes,
+            waker: wait.and_then(|w| w.waker.clone()),
         };
         self.states.entry(state).or_default().add(&times);
         if stack.user_missing {
@@ -88,7 +113,7 @@ impl OffCpu {
             truncated: false,
             class: class(state),
         };
-        self.fold.add(&folded, &times);
+        self.fold.add_marked(&folded, marks, &times);
     }
 
     /// The profile since the start or the last call, ended by the given `Tick` or `RunEnd`.
@@ -105,6 +130,8 @@ impl OffCpu {
             one_in: self.one_in,
             blocked_ns: total.blocked_ns,
             runnable_ns: total.runnable_ns,
+            open: total.open,
+            before_run: std::mem::take(&mut self.before_run),
             user_missing: std::mem::take(&mut self.user_missing),
             states: states.into_iter().map(state_times).collect(),
             threads: folded.threads,
@@ -134,6 +161,7 @@ fn stack_times(&(node, class, times): &(u32, u32, Times)) -> StackTimes {
         blocked_ns: times.blocked_ns,
         runnable_ns: times.runnable_ns,
         max_ns: times.max_ns,
+        open: times.open,
     }
 }
 

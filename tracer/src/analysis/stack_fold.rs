@@ -7,7 +7,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use crate::event::{Body, Event, FrameSymbol, Space, SymbolOrigin, SymbolizedAddress, Symbols};
+use super::waker;
+use crate::event::{
+    Body, Event, FrameSymbol, Space, SymbolOrigin, SymbolizedAddress, Symbols, Waker,
+};
 use crate::report::{Frame, FrameKind, StackTree, StackTreeBuilder, ThreadTotal, Unit};
 
 /// Different stacks kept as addresses. Each takes about half a KiB; beyond that, those that have
@@ -49,6 +52,15 @@ pub struct FoldedStack<'a> {
     pub class: u32,
 }
 
+/// What is shown with a stack.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Marks {
+    /// At its root.
+    pub notes: Vec<&'static str>,
+    /// Who made the thread runnable: beyond its innermost frame.
+    pub waker: Option<Waker>,
+}
+
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct StackKey {
     pid: u32,
@@ -59,11 +71,12 @@ struct StackKey {
     user_missing: bool,
     truncated: bool,
     class: u32,
+    marks: Marks,
 }
 
 /// Frames of an address, outermost first, by pid (0 for the kernel), space, address and whether it
 /// is a return address.
-type Names = HashMap<(u32, Space, u64, bool), Rc<[Frame]>>;
+pub(super) type Names = HashMap<(u32, Space, u64, bool), Rc<[Frame]>>;
 
 /// Collects stacks and names, and merges them.
 #[derive(Debug)]
@@ -138,6 +151,11 @@ impl<W: Weight> StackFold<W> {
 
     /// Adds a stack.
     pub fn add(&mut self, stack: &FoldedStack<'_>, weight: &W) {
+        self.add_marked(stack, Marks::default(), weight);
+    }
+
+    /// Adds a stack with what is shown beside it.
+    pub fn add_marked(&mut self, stack: &FoldedStack<'_>, marks: Marks, weight: &W) {
         let key = StackKey {
             pid: stack.pid,
             tid: stack.tid,
@@ -147,6 +165,7 @@ impl<W: Weight> StackFold<W> {
             user_missing: stack.user_missing,
             truncated: stack.truncated,
             class: stack.class,
+            marks,
         };
         if let Some(known) = self.stacks.get_mut(&key) {
             known.add(weight);
@@ -197,7 +216,7 @@ impl<W: Weight> StackFold<W> {
 
     /// Names the stacks of a pid as far as possible, and forgets what its addresses mean.
     fn freeze(&mut self, pid: u32) {
-        let mut own: Vec<_> = self.stacks.extract_if(|key, _| key.pid == pid).collect();
+        let mut own: Vec<_> = self.stacks.extract_if(|key, _| key.is_of(pid)).collect();
         own.sort_by(|(a, _), (b, _)| a.order().cmp(&b.order()));
         for (key, weight) in &own {
             self.merged.add(key, weight, &self.names, self.threads);
@@ -207,18 +226,29 @@ impl<W: Weight> StackFold<W> {
 }
 
 impl StackKey {
+    /// Whether addresses of a process are in it.
+    fn is_of(&self, pid: u32) -> bool {
+        self.pid == pid || self.marks.waker.as_ref().is_some_and(|w| w.pid == pid)
+    }
+
     fn is_named(&self, names: &Names) -> bool {
         let all = |pid, space, stack: &[u64]| {
             let mut addresses = stack.iter().enumerate();
             addresses.all(|(at, &address)| names.contains_key(&(pid, space, address, at > 0)))
         };
-        all(self.pid, Space::User, &self.user) && all(0, Space::Kernel, &self.kernel)
+        let waker = self.marks.waker.as_ref();
+        all(self.pid, Space::User, &self.user)
+            && all(0, Space::Kernel, &self.kernel)
+            && waker.is_none_or(|w| {
+                all(w.pid, Space::User, &w.user) && all(0, Space::Kernel, &w.kernel)
+            })
     }
 
     fn order(&self) -> impl Ord + '_ {
         (
             (self.pid, self.tid, &self.comm, self.class),
             (&self.user, &self.kernel, self.user_missing, self.truncated),
+            &self.marks,
         )
     }
 }
@@ -244,7 +274,11 @@ impl<W: Weight> Merged<W> {
         let head = head(key, threads);
         let body = user.iter().chain(&kernel).flat_map(|frames| frames.iter());
         let len = user.iter().chain(&kernel).map(|f| f.len()).sum::<usize>();
-        let stack = head.iter().chain(body.skip(len.saturating_sub(MAX_FRAMES)));
+        let woken_by = key.marks.waker.as_ref().map(|w| waker::frames(w, names));
+        let stack = head
+            .iter()
+            .chain(body.skip(len.saturating_sub(MAX_FRAMES)))
+            .chain(woken_by.iter().flatten());
         if let Some(node) = self.tree.add(stack, weight.value()) {
             self.stacks
                 .entry((node, key.class))
@@ -283,7 +317,7 @@ impl<W: Weight> Merged<W> {
 }
 
 /// The frames of each address, outermost address first.
-fn lookup(names: &Names, pid: u32, space: Space, stack: &[u64]) -> Vec<Rc<[Frame]>> {
+pub(super) fn lookup(names: &Names, pid: u32, space: Space, stack: &[u64]) -> Vec<Rc<[Frame]>> {
     let addresses = stack.iter().enumerate().rev();
     addresses
         .map(
@@ -315,7 +349,7 @@ const GO_ROOTS: usize = 3;
 /// Leaves out another thread's stack. A thread that Go's runtime clones inherits the frame pointer
 /// of the one that made it (runtime/sys_linux_amd64.s, `clone`), so the chain goes on from its
 /// `mstart` into that stack, whose own root shows that it is not this thread's.
-fn trim_maker_of_thread(outermost_first: &mut Vec<Rc<[Frame]>>) {
+pub(super) fn trim_maker_of_thread(outermost_first: &mut Vec<Rc<[Frame]>>) {
     let go_roots = &ROOTS[..GO_ROOTS];
     let is_root = |frames: &Rc<[Frame]>| frames.iter().any(|f| go_roots.contains(&f.name.as_str()));
     let first = outermost_first.iter().position(is_root);
@@ -329,7 +363,7 @@ fn trim_maker_of_thread(outermost_first: &mut Vec<Rc<[Frame]>>) {
 
 /// Leaves out what lies outward of a stack's beginning and belongs to no file. The frame pointer
 /// is not set there, so the chain goes on with whatever the register held when the thread began.
-fn trim_beyond_root(outermost_first: &mut Vec<Rc<[Frame]>>) {
+pub(super) fn trim_beyond_root(outermost_first: &mut Vec<Rc<[Frame]>>) {
     let is_root = |frames: &Rc<[Frame]>| frames.iter().any(|f| ROOTS.contains(&f.name.as_str()));
     let Some(root) = outermost_first.iter().position(is_root) else {
         return;
@@ -344,7 +378,7 @@ fn trim_beyond_root(outermost_first: &mut Vec<Rc<[Frame]>>) {
 
 /// Leaves out the frames of the tracer's own probe: from the innermost to where the kernel called
 /// its tracepoint (`__traceiter_*`, `bpf_trace_run*`; include/linux/tracepoint.h).
-fn trim_probe(outermost_first: &mut Vec<Rc<[Frame]>>) {
+pub(super) fn trim_probe(outermost_first: &mut Vec<Rc<[Frame]>>) {
     let is_tracepoint = |frames: &Rc<[Frame]>| {
         frames.iter().any(|f| {
             let name = f.name.as_str();
@@ -383,13 +417,15 @@ fn head(key: &StackKey, threads: bool) -> Vec<Frame> {
     if key.truncated {
         head.push(plain("[truncated]".to_owned(), FrameKind::Note));
     }
+    let notes = key.marks.notes.iter();
+    head.extend(notes.map(|&note| plain(note.to_owned(), FrameKind::Note)));
     if key.user_missing {
         head.push(plain("[user stack missing]".to_owned(), FrameKind::Note));
     }
     head
 }
 
-fn plain(name: String, kind: FrameKind) -> Frame {
+pub(super) fn plain(name: String, kind: FrameKind) -> Frame {
     Frame {
         name,
         module: None,

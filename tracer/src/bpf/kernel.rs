@@ -43,6 +43,10 @@ pub struct Sizes {
     pub ring_bytes: u32,
     /// Whether [`super::Group::OffCpu`] is captured.
     pub off_cpu: bool,
+    /// Whether [`super::Group::Wakers`] is captured.
+    pub wakers: bool,
+    /// Whether [`super::Group::OnCpu`] is captured.
+    pub on_cpu: bool,
     /// Whether [`super::Group::SyscallStats`] is captured.
     pub syscall_stats: bool,
     /// Whether [`super::Group::RunQueue`] is captured.
@@ -53,12 +57,14 @@ pub struct Sizes {
 
 impl Sizes {
     /// The larger maps and whether they are needed.
-    const fn maps(&self) -> [(bool, &'static [&'static str]); 4] {
+    const fn maps(&self) -> [(bool, &'static [&'static str]); 6] {
         [
             (
                 self.off_cpu,
                 &["STACKS", "MORE_STACKS", "OFF_CPU_PENDING", "OFF_CPU"],
             ),
+            (self.wakers, &["WAKERS", "WOKEN"]),
+            (self.on_cpu, &["ON_CPU"]),
             (self.syscall_stats, &["SYSCALL_STATS", "SPILLED"]),
             (self.run_queue, &["RUNNABLE", "RUN_QUEUE"]),
             (self.slow_calls, &["CALL_BEGAN"]),

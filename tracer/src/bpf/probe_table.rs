@@ -26,6 +26,10 @@ pub enum Group {
     Process,
     Samples,
     OffCpu,
+    /// Who ends waits: beside [`Group::OffCpu`].
+    Wakers,
+    /// Time on the CPU, exactly: beside [`Group::OffCpu`].
+    OnCpu,
     RunQueue,
     GoGc,
     GoSchedule,
@@ -41,6 +45,8 @@ impl Group {
             Self::Process => "births and ends of processes",
             Self::Samples => "samples",
             Self::OffCpu => "time off the CPU",
+            Self::Wakers => "wakers",
+            Self::OnCpu => "exact time on the CPU",
             Self::RunQueue => "waits for a CPU",
             Self::GoGc => "garbage collections",
             Self::GoSchedule => "rounds of Go's scheduler",
@@ -296,6 +302,25 @@ pub const PROBES: &[Probe] = &[
         ProbeId::OffCpuSwitch,
         Attach::Tracepoint("sched_switch"),
         Group::OffCpu,
+    ),
+    row(
+        "off_cpu_waker",
+        ProbeId::OffCpuWaker,
+        Attach::Tracepoint("sched_waking"),
+        Group::Wakers,
+    ),
+    row(
+        "on_cpu_new",
+        ProbeId::OnCpuNew,
+        Attach::Tracepoint("sched_wakeup_new"),
+        Group::OnCpu,
+    )
+    .without("the first wait of new threads is not measured"),
+    row(
+        "on_cpu_switch",
+        ProbeId::OnCpuSwitch,
+        Attach::Tracepoint("sched_switch"),
+        Group::OnCpu,
     ),
     row(
         "run_queue_wakeup",

@@ -30,6 +30,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<Exit> {
         Command::Strace(args) => args.execute(),
         Command::Profile(args) => args.execute(),
         Command::OffCpu(args) => args.execute(),
+        Command::Wall(args) => args.execute(),
         Command::Sched(args) => args.execute(),
         Command::Gc(args) => args.execute(),
         Command::Goroutines(args) => args.execute(),
@@ -51,7 +52,7 @@ pub(super) fn capture(plan: &Plan, mut sinks: Vec<Box<dyn Sink>>) -> anyhow::Res
     exit_of(&outcome)
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

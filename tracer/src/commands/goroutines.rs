@@ -9,8 +9,8 @@ use super::execute::Exit;
 use crate::analysis::goroutine_groups::goroutine_groups;
 use crate::cli::{Output, OutputArgs};
 use crate::error::ExpectedError;
-use crate::go::goroutine::{Code, Goroutine, GoroutineReader, Snapshot, Stack};
-use crate::go::{Binary, Live, Runtime, load_bias};
+use crate::go::goroutine::{Code, Goroutine, GoroutineReader, ReadError, Snapshot, Stack};
+use crate::go::{Binary, Live, ProcessMemory, Runtime, load_bias};
 use crate::render::goroutine_dump::write_goroutine;
 use crate::render::goroutine_json::{GoroutineJson, GroupJson};
 use crate::render::goroutine_summary::write_groups;
@@ -115,16 +115,16 @@ impl GoroutinesArgs {
 }
 
 /// A Go process whose goroutines can be found.
-struct Process {
-    pid: u32,
+pub(super) struct Process {
+    pub(super) pid: u32,
     version: Option<String>,
-    code: Code,
+    pub(super) code: Code,
     runtime: Runtime,
     live: Live,
 }
 
 impl Process {
-    fn open(pid: u32) -> Result<Self, ExpectedError> {
+    pub(super) fn open(pid: u32) -> Result<Self, ExpectedError> {
         let file = format!("/proc/{pid}");
         if !std::path::Path::new(&file).exists() {
             return Err(ExpectedError::NoSuchProcess { pid });
@@ -147,15 +147,20 @@ impl Process {
     }
 
     fn read(&self) -> Result<Snapshot, ExpectedError> {
+        self.reader().read().map_err(|error| self.unreadable(&error))
+    }
+
+    pub(super) fn reader(&self) -> GoroutineReader<'_, ProcessMemory> {
         let Runtime { layout, globals } = self.runtime;
-        let reader = GoroutineReader::new(&self.live.memory, &self.code, layout, globals);
-        reader
-            .read()
-            .map_err(|error| ExpectedError::UnreadableTarget {
-                pid: self.pid,
-                what: format!("the goroutines of {}", comm(self.pid)),
-                why: error.to_string(),
-            })
+        GoroutineReader::new(&self.live.memory, &self.code, layout, globals)
+    }
+
+    pub(super) fn unreadable(&self, error: &ReadError) -> ExpectedError {
+        ExpectedError::UnreadableTarget {
+            pid: self.pid,
+            what: format!("the goroutines of {}", comm(self.pid)),
+            why: error.to_string(),
+        }
     }
 }
 

@@ -12,7 +12,9 @@ pub mod report;
 pub mod sched;
 pub mod schema;
 pub mod strace;
+pub mod wall;
 
 mod execute;
+mod goroutine_waits;
 
 pub use execute::{Exit, execute};

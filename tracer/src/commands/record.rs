@@ -7,10 +7,11 @@ use clap::{Args, ValueEnum};
 
 use super::execute::{Exit, capture};
 use super::profile::DEFAULT_HZ;
+use super::wall;
 use crate::cli::TargetArgs;
 use crate::cost::Policy;
 use crate::recording::Writer;
-use crate::session::{CallStacks, Capture};
+use crate::session::{ANY_WAIT, CallStacks, Capture};
 use crate::syscall::filter::SyscallSet;
 use crate::term::parse_duration;
 
@@ -65,6 +66,8 @@ pub enum Kind {
     Profile,
     #[value(name = "offcpu")]
     OffCpu,
+    /// All time on the CPU and off it
+    Wall,
     Sched,
     Gc,
 }
@@ -93,13 +96,14 @@ impl Kind {
             Self::Count => "strace -c",
             Self::Profile => "profile",
             Self::OffCpu => "offcpu",
+            Self::Wall => "wall",
             Self::Sched => "sched",
             Self::Gc => "gc",
         }
     }
 
-    fn capture(self, args: &RecordArgs) -> Capture {
-        match self {
+    fn captures(self, args: &RecordArgs) -> Vec<Capture> {
+        vec![match self {
             Self::Strace => Capture::SyscallStream {
                 syscalls: SyscallSet::ALL,
                 string_limit: args.string_limit,
@@ -119,10 +123,12 @@ impl Kind {
             Self::OffCpu => Capture::OffCpu {
                 kernel: true,
                 user: true,
+                blocked: ANY_WAIT,
             },
+            Self::Wall => return wall::captures(args.hz, true),
             Self::Sched => Capture::RunQueue,
             Self::Gc => Capture::GoGc,
-        }
+        }]
     }
 }
 
@@ -131,7 +137,12 @@ impl RecordArgs {
         let mut kinds = self.kind.clone();
         kinds.sort_by_key(|k| *k as u8);
         kinds.dedup();
-        let captures = kinds.iter().map(|k| k.capture(&self)).collect();
+        let mut captures: Vec<Capture> = Vec::new();
+        for capture in kinds.iter().flat_map(|k| k.captures(&self)) {
+            if !captures.contains(&capture) {
+                captures.push(capture);
+            }
+        }
         let names: Vec<&str> = kinds.iter().map(|k| k.recorded()).collect();
         let mut plan = self.target.plan(captures, &names, Policy::Warn)?;
         plan.interval = self.interval;

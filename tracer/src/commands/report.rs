@@ -8,11 +8,13 @@ use clap::{Args, Subcommand};
 
 use super::execute::Exit;
 use super::gc::GcView;
+use super::offcpu::OffCpuView;
 use super::profile::StackView;
 use super::record::Kind;
 use super::sched::SchedView;
 use super::strace::{CountView, LineStyle, LineView};
-use super::{gc, offcpu, profile, sched, strace};
+use super::wall::WallView;
+use super::{gc, offcpu, profile, sched, strace, wall};
 use crate::cli::OutputArgs;
 use crate::error::{ExpectedError, exit_code};
 use crate::event::{Body, Event, RunEnd, RunStart, StopReason};
@@ -57,7 +59,9 @@ pub enum KindArgs {
     Profile(PartArgs<StackView>),
     /// Where threads waited
     #[command(name = "offcpu")]
-    OffCpu(PartArgs<StackView>),
+    OffCpu(PartArgs<OffCpuView>),
+    /// Where all time went
+    Wall(PartArgs<WallView>),
     /// How long threads waited for a CPU
     Sched(PartArgs<SchedView>),
     /// Garbage collections of a Go program
@@ -101,6 +105,22 @@ struct Defaults {
     gc: GcView,
 }
 
+impl Defaults {
+    fn off_cpu(&self) -> OffCpuView {
+        OffCpuView {
+            states: false,
+            stacks: self.stacks.clone(),
+        }
+    }
+
+    fn wall(&self) -> WallView {
+        WallView {
+            states: false,
+            stacks: self.stacks.clone(),
+        }
+    }
+}
+
 impl ReportArgs {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
         match (self.kind, self.file) {
@@ -118,6 +138,7 @@ impl KindArgs {
             Self::Count(part) => (Kind::Count, &part.file),
             Self::Profile(part) => (Kind::Profile, &part.file),
             Self::OffCpu(part) => (Kind::OffCpu, &part.file),
+            Self::Wall(part) => (Kind::Wall, &part.file),
             Self::Sched(part) => (Kind::Sched, &part.file),
             Self::Gc(part) => (Kind::Gc, &part.file),
         };
@@ -144,6 +165,7 @@ impl KindArgs {
             Self::Count(part) => strace::count_sink(&part.view, &part.output)?,
             Self::Profile(part) => profile::sink(&part.view, &part.output)?,
             Self::OffCpu(part) => offcpu::sink(&part.view, &part.output)?,
+            Self::Wall(part) => wall::sink(&part.view, &part.output)?,
             Self::Sched(part) => sched::sink(&part.view, &part.output)?,
             Self::Gc(part) => gc::sink(&part.view, &part.output)?,
         };
@@ -197,7 +219,8 @@ fn everything(file: &Path) -> anyhow::Result<Exit> {
             "strace" => [lines(&defaults.lines, &output)?],
             "strace -c" => [strace::count_sink(&defaults.counts, &output)?],
             "profile" => [profile::sink(&defaults.stacks, &output)?],
-            "offcpu" => [offcpu::sink(&defaults.stacks, &output)?],
+            "offcpu" => [offcpu::sink(&defaults.off_cpu(), &output)?],
+            "wall" => [wall::sink(&defaults.wall(), &output)?],
             "sched" => [sched::sink(
                 &SchedView {
                     top: defaults.stacks.top,

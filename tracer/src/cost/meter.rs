@@ -89,8 +89,9 @@ impl Meter {
             Group::SyscallStats => &[Class::SyscallStats],
             Group::Process => &[Class::Record],
             Group::Samples => &[Class::Samples],
-            Group::OffCpu => &[Class::OffCpu],
-            Group::RunQueue => &[Class::RunQueue],
+            // The way there and two stacks, as at a switch.
+            Group::OffCpu | Group::Wakers => &[Class::OffCpu],
+            Group::RunQueue | Group::OnCpu => &[Class::RunQueue],
             Group::GoGc | Group::GoSchedule => &[Class::Uprobe, Class::UprobeStepped],
         }
     }
@@ -169,6 +170,14 @@ impl Meter {
             Group::OffCpu => {
                 let price = self.prices.of(Class::OffCpu);
                 charge("off_cpu", of(ProbeId::OffCpuSwitch), price, 0)
+            }
+            Group::Wakers => {
+                let price = self.prices.of(Class::OffCpu);
+                charge("off_cpu_waker", of(ProbeId::OffCpuWaker), price, 0)
+            }
+            Group::OnCpu => {
+                let price = self.prices.of(Class::RunQueue);
+                charge("on_cpu", of(ProbeId::OnCpuSwitch), price, 0)
             }
             Group::RunQueue => {
                 let price = self.prices.of(Class::RunQueue);

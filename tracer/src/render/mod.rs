@@ -5,10 +5,12 @@ mod gc_line;
 pub mod goroutine_dump;
 pub mod goroutine_json;
 pub mod goroutine_summary;
+mod goroutine_waits;
 mod histogram;
 mod run_queue;
 
 pub use gc_line::{GcFormat, GcSink, GcSummarySink, gc_summary};
+pub use goroutine_waits::write_goroutine_waits;
 pub use histogram::log2_histogram;
 pub use run_queue::{RunQueueFormat, RunQueueSink, run_queue_text};
 mod flame_graph;
@@ -17,11 +19,13 @@ mod stack_sink;
 #[cfg(test)]
 mod stack_tests;
 mod stack_text;
+mod wall;
 
 pub use flame_graph::{FlameGraph, write_flame_graph};
 pub use folded::write_folded;
 pub use stack_sink::{OffCpuSink, OnCpuSink, StackFormat, StackOutput};
 pub use stack_text::{StackText, write_off_cpu, write_on_cpu};
+pub use wall::{WallOutput, WallSink, write_wall};
 pub mod call_group;
 pub mod call_times;
 pub mod flight;

@@ -77,6 +77,15 @@ impl<W: Write> OnCpuSink<W> {
 }
 
 impl<W: Write> OffCpuSink<W> {
+    /// Each state has its own root in stacks, too.
+    #[must_use]
+    pub fn by_state(self, by_state: bool) -> Self {
+        Self {
+            analysis: self.analysis.by_state(by_state),
+            ..self
+        }
+    }
+
     /// Writes to `out`; errors call it `name`.
     pub fn new(output: StackOutput, out: W, name: &str) -> Self {
         Self {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::report::{
-    Frame, FrameKind, FunctionTotal, OffCpuProfile, OnCpuProfile, ProfileRun, StackTimes,
+    Frame, FrameKind, FunctionTotal, OffCpuProfile, OnCpuProfile, ProfileRun, StackTimes, WOKEN_BY,
 };
 use crate::term::is_control;
 
@@ -165,6 +165,14 @@ pub fn write_off_cpu(
         duration(profile.runnable_ns),
         percent(run.unresolved_frames, run.frames),
     )?;
+    if profile.open > 0 {
+        let open = count(profile.open, "wait was", "waits were");
+        writeln!(out, "{open} still open at the end, and count until then")?;
+    }
+    if profile.before_run > 0 {
+        let before = count(profile.before_run, "wait began", "waits began");
+        writeln!(out, "{before} before the run, and count from then on, without a stack")?;
+    }
     if profile.one_in > 1 {
         writeln!(
             out,
@@ -231,16 +239,36 @@ fn write_stack(
         0 => String::new(),
         ns => format!(", {} runnable", duration(ns)),
     };
+    let open = match stack.open {
+        0 => String::new(),
+        n => format!(", {n} open at the end"),
+    };
     writeln!(
         out,
-        "\n{} blocked ({}) in {}{runnable}, max {}, {}",
+        "\n{} blocked ({}) in {}{runnable}, max {}, {}{open}",
         duration(stack.blocked_ns),
         percent(stack.blocked_ns, profile.blocked_ns),
         count(stack.count, "wait", "waits"),
         duration(stack.max_ns),
         stack.state.name(),
     )?;
-    let frames: Vec<&Frame> = profile.tree.leaf_to_root(stack.node).collect();
+    let mut frames: Vec<&Frame> = profile.tree.leaf_to_root(stack.node).collect();
+    // On top of the stack stands that of the waker, upside down.
+    let is_between = |f: &&Frame| f.kind == FrameKind::Note && f.name == WOKEN_BY;
+    let waker = match frames.iter().position(is_between) {
+        Some(at) => frames.drain(..=at).rev().skip(1).collect(),
+        None => Vec::new(),
+    };
+    write_frames(&frames, text, out)?;
+    if !waker.is_empty() {
+        writeln!(out, "  woken by")?;
+        write_frames(&waker, text, out)?;
+    }
+    Ok(())
+}
+
+/// Frames, innermost first.
+fn write_frames(frames: &[&Frame], text: StackText, out: &mut impl Write) -> io::Result<()> {
     let shown = frames.len().min(STACK_FRAMES);
     for frame in &frames[..shown] {
         let line = format!("    {}", stack_line(frame));
@@ -267,7 +295,7 @@ fn stack_line(frame: &Frame) -> String {
 }
 
 /// What the numbers above leave out.
-fn write_footers(run: &ProfileRun, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write_footers(run: &ProfileRun, out: &mut impl Write) -> io::Result<()> {
     if run.lost > 0 {
         let lost = count(run.lost, "record", "records");
         writeln!(out, "{lost} lost: buffers were full")?;
@@ -294,18 +322,18 @@ fn function_name(frame: &Frame) -> String {
 }
 
 /// Without characters that could drive the terminal.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.chars()
         .map(|c| if is_control(c) { '?' } else { c })
         .collect()
 }
 
-fn file_name(module: &str) -> &str {
+pub(super) fn file_name(module: &str) -> &str {
     module.rsplit('/').next().unwrap_or(module)
 }
 
 /// The line, at most `width` characters long.
-fn cut(line: &str, width: usize) -> String {
+pub(super) fn cut(line: &str, width: usize) -> String {
     if line.chars().count() <= width {
         return line.to_owned();
     }
@@ -314,7 +342,7 @@ fn cut(line: &str, width: usize) -> String {
 }
 
 /// The name, at most `width` characters long: its end tells more than the packages before it.
-fn tail(name: &str, width: usize) -> String {
+pub(super) fn tail(name: &str, width: usize) -> String {
     let len = name.chars().count();
     if len <= width {
         return name.to_owned();
@@ -323,11 +351,11 @@ fn tail(name: &str, width: usize) -> String {
     std::iter::once('…').chain(kept).collect()
 }
 
-fn count(n: u64, one: &str, many: &str) -> String {
+pub(super) fn count(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 
-fn percent(part: u64, whole: u64) -> String {
+pub(super) fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "0.0%".to_owned();
     }
@@ -339,7 +367,7 @@ fn seconds(ns: u64) -> String {
 }
 
 /// Three digits or so with a unit.
-fn duration(ns: u64) -> String {
+pub(super) fn duration(ns: u64) -> String {
     let value = ns as f64;
     match ns {
         0 => "0".to_owned(),

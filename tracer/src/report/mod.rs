@@ -1,12 +1,16 @@
 //! Results as plain data: what renderers accept.
 
+mod goroutine_waits;
 mod profile;
 mod stack_tree;
+mod wall;
 
+pub use goroutine_waits::{GoroutineStackTime, GoroutineTime, GoroutineWaitProfile};
 pub use profile::{
     FunctionTotal, OffCpuProfile, OnCpuProfile, ProfileRun, StackTimes, StateTimes, ThreadTotal,
     WaitState,
 };
-pub use stack_tree::{Frame, FrameKind, Node, StackTree, StackTreeBuilder, Unit};
+pub use stack_tree::{Frame, FrameKind, Node, StackTree, StackTreeBuilder, Unit, WOKEN_BY};
+pub use wall::{WallFunction, WallProfile, WallThread, WallTime};
 pub mod histogram;
 pub mod table;

@@ -93,6 +93,18 @@ impl WaitState {
         }
     }
 
+    /// As a frame.
+    #[must_use]
+    pub const fn note(self) -> &'static str {
+        match self {
+            Self::Preempted => "[preempted]",
+            Self::Interruptible => "[interruptible]",
+            Self::Uninterruptible => "[uninterruptible]",
+            Self::Stopped => "[stopped]",
+            Self::Other => "[other]",
+        }
+    }
+
     /// As shown to users.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -119,6 +131,8 @@ pub struct StackTimes {
     pub runnable_ns: u64,
     /// Longest single time off the CPU.
     pub max_ns: u64,
+    /// Of `count`, those that lasted beyond the end: counted until then.
+    pub open: u64,
 }
 
 /// Time off the CPU in one state over all stacks. Times in ns.
@@ -143,6 +157,10 @@ pub struct OffCpuProfile {
     /// Over all threads: may exceed the duration.
     pub blocked_ns: u64,
     pub runnable_ns: u64,
+    /// Times a thread was still off the CPU at the end.
+    pub open: u64,
+    /// Times a thread was off the CPU already when the run began: counted from then on.
+    pub before_run: u64,
     /// Switches without their user stack.
     pub user_missing: u64,
     pub states: Vec<StateTimes>,

@@ -1,5 +1,6 @@
 //! What a run captures.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,7 +52,16 @@ pub enum Capture {
         user: bool,
     },
     /// Time off the CPU by stack, summed in the kernel.
-    OffCpu { kernel: bool, user: bool },
+    OffCpu {
+        kernel: bool,
+        user: bool,
+        /// Only waits that last so many ns until they are ended; [`ANY_WAIT`] for all.
+        blocked: RangeInclusive<u64>,
+    },
+    /// Who ends the waits of [`Capture::OffCpu`].
+    Wakers,
+    /// Time on the CPU by thread, to the ns. With [`Capture::OffCpu`] it accounts for all time.
+    OnCpu,
     /// Scheduling by thread, summed in the kernel.
     RunQueue,
     /// Rounds of Go's scheduler, counted in the kernel.
@@ -59,6 +69,9 @@ pub enum Capture {
     /// Go garbage collection cycles.
     GoGc,
 }
+
+/// Waits of any length.
+pub const ANY_WAIT: RangeInclusive<u64> = 0..=u64::MAX;
 
 /// Which calls come with the user stack, as a sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +92,8 @@ impl Capture {
             Self::SyscallStats { .. } => Group::SyscallStats,
             Self::Samples { .. } => Group::Samples,
             Self::OffCpu { .. } => Group::OffCpu,
+            Self::Wakers => Group::Wakers,
+            Self::OnCpu => Group::OnCpu,
             Self::RunQueue => Group::RunQueue,
             Self::GoSchedule => Group::GoSchedule,
             Self::GoGc => Group::GoGc,
@@ -149,6 +164,11 @@ impl Plan {
                 .any(|c| matches!(c, Capture::SyscallStream { .. }));
             if streams { 32 << 20 } else { 4 << 20 }
         })
+    }
+
+    /// Whether the time of each thread is accounted for, from the beginning of the run to its end.
+    pub(super) fn has_all_time(&self) -> bool {
+        self.captures.contains(&Capture::OnCpu)
     }
 
     /// Whether names of addresses are needed.

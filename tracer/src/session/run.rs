@@ -155,6 +155,9 @@ impl<'a> Session<'a> {
             self.kernel.set_target(pid, flags).map_err(refused)?;
             self.pump.live.insert(pid);
         }
+        if self.plan.has_all_time() {
+            self.kernel.measure_switches(false).map_err(refused)?;
+        }
         self.attach_go(target)?;
         let hz = u64::from(self.hz());
         self.captured.attach(&mut self.kernel, hz)?;
@@ -324,7 +327,7 @@ impl<'a> Session<'a> {
     fn begin(&mut self, target: &Target) -> Result<(), SinkError> {
         self.started = Instant::now();
         let pids = target.pids();
-        let now = now_ns();
+        let now = self.begin_waits(&pids);
         self.pump.begin_ns = now;
         let start = run_start(self.plan, &pids, self.hz());
         self.pump
@@ -340,6 +343,30 @@ impl<'a> Session<'a> {
         }
         self.announce(target);
         self.pump.flush()
+    }
+
+    /// Tells the programs of threads that are off the CPU, and returns when the run begins.
+    fn begin_waits(&mut self, pids: &[u32]) -> u64 {
+        if !self.has(Group::OffCpu) {
+            return now_ns();
+        }
+        let all = self.plan.has_all_time();
+        let threads_of = |&pid: &u32| threads(pid).into_iter().map(move |tid| (pid, tid));
+        let threads: Vec<(u32, u32)> = pids.iter().flat_map(threads_of).collect();
+        let mut begin_ns = 0;
+        let clock = || {
+            begin_ns = now_ns();
+            begin_ns
+        };
+        let waits = &mut self.aggregates.open_waits;
+        let mut begun = waits.begin(&mut self.kernel, &threads, clock, all);
+        if all {
+            begun = begun.and(self.kernel.measure_switches(true));
+        }
+        if let Err(error) = begun {
+            self.notice(&format!("part of the result is missing: {error}"));
+        }
+        begin_ns
     }
 
     fn announce(&self, target: &Target) {
@@ -591,6 +618,11 @@ impl<'a> Session<'a> {
         let duration_ns = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         // Detaching takes time, in which some probes still run and others no more: what they see
         // is not part of the run.
+        if self.has(Group::OffCpu)
+            && let Err(error) = self.kernel.measure_switches(false)
+        {
+            self.notice(&format!("the end of the run is not exact: {error}"));
+        }
         let end_ns = now_ns();
         let kernel_time = self.kernel_time();
         self.kernel.detach();
@@ -627,7 +659,23 @@ impl<'a> Session<'a> {
         self.pump.release_all(end_ns)?;
         self.report_losses()?;
         self.read_aggregates(target)?;
+        self.end_waits(end_ns)?;
         self.pump.resolve(now_ns())
+    }
+
+    /// Hands on what the end cuts off.
+    fn end_waits(&mut self, end_ns: u64) -> Result<(), SinkError> {
+        if !self.has(Group::OffCpu) {
+            return Ok(());
+        }
+        let waits = &self.aggregates.open_waits;
+        match waits.end(&self.kernel, self.plan, end_ns) {
+            Ok(events) => events.iter().try_for_each(|e| self.pump.deliver(e)),
+            Err(error) => {
+                self.notice(&format!("part of the result is missing: {error}"));
+                Ok(())
+            }
+        }
     }
 
     /// Status of the launched command. As strace does, the tracer ends the command when it is

@@ -8,7 +8,7 @@ use crate::event::{
     Body, Capture, CaptureStatus, Event, Exec, Exit, Fork, FrameSymbol, GcTrigger, Latency, Losses,
     OffCpuStack, ProbeLoss, ProcessInfo, RunEnd, RunQueueThread, RunStart, Sample, Signal, Space,
     StopReason, SymbolOrigin, SymbolizedAddress, Symbols, SyscallEnter, SyscallExit,
-    SyscallLatency,
+    SyscallLatency, ThreadCpu, Wait, Waker,
 };
 use crate::go::gc::{GcCpu, GcCycle, GcWall};
 
@@ -203,6 +203,14 @@ fn aggregate_body() -> impl Strategy<Value = Body> {
             Body::SyscallLatency(Box::new(SyscallLatency { nr, latency }))
         }),
         off_cpu().prop_map(|s| Body::OffCpuStack(Box::new(s))),
+        wait().prop_map(|w| Body::Wait(Box::new(w))),
+        (text(), any::<u64>(), any::<u64>()).prop_map(|(comm, elapsed_ns, cpu_ns)| {
+            Body::ThreadCpu(Box::new(ThreadCpu {
+                comm,
+                elapsed_ns,
+                cpu_ns,
+            }))
+        }),
         (text(), any::<[u64; 3]>(), latency()).prop_map(
             |(comm, [voluntary, involuntary, migrations], latency)| {
                 Body::RunQueueThread(Box::new(RunQueueThread {
@@ -235,6 +243,26 @@ fn off_cpu() -> impl Strategy<Value = OffCpuStack> {
             }
         },
     )
+}
+
+fn wait() -> impl Strategy<Value = Wait> {
+    let ids = (any::<u32>(), any::<u32>(), text());
+    let stacks = (stack(), stack(), any::<bool>());
+    let waker = (ids, stacks).prop_map(|((pid, tid, comm), (kernel, user, user_missing))| Waker {
+        pid,
+        tid,
+        comm,
+        kernel,
+        user,
+        user_missing,
+    });
+    let flags = (any::<bool>(), any::<bool>());
+    (off_cpu(), flags, option::of(waker)).prop_map(|(stack, (before_run, open), waker)| Wait {
+        stack,
+        before_run,
+        open,
+        waker,
+    })
 }
 
 fn fact_body() -> impl Strategy<Value = Body> {

@@ -1,0 +1,139 @@
+//! How long threads are on the CPU, to the ns.
+
+use aya_ebpf::{
+    helpers::bpf_ktime_get_ns, macros::btf_tracepoint, programs::BtfTracePointContext,
+};
+use tracer_common::{
+    probe::ProbeId,
+    stats::{OffCpuKey, OffCpuPending, ThreadTime},
+};
+
+use super::off_cpu::{NOTHING, skip};
+use crate::{
+    count, filter,
+    maps::{OFF_CPU_PENDING, ON_CPU},
+    task::Task,
+};
+
+/// Arguments: preempted, previous task, next task.
+#[btf_tracepoint(function = "sched_switch")]
+pub fn on_cpu_switch(ctx: BtfTracePointContext) -> i32 {
+    if skip() == NOTHING {
+        return 0;
+    }
+    let prev = Task::from_ptr(ctx.arg(1));
+    let next = Task::from_ptr(ctx.arg(2));
+    // SAFETY: the helper has no preconditions.
+    let now = unsafe { bpf_ktime_get_ns() };
+    let tgid = prev.tgid();
+    let from_target = filter::is_target(tgid);
+    if from_target {
+        count::hit(ProbeId::OnCpuSwitch);
+        if let Some(time) = time_of(tgid, prev, now) {
+            leaves(time, now);
+        }
+    }
+    let tgid = next.tgid();
+    if filter::is_target(tgid) {
+        if let Some(time) = time_of(tgid, next, now) {
+            time.since_ns = now;
+            time.unseen = 0;
+        }
+    } else if !from_target {
+        count::foreign(ProbeId::OnCpuSwitch);
+    }
+    0
+}
+
+/// Adds the time since it was given the CPU; since the run began, when it has had it all the time.
+#[inline(always)]
+fn leaves(time: &mut ThreadTime, now: u64) {
+    if time.since_ns != 0 {
+        time.cpu_ns += now.wrapping_sub(time.since_ns);
+        time.since_ns = 0;
+    }
+    time.unseen = 0;
+}
+
+/// The entry of a thread, a new one where there is none. None of a thread that has ended.
+#[inline(always)]
+fn time_of<'a>(tgid: u32, task: Task, now: u64) -> Option<&'a mut ThreadTime> {
+    let tid = task.tid();
+    if let Some(time) = ON_CPU.get_ptr_mut(tid) {
+        // SAFETY: the key is the thread, which is switched on one CPU at a time.
+        let time = unsafe { &mut *time };
+        return if time.end_ns == 0 { Some(time) } else { None };
+    }
+    insert(tgid, task, now);
+    // SAFETY: as above.
+    Some(unsafe { &mut *ON_CPU.get_ptr_mut(tid)? })
+}
+
+#[inline(always)]
+fn insert(tgid: u32, task: Task, now: u64) {
+    let time = ThreadTime {
+        tgid,
+        unseen: 0,
+        comm: task.comm(),
+        begin_ns: now,
+        end_ns: 0,
+        since_ns: 0,
+        cpu_ns: 0,
+    };
+    if ON_CPU.insert(task.tid(), time, 0).is_err() {
+        count::full(ProbeId::OnCpuSwitch);
+    }
+}
+
+/// A thread begins by waiting for a CPU. Argument: the new task.
+#[btf_tracepoint(function = "sched_wakeup_new")]
+pub fn on_cpu_new(ctx: BtfTracePointContext) -> i32 {
+    if skip() == NOTHING {
+        return 0;
+    }
+    let task = Task::from_ptr(ctx.arg(0));
+    let tgid = task.tgid();
+    if !filter::is_target(tgid) {
+        return 0;
+    }
+    count::hit(ProbeId::OnCpuNew);
+    // SAFETY: the helper has no preconditions.
+    let now = unsafe { bpf_ktime_get_ns() };
+    insert(tgid, task, now);
+    let tid = task.tid();
+    let key = OffCpuKey {
+        tgid,
+        tid,
+        kernel_stack: -1,
+        user_stack: -1,
+        state: 0,
+        reserved: 0,
+        comm: task.comm(),
+    };
+    let pending = OffCpuPending {
+        key,
+        out_ns: now,
+        woken_ns: now,
+        weight: 1,
+    };
+    if OFF_CPU_PENDING.insert(tid, pending, 0).is_err() {
+        count::full(ProbeId::OnCpuNew);
+    }
+    0
+}
+
+/// The running thread ends. What it does from here on is the kernel's cleaning up.
+#[inline(always)]
+pub fn ends(tid: u32) {
+    let Some(time) = ON_CPU.get_ptr_mut(tid) else {
+        return;
+    };
+    // SAFETY: the key is the running thread.
+    let time = unsafe { &mut *time };
+    if time.end_ns == 0 && skip() != NOTHING {
+        // SAFETY: the helper has no preconditions.
+        let now = unsafe { bpf_ktime_get_ns() };
+        leaves(time, now);
+        time.end_ns = now;
+    }
+}

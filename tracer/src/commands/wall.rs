@@ -1,0 +1,109 @@
+//! `tracer wall`: where all time goes.
+
+use clap::Args;
+
+use super::execute::{Exit, capture};
+use super::profile::{DEFAULT_DURATION, DEFAULT_HZ, StackView};
+use crate::analysis::WallDetail;
+use crate::cli::{OutputArgs, TargetArgs};
+use crate::cost::Policy;
+use crate::error::ExpectedError;
+use crate::render::{WallOutput, WallSink};
+use crate::session::{ANY_WAIT, Capture};
+use crate::sink::Sink;
+
+const EXAMPLES: &str = "\
+Examples:
+  tracer wall -p 812                     10 s: all time of all threads, as tables that add up
+  tracer wall -p 812 -d 30s -o wall.svg  one flame graph of time on and off the CPU
+  tracer wall -p 812 --threads           each thread on its own
+  tracer wall -- ./job                   a command, from its first instruction
+";
+
+const OVERHEAD: &str = "\
+Overhead: that of profile and offcpu together, about 3 microseconds for each time the target leaves
+the CPU, and 0.3 for each context switch of other processes. More than 2 % is only told, since
+nothing may be missing from the sum, unless you give --max-overhead.
+
+Every thread adds up to the time it was there: on the CPU, runnable (waiting for a CPU) and blocked.
+All three are exact, to the ns; the time on the CPU of each thread is shared among its stacks by
+samples. SELF is the time of a function and of what the kernel does for it. Threads of a Go program
+that have no goroutine to run are one row, [idle Go thread].";
+
+/// Where does all time go: on the CPU, waiting for it, and blocked, in sums that add up
+#[derive(Clone, Debug, Args)]
+#[command(before_help = EXAMPLES, after_help = OVERHEAD)]
+pub struct WallArgs {
+    /// Samples a second on each CPU
+    #[arg(short = 'F', long = "frequency", value_name = "HZ", default_value_t = DEFAULT_HZ, value_parser = clap::value_parser!(u32).range(1..=9999))]
+    pub hz: u32,
+    /// No kernel frames
+    #[arg(long)]
+    pub no_kernel: bool,
+    #[command(flatten)]
+    pub view: WallView,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(flatten)]
+    pub target: TargetArgs,
+}
+
+/// How time is shown.
+#[derive(Clone, Debug, Args)]
+pub struct WallView {
+    /// What threads do stands at the root of stacks, not at their end
+    #[arg(long)]
+    pub states: bool,
+    #[command(flatten)]
+    pub stacks: StackView,
+}
+
+/// What is captured.
+pub(super) fn captures(hz: u32, kernel: bool) -> Vec<Capture> {
+    vec![
+        Capture::Samples {
+            hz,
+            kernel,
+            user: true,
+        },
+        Capture::OffCpu {
+            kernel,
+            user: true,
+            blocked: ANY_WAIT,
+        },
+        Capture::OnCpu,
+    ]
+}
+
+/// The sink of all time.
+pub(super) fn sink(view: &WallView, output: &OutputArgs) -> Result<Box<dyn Sink>, ExpectedError> {
+    view.stacks.resolve("wall", output, 0)?;
+    let opened = output.open(false)?;
+    let shown = view.stacks.resolve("wall", output, opened.width)?;
+    let shown = WallOutput {
+        format: shown.format,
+        text: shown.text,
+        detail: WallDetail {
+            threads: shown.threads,
+            states: view.states,
+        },
+    };
+    Ok(Box::new(WallSink::new(shown, opened.out, &opened.name)))
+}
+
+impl WallArgs {
+    pub(super) fn execute(self) -> anyhow::Result<Exit> {
+        if self.target.all {
+            return Err(ExpectedError::Usage(
+                "wall adds up the threads of chosen processes: give -p PID".to_owned(),
+            )
+            .into());
+        }
+        let captures = captures(self.hz, !self.no_kernel);
+        let mut plan = self.target.plan(captures, &["wall"], Policy::Warn)?;
+        if self.target.command.is_empty() {
+            plan.duration = plan.duration.or(Some(DEFAULT_DURATION));
+        }
+        capture(&plan, vec![sink(&self.view, &self.output)?])
+    }
+}
