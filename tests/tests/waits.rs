@@ -45,7 +45,8 @@ fn folded(text: &str) -> Vec<(Vec<&str>, u64)> {
 
 /// µs of the stacks that have all of these frames.
 fn with(text: &str, frames: &[&str]) -> u64 {
-    let has = |stack: &[&str], frame: &str| stack.iter().any(|f| f.split('/').next() == Some(frame));
+    let has =
+        |stack: &[&str], frame: &str| stack.iter().any(|f| f.split('/').next() == Some(frame));
     folded(text)
         .iter()
         .filter(|(stack, _)| frames.iter().all(|frame| has(stack, frame)))
@@ -66,7 +67,10 @@ fn waits_that_the_run_cuts_off_count() {
     let Some(place) = place(true) else { return };
     let file = place.path("a.trc");
     let (_, said) = at_work(&place, &["record", "-k", "offcpu", "-o", &file]);
-    let profile = json(&report(&place, &["report", "offcpu", "--format", "json", &file]));
+    let profile = json(&report(
+        &place,
+        &["report", "offcpu", "--format", "json", &file],
+    ));
     let number = |of: &str| profile[of].as_u64().expect("a number");
     // The first thread and "parked", at least: a thread that has ended is off the CPU no more.
     assert!(number("open") >= 2, "{}", number("open"));
@@ -82,15 +86,27 @@ fn waits_that_the_run_cuts_off_count() {
         parked.abs_diff(duration_us) <= duration_us / 50,
         "{parked} µs of {duration_us}\n{threads}"
     );
-    for (function, measured) in [("nap", own(&said, "napper")[1]), ("doze", own(&said, "napper")[2])] {
+    for (function, measured) in [
+        ("nap", own(&said, "napper")[1]),
+        ("doze", own(&said, "napper")[2]),
+    ] {
         let us = with(&threads, &["napper", function]);
         let least = if function == "nap" { 280_000 } else { 25_000 };
         assert!(us >= least, "{function}: {us} µs\n{threads}");
-        assert!(us <= measured / 1000, "{function}: {us} µs of {measured} ns");
+        assert!(
+            us <= measured / 1000,
+            "{function}: {us} µs of {measured} ns"
+        );
     }
     let text = report(&place, &["report", "offcpu", &file]);
-    assert!(text.contains("still open at the end, and count until then"), "{text}");
-    assert!(text.contains(" before the run, and count from then on"), "{text}");
+    assert!(
+        text.contains("still open at the end, and count until then"),
+        "{text}"
+    );
+    assert!(
+        text.contains(" before the run, and count from then on"),
+        "{text}"
+    );
     let states = report(
         &place,
         &["report", "offcpu", "--states", "--format", "folded", &file],
@@ -108,7 +124,11 @@ fn only_waits_of_some_length_are_shown() {
     assert!(with(&run.stdout, &["nap"]) >= 280_000, "{}", run.stdout);
     let dozed = own(&said, "napper")[2] / 1000;
     let long = with(&run.stdout, &["doze"]);
-    assert!(long < dozed.max(10_000), "{long} µs of {dozed}\n{}", run.stdout);
+    assert!(
+        long < dozed.max(10_000),
+        "{long} µs of {dozed}\n{}",
+        run.stdout
+    );
     let args = ["offcpu", "--format", "folded", "--max-block", "5ms"];
     let (run, _) = at_work(&place, &args);
     assert_eq!(with(&run.stdout, &["nap"]), 0, "{}", run.stdout);
@@ -136,13 +156,17 @@ fn wakers_are_those_who_wake() {
     let timer = with(stacks, &["nap", "[woken by]", "[interrupt]"]);
     assert!(timer >= 250_000, "{timer} µs\n{stacks}");
     let (run, _) = at_work(&place, &["offcpu", "--wakers"]);
-    let block = run.stdout.split("\n\n").find(|b| {
-        b.contains("    wait_for_waker (") && b.contains("\n  woken by\n")
-    });
+    let block = run
+        .stdout
+        .split("\n\n")
+        .find(|b| b.contains("    wait_for_waker (") && b.contains("\n  woken by\n"));
     let block = block.unwrap_or_else(|| panic!("none in\n{}", run.stdout));
     let (wait, waker) = block.split_once("\n  woken by\n").expect("just seen");
     assert!(wait.contains("wait_for_waker (waits)"), "{block}");
-    assert!(waker.contains("wake (waits)") && waker.contains("thread waker/"), "{block}");
+    assert!(
+        waker.contains("wake (waits)") && waker.contains("thread waker/"),
+        "{block}"
+    );
     let (_, _) = at_work(&place, &["offcpu", "--wakers", "-o", &file]);
     let svg = std::fs::read_to_string(&file).expect("a picture");
     assert!(svg.contains("[woken by]"), "no wakers in the picture");
@@ -168,7 +192,10 @@ fn all_time_of_all_threads_is_accounted_for() {
     let Some(place) = place(true) else { return };
     let file = place.path("a.trc");
     let (_, said) = at_work(&place, &["record", "-k", "wall", "-F", "733", "-o", &file]);
-    let profile = json(&report(&place, &["report", "wall", "--format", "json", &file]));
+    let profile = json(&report(
+        &place,
+        &["report", "wall", "--format", "json", &file],
+    ));
     let threads = profile["threads"].as_array().expect("threads");
     assert_eq!(threads.len(), 6, "{profile}");
     let elapsed = profile["elapsed_ns"].as_u64().expect("ns");
@@ -184,7 +211,12 @@ fn all_time_of_all_threads_is_accounted_for() {
         }
         assert!(own_elapsed <= duration + duration / 100, "{thread}");
     }
-    let of = |name: &str| threads.iter().find(|t| t["comm"] == name).expect("it is there");
+    let of = |name: &str| {
+        threads
+            .iter()
+            .find(|t| t["comm"] == name)
+            .expect("it is there")
+    };
     for name in ["burner", "napper", "woken", "waker"] {
         let cpu = of(name)["on_cpu_ns"].as_u64().expect("ns");
         let measured = own(&said, name)[0];
@@ -200,12 +232,18 @@ fn all_time_of_all_threads_is_accounted_for() {
     let stacks = report(&place, &["report", "wall", "--format", "folded", &file]);
     let burnt = with(&stacks, &["burn", "[on CPU]"]);
     let cpu = of("burner")["on_cpu_ns"].as_u64().expect("ns") / 1000;
-    assert!(burnt >= cpu * 9 / 10 && burnt <= cpu, "{burnt} µs of {cpu}\n{stacks}");
+    assert!(
+        burnt >= cpu * 9 / 10 && burnt <= cpu,
+        "{burnt} µs of {cpu}\n{stacks}"
+    );
     assert!(with(&stacks, &["nap", "[blocked]"]) >= 280_000, "{stacks}");
     let text = report(&place, &["report", "wall", &file]);
     assert!(text.starts_with("threads 6, elapsed "), "{text}");
     let svg = report(&place, &["report", "wall", "--format", "svg", &file]);
-    assert!(svg.contains("burn") && svg.contains("accounted"), "not in the picture");
+    assert!(
+        svg.contains("burn") && svg.contains("accounted"),
+        "not in the picture"
+    );
 }
 
 #[test]
@@ -217,7 +255,11 @@ fn threads_that_come_and_go_add_up() {
     let run = place.tracer(&args).args(&[&file]).launching(program, &[]);
     let _ = run.run().success();
     let profile = json(&std::fs::read_to_string(&file).expect("written"));
-    assert_eq!(profile["threads"].as_array().map(Vec::len), Some(6), "{profile}");
+    assert_eq!(
+        profile["threads"].as_array().map(Vec::len),
+        Some(6),
+        "{profile}"
+    );
     let elapsed = profile["elapsed_ns"].as_u64().expect("ns");
     // The threads last some 20 ms each.
     let accounted = sum(&profile["accounted"]);
@@ -234,7 +276,15 @@ fn idle_threads_of_every_go_release_are_one_row() {
         let name = format!("go/{release}/sleeper");
         let mut target = Running::ready(&mut place.command(&name, &["-n", "10"]));
         let pid = target.pid_text();
-        let args = ["wall", "--max-overhead", "off", "--format", "json", "-p", &pid];
+        let args = [
+            "wall",
+            "--max-overhead",
+            "off",
+            "--format",
+            "json",
+            "-p",
+            &pid,
+        ];
         let tracer = place.tracer(&args).attach();
         target.proceed();
         until("the end", || {
@@ -244,8 +294,14 @@ fn idle_threads_of_every_go_release_are_one_row() {
         let profile = json(&tracer.finish().success().stdout);
         let elapsed = profile["elapsed_ns"].as_u64().expect("ns");
         let accounted = sum(&profile["accounted"]);
-        assert!(accounted.abs_diff(elapsed) <= elapsed / 50, "{name}: {accounted} of {elapsed}");
-        assert!(profile["idle_ns"].as_u64().expect("ns") > elapsed / 4, "{name}: {profile}");
+        assert!(
+            accounted.abs_diff(elapsed) <= elapsed / 50,
+            "{name}: {accounted} of {elapsed}"
+        );
+        assert!(
+            profile["idle_ns"].as_u64().expect("ns") > elapsed / 4,
+            "{name}: {profile}"
+        );
         let frames = profile["tree"]["frames"].as_array().expect("frames");
         let idle = frames.iter().filter(|f| f["name"] == "[idle Go thread]");
         assert_eq!(idle.count(), 1, "{name}");
@@ -268,7 +324,10 @@ fn goroutines_that_stand_still_are_counted_exactly() {
         let profile = place.tracer(&args).args(&["--format", "json"]).run();
         let profile = json(&profile.success().stdout);
         let duration = profile["duration_ns"].as_u64().expect("ns");
-        assert!(profile["looks"].as_u64().expect("a number") >= 2, "{profile}");
+        assert!(
+            profile["looks"].as_u64().expect("a number") >= 2,
+            "{profile}"
+        );
         let frames = profile["tree"]["frames"].as_array().expect("frames");
         let nodes = profile["tree"]["nodes"].as_array().expect("nodes");
         let name_of = |node: &Value| {
@@ -276,17 +335,26 @@ fn goroutines_that_stand_still_are_counted_exactly() {
             frames[node["frame"].as_u64().expect("an index") as usize]["name"].clone()
         };
         let stacks = profile["stacks"].as_array().expect("stacks");
-        for (function, reason) in [("main.inReceive", "chan receive"), ("main.inSend", "chan send")] {
+        for (function, reason) in [
+            ("main.inReceive", "chan receive"),
+            ("main.inSend", "chan send"),
+        ] {
             let stack = stacks.iter().find(|s| name_of(&s["node"]) == function);
             let stack = stack.unwrap_or_else(|| panic!("{name}: no {function} in {profile}"));
             assert_eq!(stack["reason"], reason);
             assert_eq!(stack["open"], 20);
             let time = stack["time_ns"].as_u64().expect("ns");
-            assert!(time.abs_diff(20 * duration) <= 20, "{name}: {time} of {duration}");
+            assert!(
+                time.abs_diff(20 * duration) <= 20,
+                "{name}: {time} of {duration}"
+            );
         }
         let text = place.tracer(&args).run().success().stdout;
         assert!(text.contains(" goroutines on average in "), "{text}");
-        assert!(text.contains("[chan receive], 20.0 goroutines on average, 20 at the end"), "{text}");
+        assert!(
+            text.contains("[chan receive], 20.0 goroutines on average, 20 at the end"),
+            "{text}"
+        );
         assert!(text.contains("\n    main.inReceive\n"), "{text}");
         drop(target);
     }
@@ -297,10 +365,18 @@ fn goroutines_wait_as_long_as_they_say() {
     let Some(place) = place(true) else { return };
     for release in place.go_releases() {
         let name = format!("go/{release}/sleeper");
-        let mut target =
-            Running::ready(&mut place.command(&name, &["-n", "1", "-sleepers", "50"]));
+        let mut target = Running::ready(&mut place.command(&name, &["-n", "1", "-sleepers", "50"]));
         let pid = target.pid_text();
-        let args = ["offcpu", "--goroutines", "--every", "1ms", "--format", "folded", "-p", &pid];
+        let args = [
+            "offcpu",
+            "--goroutines",
+            "--every",
+            "1ms",
+            "--format",
+            "folded",
+            "-p",
+            &pid,
+        ];
         let tracer = place.tracer(&args).attach();
         target.proceed();
         until("the end", || {
@@ -308,7 +384,10 @@ fn goroutines_wait_as_long_as_they_say() {
         });
         let said = target.finish().success().stdout;
         let run = tracer.finish().success();
-        for (function, reason) in [("main.timedSleep", "[sleep]"), ("main.waitReceive", "[chan_receive]")] {
+        for (function, reason) in [
+            ("main.timedSleep", "[sleep]"),
+            ("main.waitReceive", "[chan_receive]"),
+        ] {
             let measured = number_after(&said, &format!("{function} 50 ")).expect("its own time");
             let us = with(&run.stdout, &[reason, function]);
             // Looks are late when the machine is busy.
@@ -329,6 +408,8 @@ fn goroutines_need_one_go_program() {
     let pid = target.pid_text();
     let run = place.tracer(&["offcpu", "--goroutines", "-p", &pid]).run();
     assert_eq!(run.status.code(), Some(5), "{}", run.stderr);
-    let run = place.tracer(&["offcpu", "--goroutines", "--", "true"]).run();
+    let run = place
+        .tracer(&["offcpu", "--goroutines", "--", "true"])
+        .run();
     assert_eq!(run.status.code(), Some(2), "{}", run.stderr);
 }

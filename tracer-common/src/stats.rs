@@ -97,7 +97,7 @@ pub struct ThreadTime {
     pub comm: [u8; 16],
     /// When the run began, or the thread.
     pub begin_ns: u64,
-    /// When it ended; 0 while it lives.
+    /// When it ended, or was last seen after that; 0 while it lives.
     pub end_ns: u64,
     /// When it was last given a CPU; 0 while it has none.
     pub since_ns: u64,

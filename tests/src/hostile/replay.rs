@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
 
+use tracer::analysis::WallDetail;
 use tracer::event::{Body, Event, RunEnd, RunStart};
 use tracer::recording::{Reader, Writer};
 use tracer::render::strace_count::{CountFormat, CountOptions, StraceCounts};
@@ -13,7 +14,6 @@ use tracer::render::{
     GcFormat, GcSink, GcSummarySink, OffCpuSink, OnCpuSink, RunQueueFormat, RunQueueSink,
     StackFormat, StackOutput, StackText, WallOutput, WallSink,
 };
-use tracer::analysis::WallDetail;
 use tracer::sink::Sink;
 use tracer::syscall::qualify::{QuietSet, StatusSet};
 use tracer::term::is_control;

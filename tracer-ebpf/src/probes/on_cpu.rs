@@ -1,8 +1,6 @@
 //! How long threads are on the CPU, to the ns.
 
-use aya_ebpf::{
-    helpers::bpf_ktime_get_ns, macros::btf_tracepoint, programs::BtfTracePointContext,
-};
+use aya_ebpf::{helpers::bpf_ktime_get_ns, macros::btf_tracepoint, programs::BtfTracePointContext};
 use tracer_common::{
     probe::ProbeId,
     stats::{OffCpuKey, OffCpuPending, ThreadTime},
@@ -37,7 +35,7 @@ pub fn on_cpu_switch(ctx: BtfTracePointContext) -> i32 {
     if filter::is_target(tgid) {
         if let Some(time) = time_of(tgid, next, now) {
             time.since_ns = now;
-            time.unseen = 0;
+            seen(time, now);
         }
     } else if !from_target {
         count::foreign(ProbeId::OnCpuSwitch);
@@ -52,17 +50,26 @@ fn leaves(time: &mut ThreadTime, now: u64) {
         time.cpu_ns += now.wrapping_sub(time.since_ns);
         time.since_ns = 0;
     }
-    time.unseen = 0;
+    seen(time, now);
 }
 
-/// The entry of a thread, a new one where there is none. None of a thread that has ended.
+/// What a thread does after its exit still counts, as far as it is seen: its process may be no
+/// target any more.
+#[inline(always)]
+fn seen(time: &mut ThreadTime, now: u64) {
+    time.unseen = 0;
+    if time.end_ns != 0 {
+        time.end_ns = now;
+    }
+}
+
+/// The entry of a thread, a new one where there is none.
 #[inline(always)]
 fn time_of<'a>(tgid: u32, task: Task, now: u64) -> Option<&'a mut ThreadTime> {
     let tid = task.tid();
     if let Some(time) = ON_CPU.get_ptr_mut(tid) {
         // SAFETY: the key is the thread, which is switched on one CPU at a time.
-        let time = unsafe { &mut *time };
-        return if time.end_ns == 0 { Some(time) } else { None };
+        return Some(unsafe { &mut *time });
     }
     insert(tgid, task, now);
     // SAFETY: as above.
@@ -122,10 +129,10 @@ pub fn on_cpu_new(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// The running thread ends. What it does from here on is the kernel's cleaning up.
+/// The running thread, `task`, ends, and may not be seen again. Its name is what it was last.
 #[inline(always)]
-pub fn ends(tid: u32) {
-    let Some(time) = ON_CPU.get_ptr_mut(tid) else {
+pub fn ends(task: Task) {
+    let Some(time) = ON_CPU.get_ptr_mut(task.tid()) else {
         return;
     };
     // SAFETY: the key is the running thread.
@@ -134,6 +141,8 @@ pub fn ends(tid: u32) {
         // SAFETY: the helper has no preconditions.
         let now = unsafe { bpf_ktime_get_ns() };
         leaves(time, now);
+        time.since_ns = now;
         time.end_ns = now;
+        time.comm = task.comm();
     }
 }

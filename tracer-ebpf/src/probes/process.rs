@@ -125,7 +125,7 @@ pub fn on_exit(task: Task) {
         return;
     }
     syscall_count::forget(bpf_get_current_pid_tgid());
-    on_cpu::ends(tid);
+    on_cpu::ends(task);
     let _ = OFF_CPU_PENDING.remove(tid);
     let _ = RUNNABLE.remove(tid);
     let group_dead = task.group_dead();

@@ -119,7 +119,11 @@ impl GoroutineWaits {
 
     /// What was found. `calls` names the calls of a goroutine's stack, innermost first.
     #[must_use]
-    pub fn finish(self, pid: u32, calls: impl Fn(&Goroutine) -> Vec<Frame>) -> GoroutineWaitProfile {
+    pub fn finish(
+        self,
+        pid: u32,
+        calls: impl Fn(&Goroutine) -> Vec<Frame>,
+    ) -> GoroutineWaitProfile {
         let mut tree = StackTreeBuilder::new(Unit::Nanoseconds);
         let mut stacks: HashMap<(u32, Rc<str>), GoroutineStackTime> = HashMap::new();
         let mut reasons: HashMap<Rc<str>, GoroutineTime> = HashMap::new();
@@ -197,7 +201,9 @@ impl Group {
             reason: self.reason.to_string(),
             time_ns: self.double_ns / 2,
             open: self.open,
-            oldest_ns: self.oldest_since_ns.map(|since| now_ns.saturating_sub(since)),
+            oldest_ns: self
+                .oldest_since_ns
+                .map(|since| now_ns.saturating_sub(since)),
         }
     }
 }
@@ -291,6 +297,9 @@ mod tests {
         let profile = waits.finish(7, calls);
         let receive = profile.reasons.iter().find(|r| r.reason == "chan receive");
         let receive = receive.expect("it was seen");
-        assert_eq!((receive.open, receive.oldest_ns, receive.time_ns), (0, None, 100));
+        assert_eq!(
+            (receive.open, receive.oldest_ns, receive.time_ns),
+            (0, None, 100)
+        );
     }
 }

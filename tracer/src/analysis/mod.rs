@@ -21,5 +21,5 @@ mod wall;
 pub use goroutine_waits::GoroutineWaits;
 pub use off_cpu::OffCpu;
 pub use on_cpu::OnCpu;
-pub use wall::{Wall, WallDetail};
 pub use stack_fold::{FoldedStack, FoldedStacks, Marks, StackFold, Weight};
+pub use wall::{Wall, WallDetail};

@@ -2,9 +2,7 @@
 
 use std::rc::Rc;
 
-use super::stack_fold::{
-    Names, lookup, plain, trim_beyond_root, trim_maker_of_thread, trim_probe,
-};
+use super::stack_fold::{Names, lookup, plain, trim_beyond_root, trim_maker_of_thread, trim_probe};
 use crate::event::{Space, Waker};
 use crate::report::{Frame, FrameKind, WOKEN_BY};
 
@@ -79,10 +77,22 @@ mod tests {
     fn a_waker_stands_upside_down_on_who_it_woke() {
         assert_eq!(
             shown(
-                &["bpf_prog", "__traceiter_sched_waking", "try_to_wake_up", "futex_wake"],
+                &[
+                    "bpf_prog",
+                    "__traceiter_sched_waking",
+                    "try_to_wake_up",
+                    "futex_wake"
+                ],
                 &["unlock", "main"]
             ),
-            [WOKEN_BY, "try_to_wake_up", "futex_wake", "unlock", "main", "boss/10"]
+            [
+                WOKEN_BY,
+                "try_to_wake_up",
+                "futex_wake",
+                "unlock",
+                "main",
+                "boss/10"
+            ]
         );
     }
 
@@ -90,10 +100,20 @@ mod tests {
     fn an_interrupt_is_not_the_work_of_what_it_interrupted() {
         assert_eq!(
             shown(
-                &["hrtimer_wakeup", "sysvec_apic_timer_interrupt", "asm_sysvec_apic_timer_interrupt", "do_work"],
+                &[
+                    "hrtimer_wakeup",
+                    "sysvec_apic_timer_interrupt",
+                    "asm_sysvec_apic_timer_interrupt",
+                    "do_work"
+                ],
                 &["busy", "main"]
             ),
-            [WOKEN_BY, "hrtimer_wakeup", "sysvec_apic_timer_interrupt", "[interrupt]"]
+            [
+                WOKEN_BY,
+                "hrtimer_wakeup",
+                "sysvec_apic_timer_interrupt",
+                "[interrupt]"
+            ]
         );
     }
 }

@@ -214,14 +214,14 @@ impl Wall {
         let mut threads = std::mem::take(&mut self.threads);
         self.index.clear();
         estimate_unmeasured(&mut threads, self.run.sample_hz);
-        let mut result = Result::new(self.detail);
+        let mut sums = Sums::new(self.detail);
         for mut timed in timed(&folded, &threads) {
             if timed.doing == Doing::Blocked && is_idle(&timed.frames) {
                 let thread = &mut threads[timed.thread];
                 thread.idle_ns = thread.idle_ns.saturating_add(timed.ns);
                 timed.frames = idle_frames(&thread.comm);
             }
-            result.add(&timed);
+            sums.add(&timed);
         }
         let mut accounted = WallTime::default();
         threads.iter().for_each(|t| accounted.add(&t.time));
@@ -237,8 +237,8 @@ impl Wall {
             samples: std::mem::take(&mut self.samples),
             sample_hz: self.run.sample_hz,
             threads,
-            functions: result.functions(),
-            tree: result.tree.finish(),
+            functions: sums.functions(),
+            tree: sums.tree.finish(),
         }
     }
 }
@@ -347,13 +347,13 @@ fn idle_frames(comm: &str) -> Vec<Frame> {
 }
 
 /// The tree and the table under construction.
-struct Result {
+struct Sums {
     detail: WallDetail,
     tree: StackTreeBuilder,
     functions: HashMap<Frame, (WallTime, u64)>,
 }
 
-impl Result {
+impl Sums {
     fn new(detail: WallDetail) -> Self {
         Self {
             detail,
@@ -428,7 +428,6 @@ fn function(frame: &Frame) -> Frame {
         ..frame.clone()
     }
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -147,7 +147,9 @@ impl Process {
     }
 
     fn read(&self) -> Result<Snapshot, ExpectedError> {
-        self.reader().read().map_err(|error| self.unreadable(&error))
+        self.reader()
+            .read()
+            .map_err(|error| self.unreadable(&error))
     }
 
     pub(super) fn reader(&self) -> GoroutineReader<'_, ProcessMemory> {

@@ -83,10 +83,7 @@ pub struct OffCpuView {
 }
 
 /// The sink of an off-CPU profile.
-pub(super) fn sink(
-    view: &OffCpuView,
-    output: &OutputArgs,
-) -> Result<Box<dyn Sink>, ExpectedError> {
+pub(super) fn sink(view: &OffCpuView, output: &OutputArgs) -> Result<Box<dyn Sink>, ExpectedError> {
     view.stacks.resolve("offcpu", output, 0)?;
     let opened = output.open(false)?;
     let shown = view.stacks.resolve("offcpu", output, opened.width)?;

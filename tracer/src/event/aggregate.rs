@@ -97,9 +97,7 @@ pub struct OffCpuStack {
 }
 
 /// Who made a thread runnable, and how it came to that. Addresses innermost first.
-#[derive(
-    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Waker {
     /// 0 for a CPU that was idle.
     pub pid: u32,

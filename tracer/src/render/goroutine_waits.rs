@@ -141,7 +141,11 @@ fn write_doubts(profile: &GoroutineWaitProfile, out: &mut impl Write) -> io::Res
     ] {
         if looks > 0 {
             let share = percent(looks, profile.seen);
-            writeln!(out, "{looks} of {} looks at a goroutine ({share}) {what}", profile.seen)?;
+            writeln!(
+                out,
+                "{looks} of {} looks at a goroutine ({share}) {what}",
+                profile.seen
+            )?;
         }
     }
     Ok(())
@@ -162,8 +166,13 @@ mod tests {
         };
         let mut tree = StackTreeBuilder::new(Unit::Nanoseconds);
         let root = frame("[chan receive]", FrameKind::Thread);
-        let (main, wait) = (frame("main.main", FrameKind::Go), frame("main.wait", FrameKind::Go));
-        let node = tree.add([&root, &main, &wait], 20_000_000_000).expect("a node");
+        let (main, wait) = (
+            frame("main.main", FrameKind::Go),
+            frame("main.wait", FrameKind::Go),
+        );
+        let node = tree
+            .add([&root, &main, &wait], 20_000_000_000)
+            .expect("a node");
         let receive = GoroutineTime {
             reason: "chan receive".to_owned(),
             time_ns: 20_000_000_000,

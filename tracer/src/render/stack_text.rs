@@ -171,7 +171,10 @@ pub fn write_off_cpu(
     }
     if profile.before_run > 0 {
         let before = count(profile.before_run, "wait began", "waits began");
-        writeln!(out, "{before} before the run, and count from then on, without a stack")?;
+        writeln!(
+            out,
+            "{before} before the run, and count from then on, with their innermost frame alone"
+        )?;
     }
     if profile.one_in > 1 {
         writeln!(

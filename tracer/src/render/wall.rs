@@ -187,8 +187,7 @@ fn write_threads(profile: &WallProfile, text: StackText, out: &mut impl Write) -
         );
         cut(&row, text.width)
     };
-    let (idle, busy): (Vec<&WallThread>, Vec<_>) =
-        profile.threads.iter().partition(|t| is_idle(t));
+    let (idle, busy): (Vec<&WallThread>, Vec<_>) = profile.threads.iter().partition(|t| is_idle(t));
     let shown = busy.len().min(THREADS);
     for thread in &busy[..shown] {
         let name = format!("{}/{}", clean(&thread.comm), thread.tid);
@@ -257,13 +256,17 @@ fn doubts(profile: &WallProfile) -> Vec<String> {
     let unknown = profile.threads.iter().filter(|t| t.elapsed_ns == 0).count();
     if unknown > 0 {
         let threads = count(unknown as u64, "thread was", "threads were");
-        lines.push(format!("{threads} not timed: times on the CPU are estimated from samples"));
+        lines.push(format!(
+            "{threads} not timed: times on the CPU are estimated from samples"
+        ));
     }
     let is_off = |t: &&WallThread| t.elapsed_ns > 0 && !is_near(t.time.sum_ns(), t.elapsed_ns);
     let off = profile.threads.iter().filter(is_off).count();
     if off > 0 {
         let threads = count(off as u64, "thread differs", "threads differ");
-        lines.push(format!("{threads} from the elapsed time by more than 1 %: see SUM%"));
+        lines.push(format!(
+            "{threads} from the elapsed time by more than 1 %: see SUM%"
+        ));
     }
     lines
 }
@@ -350,6 +353,9 @@ mod tests {
         let mut text = Vec::new();
         write_wall(&profile(Vec::new()), StackText::default(), &mut text).expect("memory");
         let text = String::from_utf8(text).expect("text");
-        assert!(text.starts_with("threads 0, elapsed 10.00 s each, accounted 0.0%\n"), "{text}");
+        assert!(
+            text.starts_with("threads 0, elapsed 10.00 s each, accounted 0.0%\n"),
+            "{text}"
+        );
     }
 }

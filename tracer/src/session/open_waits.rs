@@ -97,14 +97,14 @@ impl OpenWaits {
             if key.user_stack != BEFORE_RUN {
                 return true;
             }
-            // Never switched: what it does now it did all the time.
-            let state = Seen::now(key.tgid, tid).map(|seen| seen.state);
+            // Never switched: what it does now, or did when it was last there, it did all the time.
+            let state = Seen::now(key.tgid, tid).map_or(key.state, |seen| seen.state);
             if key.state == 0 {
-                key.state = state.unwrap_or(0);
-                read.stack.state = key.state;
+                key.state = state;
+                read.stack.state = state;
                 read.pending.woken_ns = 0;
             }
-            state.is_some_and(|state| state != 0) || !never_woken(read)
+            state != 0 || !never_woken(read)
         });
         let event = |pid, tid, body| Event {
             time_ns: end_ns,
@@ -115,7 +115,13 @@ impl OpenWaits {
             body,
         };
         let mut events = Vec::new();
-        for (tid, time) in kernel.thread_times()? {
+        for (tid, mut time) in kernel.thread_times()? {
+            // Its name may have changed since it was noted.
+            if time.end_ns == 0
+                && let Some(thread) = Seen::now(time.tgid, tid)
+            {
+                time.comm = thread.comm;
+            }
             let is_off = waits.contains_key(&tid);
             let time_of = Body::ThreadCpu(Box::new(thread_cpu(&time, end_ns, is_off)));
             events.push(event(time.tgid, tid, time_of));
@@ -164,19 +170,20 @@ fn open_wait(stack: OffCpuStack, pending: &OffCpuPending, end_ns: u64) -> Wait {
 }
 
 fn thread_cpu(time: &ThreadTime, end_ns: u64, is_off: bool) -> ThreadCpu {
-    let end_ns = match time.end_ns {
+    let until_ns = match time.end_ns {
         0 => end_ns,
         ended => ended,
     };
     let running_ns = match (time.since_ns, time.unseen) {
         (0, _) => 0,
+        _ if time.end_ns != 0 => 0,
         // Never switched, and not off the CPU: it had one all the time.
         (_, 1) if is_off => 0,
-        (since, _) => end_ns.saturating_sub(since),
+        (since, _) => until_ns.saturating_sub(since),
     };
     ThreadCpu {
         comm: crate::decode::comm(&time.comm),
-        elapsed_ns: end_ns.saturating_sub(time.begin_ns),
+        elapsed_ns: until_ns.saturating_sub(time.begin_ns),
         cpu_ns: time.cpu_ns.saturating_add(running_ns),
     }
 }
@@ -300,7 +307,10 @@ mod tests {
             ..pending
         };
         let wait = open_wait(OffCpuStack::default(), &woken, 400).stack;
-        assert_eq!((wait.blocked_ns, wait.runnable_ns, wait.max_ns), (50, 250, 300));
+        assert_eq!(
+            (wait.blocked_ns, wait.runnable_ns, wait.max_ns),
+            (50, 250, 300)
+        );
     }
 
     #[test]

@@ -624,11 +624,12 @@ impl<'a> Session<'a> {
             self.notice(&format!("the end of the run is not exact: {error}"));
         }
         let end_ns = now_ns();
+        let cut_off = self.cut_off_waits(end_ns);
         let kernel_time = self.kernel_time();
         self.kernel.detach();
         while self.take_records() != 0 {}
         if output_error.is_none() {
-            output_error = self.last_events(target, end_ns).err();
+            output_error = self.last_events(target, end_ns, &cut_off).err();
         }
         let counts = Counts::read(&self.kernel).unwrap_or_default();
         let counters = &counts.counters;
@@ -654,26 +655,31 @@ impl<'a> Session<'a> {
         Outcome { end, output_error }
     }
 
-    fn last_events(&mut self, target: &Target, end_ns: u64) -> Result<(), SinkError> {
+    fn last_events(
+        &mut self,
+        target: &Target,
+        end_ns: u64,
+        cut_off: &[Event],
+    ) -> Result<(), SinkError> {
         self.tell_untold(u64::MAX);
         self.pump.release_all(end_ns)?;
         self.report_losses()?;
         self.read_aggregates(target)?;
-        self.end_waits(end_ns)?;
+        cut_off.iter().try_for_each(|e| self.pump.deliver(e))?;
         self.pump.resolve(now_ns())
     }
 
-    /// Hands on what the end cuts off.
-    fn end_waits(&mut self, end_ns: u64) -> Result<(), SinkError> {
+    /// What the end cuts off, as the threads are now.
+    fn cut_off_waits(&self, end_ns: u64) -> Vec<Event> {
         if !self.has(Group::OffCpu) {
-            return Ok(());
+            return Vec::new();
         }
         let waits = &self.aggregates.open_waits;
         match waits.end(&self.kernel, self.plan, end_ns) {
-            Ok(events) => events.iter().try_for_each(|e| self.pump.deliver(e)),
+            Ok(events) => events,
             Err(error) => {
                 self.notice(&format!("part of the result is missing: {error}"));
-                Ok(())
+                Vec::new()
             }
         }
     }

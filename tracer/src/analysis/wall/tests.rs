@@ -161,7 +161,10 @@ fn idle_go_threads_are_one_row() {
     assert_eq!(
         lines(&profile),
         [
-            ("work/8;runtime.stopm;runtime.futex;[runnable]".to_owned(), 1),
+            (
+                "work/8;runtime.stopm;runtime.futex;[runnable]".to_owned(),
+                1
+            ),
             (
                 "work/9;main.work;internal/runtime/syscall.Syscall6;[blocked]".to_owned(),
                 20
