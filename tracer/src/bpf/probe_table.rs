@@ -290,6 +290,21 @@ pub const PROBES: &[Probe] = &[
     )
     .when(When::Steadier),
     row("sample", ProbeId::Sample, Attach::CpuClock, Group::Samples),
+    // Before the switch off the CPU is timed, which takes longer: what one end of a time on the CPU
+    // then lacks, the other has.
+    row(
+        "on_cpu_new",
+        ProbeId::OnCpuNew,
+        Attach::Tracepoint("sched_wakeup_new"),
+        Group::OnCpu,
+    )
+    .without("the first wait of new threads is not measured"),
+    row(
+        "on_cpu_switch",
+        ProbeId::OnCpuSwitch,
+        Attach::Tracepoint("sched_switch"),
+        Group::OnCpu,
+    ),
     row(
         "off_cpu_wakeup",
         ProbeId::OffCpuWakeup,
@@ -308,19 +323,6 @@ pub const PROBES: &[Probe] = &[
         ProbeId::OffCpuWaker,
         Attach::Tracepoint("sched_waking"),
         Group::Wakers,
-    ),
-    row(
-        "on_cpu_new",
-        ProbeId::OnCpuNew,
-        Attach::Tracepoint("sched_wakeup_new"),
-        Group::OnCpu,
-    )
-    .without("the first wait of new threads is not measured"),
-    row(
-        "on_cpu_switch",
-        ProbeId::OnCpuSwitch,
-        Attach::Tracepoint("sched_switch"),
-        Group::OnCpu,
     ),
     row(
         "run_queue_wakeup",
