@@ -12,7 +12,7 @@ use tracer::render::strace_json::{JsonFormat, StraceJson};
 use tracer::render::strace_line::{LineOptions, StraceLines};
 use tracer::render::{
     GcFormat, GcSink, OffCpuSink, OnCpuSink, RunQueueFormat, RunQueueSink, StackFormat,
-    StackOutput, StackText,
+    StackOutput, StackText, WallOutput, WallSink,
 };
 use tracer::sink::Sink;
 use tracer_tests::{Place, place, whole_calls};
