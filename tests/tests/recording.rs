@@ -222,7 +222,7 @@ fn events_that_went_through_a_file_are_shown_as_if_they_had_not() {
     drop(writer);
     let again = read(Path::new(&copy));
     let (live, replayed) = (feed(&events), feed(&again));
-    assert_eq!(live.len(), 19);
+    assert_eq!(live.len(), 23);
     for ((name, live), (_, replayed)) in live.iter().zip(&replayed) {
         assert!(live.len() > 100, "{name}: {live}");
         assert_eq!(live, replayed, "{name}");

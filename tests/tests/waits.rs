@@ -172,7 +172,7 @@ fn wakers_are_those_who_wake() {
     );
     let (_, _) = at_work(&place, &["offcpu", "--wakers", "-o", &file]);
     let svg = std::fs::read_to_string(&file).expect("a picture");
-    assert!(svg.contains("[woken by]"), "no wakers in the picture");
+    assert!(svg.contains("[woken_by]"), "no wakers in the picture");
 }
 
 /// Off by at most one in a hundred.

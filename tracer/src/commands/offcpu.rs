@@ -20,7 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   tracer offcpu -p 812                    10 s: which stacks wait, and for how long
   tracer offcpu -p 812 -d 30s -o off.svg  a flame graph of waiting time
-  tracer offcpu -p 812 --min-block 10ms   long waits only: the others cost less, too
+  tracer offcpu -p 812 --min-block 10ms   long waits only: the kernel leaves out the others
   tracer offcpu -p 812 --wakers           also who ended each wait, and from where
   tracer offcpu -p 812 --goroutines       what goroutines wait for, by wait reason and stack
   tracer offcpu -p 812 --format folded    one line a stack, in microseconds
@@ -33,10 +33,10 @@ only some switches are measured, each of which then counts for several; if that 
 run ends with what it has.
 
 Waiting is counted from leaving the CPU to being woken; the time from there to running again is
-shown apart, as runnable. A wait that is open at the end counts until then, and one that began
-before the run from its beginning on, with the innermost frame alone. Threads that were preempted
-are no waits: they are runnable. Threads of a Go program that are idle in futex or epoll_wait are
-the runtime's, not goroutines.
+shown apart, as runnable. A wait that is open at the end counts until then. One that began before
+the run counts from the beginning of the run on, with its innermost frame alone. A thread that is
+preempted does not wait: it is runnable. Threads of a Go program that are idle in futex or
+epoll_wait are the runtime's; what goroutines wait for shows --goroutines.
 
 --goroutines costs the target nothing: its memory is read every 10 ms, or less often when there are
 so many goroutines that reading took more than a tenth of a CPU. It is a sample: waits shorter than

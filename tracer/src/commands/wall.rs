@@ -26,9 +26,10 @@ the CPU, and 0.3 for each context switch of other processes. More than 2 % is on
 nothing may be missing from the sum, unless you give --max-overhead.
 
 Every thread adds up to the time it was there: on the CPU, runnable (waiting for a CPU) and blocked.
-All three are exact, to the ns; the time on the CPU of each thread is shared among its stacks by
-samples. SELF is the time of a function and of what the kernel does for it. Threads of a Go program
-that have no goroutine to run are one row, [idle Go thread].";
+All three are measured at every switch; the time on the CPU of each thread is shared among its
+stacks by samples. What is missing from the sum is told. SELF is the time of a function and of what
+the kernel does for it. Threads of a Go program that have no goroutine to run are one row:
+[idle Go thread].";
 
 /// Where does all time go: on the CPU, waiting for it, and blocked, in sums that add up
 #[derive(Clone, Debug, Args)]
