@@ -45,7 +45,7 @@ fn usage_errors() {
         &["strace", "-i", "1s", "-p", "1"],
         &["strace", "-e", "trace=nosuchcall", "-p", "1"],
         &["strace", "-c", "-U", "calls,nonsense", "-p", "1"],
-        &["profile", "--format", "pprof", "-p", "1"],
+        &["profile", "--format", "perf.data", "-p", "1"],
         &["profile", "-F", "0", "-p", "1"],
         &[
             "offcpu",

@@ -135,8 +135,9 @@ fn deaths_that_find_no_room_do_not_keep_a_run_from_ending() {
 #[test]
 fn threads_that_ended_take_no_room() {
     let Some(place) = place(true) else { return };
+    // It is killed when all was looked at.
     let mut target =
-        Running::ready(&mut place.command("c/threads_storm", &["2000", &lifetime(3.0)]));
+        Running::ready(&mut place.command("c/threads_storm", &["2000", &lifetime(60.0)]));
     let commands: [(&[&str], &[&str]); 3] = [
         (&["offcpu", "--max-overhead", "off"], &["OFF_CPU_PENDING"]),
         (&["sched", "--max-overhead", "off"], &["RUNNABLE"]),

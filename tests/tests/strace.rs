@@ -116,6 +116,8 @@ fn strings_are_cut_where_s_says() {
         ("32", format!("\"{}\"...", &text[..32])),
         ("300", format!("\"{text}\"")),
         ("4096", format!("\"{text}\"")),
+        // More than is ever copied.
+        ("1000000", format!("\"{text}\"")),
     ];
     for (limit, shown) in cases {
         let options = ["-s", limit, "-e", "trace=read"];
@@ -347,4 +349,20 @@ fn a_command_that_cannot_be_run_is_named() {
         line,
         "cannot run /nowhere/nothing: No such file or directory (os error 2)"
     );
+}
+
+#[test]
+fn a_command_that_ends_at_once_has_names_in_its_stacks() {
+    let Some(place) = place(true) else { return };
+    let program = place.fixture("c/getppid_loop");
+    for _ in 0..5 {
+        let options = ["-k", "-e", "trace=getppid"];
+        let lines = trace(&place, &options, program.clone(), &["7", "1"]);
+        let calls = lines.iter().filter(|l| l.contains("getppid()")).count();
+        let frames = lines
+            .iter()
+            .filter(|l| l.contains("/getppid_loop(call+0x"))
+            .count();
+        assert_eq!((calls, frames), (7, 7), "{lines:#?}");
+    }
 }

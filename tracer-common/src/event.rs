@@ -237,7 +237,9 @@ pub struct Exit {
 
 crate::wire_type!(Exit, size 56, { header @ 0, status @ 32, group_dead @ 36, comm @ 40 });
 
-/// Frames in one stack of a sample: the kernel's own limit (`kernel.perf_event_max_stack`).
+/// Frames in one stack of a sample that the kernel walks: its own limit
+/// (`kernel.perf_event_max_stack`). Those walked with unwind tables have up to
+/// [`MAX_FRAMES`](crate::unwind::MAX_FRAMES).
 pub const MAX_STACK: usize = 127;
 
 /// An on-CPU sample. `kernel_len` then `user_len` addresses of 8 bytes follow, innermost first.
@@ -262,6 +264,10 @@ pub mod sample_flag {
     pub const NO_USER_STACK: u32 = 1;
     /// A stack was as long as the limit: its root may be missing.
     pub const TRUNCATED: u32 = 2;
+    /// The user stack is whole: its last frame is that with which the thread began.
+    pub const ROOT: u32 = 4;
+    /// The user stack ends early, at something that is no frame.
+    pub const LOST: u32 = 8;
 }
 
 /// A Go garbage collection cycle begins, with the world stopped

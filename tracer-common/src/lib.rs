@@ -15,3 +15,4 @@ pub mod event;
 pub mod histogram;
 pub mod probe;
 pub mod stats;
+pub mod unwind;

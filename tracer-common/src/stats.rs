@@ -22,6 +22,10 @@ crate::wire_type!(LatencyStats, size 1320, {
 /// Set in the id of a stack that is in the second stack map.
 pub const MORE_STACKS_BIT: u32 = 1 << 20;
 
+/// Set in [`OffCpuKey::user_stack`] of a stack that was walked with unwind tables: that and
+/// [`OffCpuKey::user_stack_high`] are its key.
+pub const UNWOUND_BIT: u32 = 1 << 30;
+
 /// Where and how a thread was off the CPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
@@ -30,17 +34,30 @@ pub struct OffCpuKey {
     pub tid: u32,
     /// Id in a stack map ([`MORE_STACKS_BIT`]), negative errno when there is none.
     pub kernel_stack: i32,
-    /// Id in a stack map ([`MORE_STACKS_BIT`]), negative errno when there is none.
+    /// Id in a stack map ([`MORE_STACKS_BIT`], [`UNWOUND_BIT`]), negative errno when there is none.
     pub user_stack: i32,
     /// `task_struct.__state` at the switch; 0 is preempted while runnable.
     pub state: u32,
-    pub reserved: u32,
+    pub user_stack_high: u32,
     pub comm: [u8; 16],
 }
 
 crate::wire_type!(OffCpuKey, size 40, {
-    tgid @ 0, tid @ 4, kernel_stack @ 8, user_stack @ 12, state @ 16, reserved @ 20, comm @ 24,
+    tgid @ 0, tid @ 4, kernel_stack @ 8, user_stack @ 12, state @ 16, user_stack_high @ 20,
+    comm @ 24,
 });
+
+impl OffCpuKey {
+    /// Key of the user stack among those that were walked with unwind tables.
+    #[inline(always)]
+    #[must_use]
+    pub const fn unwound(&self) -> Option<u64> {
+        if self.user_stack < 0 || self.user_stack as u32 & UNWOUND_BIT == 0 {
+            return None;
+        }
+        Some((self.user_stack_high as u64) << 32 | self.user_stack as u64)
+    }
+}
 
 /// [`OffCpuKey::user_stack`] of a thread that was off the CPU when the run began: how it came to
 /// that was not seen. No errno.

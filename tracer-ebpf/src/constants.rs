@@ -48,6 +48,8 @@ constants! {
     WANT_CALL_STACK / want_call_stack: u32 = 0;
     /// 1 when each syscall that lasts long comes with the stack of its caller.
     WANT_SLOW_STACK / want_slow_stack: u32 = 0;
+    /// 1 when the kernel has the helper `bpf_get_current_task_btf`.
+    HAS_TYPED_TASK / has_typed_task: u32 = 0;
     /// 1 when waits are told apart by who ended them.
     WANT_WAKERS / want_wakers: u32 = 0;
     /// Waits off the CPU that are shorter until they are ended are left out, in ns.
@@ -76,6 +78,11 @@ constants! {
     TASK_SECCOMP_MODE / task_seccomp_mode: u32 = 0;
     /// `task_struct.mm`
     TASK_MM / task_mm: u32 = 0;
+    /// `task_struct.stack`
+    TASK_STACK / task_stack: u32 = 0;
+    /// Where the user registers are on a task's kernel stack, in bytes from its lowest address; 0
+    /// when a helper tells where they are.
+    REGISTERS_ON_STACK / registers_on_stack: u32 = 0;
     /// `mm_struct.arg_start`
     MM_ARG_START / mm_arg_start: u32 = 0;
     /// `mm_struct.arg_end`

@@ -4,6 +4,8 @@
 //! one call path lie close together: here a piece of the stack is copied at a time, and most
 //! callers are within the first.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::helpers::generated::bpf_probe_read_user as read_user_raw;
 use tracer_common::{
     capture::{CaptureHeader, STACK_ARG, STACK_FRAMES, kind, status},
@@ -11,8 +13,8 @@ use tracer_common::{
 };
 
 use crate::{
-    emit::bounded,
-    maps::{PROGRESS, SCRATCH, slot},
+    emit::{bounded, opaque},
+    maps::{PROGRESS, SCRATCH},
 };
 
 /// Where a thread is, and on which stack.
@@ -32,8 +34,6 @@ const ADDRESSES: usize = CAPTURE + size_of::<CaptureHeader>();
 const PIECE: usize = 1024;
 /// Bytes of a piece; a power of two.
 const PIECE_LEN: u64 = 512;
-/// Largest offset of a goroutine's id: a piece holds it.
-const LAST_GOID: u32 = 248;
 /// Pieces that are read at most.
 const PIECES: u64 = 6;
 const PAGE: u64 = 4096;
@@ -48,58 +48,57 @@ const FIRST_PAGE: u64 = 4096;
 /// its id.
 #[inline(always)]
 pub fn owner(g_goid: u32, g: u64, stack_pointer: u64) -> Option<u64> {
-    if g < FIRST_PAGE || g_goid < 16 || g_goid > LAST_GOID {
+    if g < FIRST_PAGE {
         return None;
     }
-    let record = SCRATCH.get_ptr_mut(slot::ENTER)?.cast::<u8>();
-    let len = bounded::<0x1ff>(u64::from(g_goid) + 8);
-    // SAFETY: the piece is far below the scratch buffer's size.
-    let failed = unsafe { read_user_raw(record.add(PIECE).cast(), len as u32, g as *const _) };
-    let on_it = word(record, 0) < stack_pointer && stack_pointer <= word(record, 8);
-    let goid = word(record, u64::from(g_goid));
-    (failed == 0 && on_it && goid != 0).then_some(goid)
+    let goid = running_goroutine(g, stack_pointer, u64::from(g_goid));
+    (goid != 0).then_some(goid)
 }
 
-/// Words of `Progress::args` during the walk. That is where its state lives, so that the verifier
-/// sees unknown numbers, and one step instead of all.
-mod state {
-    /// Address of the piece.
-    pub const BASE: usize = 0;
-    /// Bytes of the piece, 0 when there is none.
-    pub const LEN: usize = 1;
-    /// The next frame.
-    pub const FRAME: usize = 2;
-    /// Pieces read.
-    pub const PIECES: usize = 3;
+/// Where Go has put `g.goid`: up to 1.22, and from 1.23 on. A stack slot must be loaded from a
+/// place that is known beforehand.
+const OLD_GOID: usize = 152;
+const NEW_GOID: usize = 160;
+
+/// As [`owner`], or 0. What is read goes to the stack, whose place the kernel's check of copied
+/// memory (mm/usercopy.c) finds at once: in a map that takes it half as long as all the rest. A
+/// function of its own, for its stack.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn running_goroutine(g: u64, stack_pointer: u64, g_goid: u64) -> u64 {
+    type Head = [u64; NEW_GOID / 8 + 1];
+    let mut head = MaybeUninit::<Head>::uninit();
+    let size = size_of::<Head>() as u32;
+    // SAFETY: the helper checks the address, and writes no more than `head` has room for.
+    let failed = unsafe { read_user_raw(head.as_mut_ptr().cast(), size, g as *const _) };
+    // SAFETY: the helper writes all of it, zeros if it fails.
+    let word = |at: usize| unsafe { head.as_ptr().cast::<u64>().add(at / 8).read() };
+    if failed != 0 || word(0) >= stack_pointer || stack_pointer > word(8) {
+        return 0;
+    }
+    match g_goid as usize {
+        OLD_GOID => word(OLD_GOID),
+        NEW_GOID => word(NEW_GOID),
+        _ => 0,
+    }
 }
 
 /// Writes a [`kind::STACK`] into the record of a slot, and returns its length in bytes. The
 /// arguments in its progress are overwritten.
 #[inline(always)]
 pub fn walk(slot: u32, place: Place) -> u64 {
-    let (Some(scratch), Some(progress)) = (SCRATCH.get_ptr_mut(slot), PROGRESS.get_ptr_mut(slot))
-    else {
+    let Some(scratch) = SCRATCH.get_ptr_mut(slot) else {
         return 0;
     };
     let record = scratch.cast::<u8>();
-    // SAFETY: this CPU's slot of the map.
-    let args = unsafe { &mut (*progress).args };
-    args[state::BASE] = place.stack_pointer;
-    args[state::LEN] = read_piece(record, place.stack_pointer);
-    args[state::FRAME] = place.frame_pointer;
-    args[state::PIECES] = 1;
+    let base = place.stack_pointer;
+    let piece = read_piece(record, base);
     let mut leaf_return = place.link;
-    if leaf_return == 0 && args[state::LEN] != 0 {
+    if leaf_return == 0 && piece != 0 {
         leaf_return = word(record, 0);
     }
     put(record, 0, place.pc);
-    let mut count = 1;
-    for index in 1..STACK_FRAMES as u64 {
-        if stack_step(u64::from(slot), index) == 0 {
-            break;
-        }
-        count = index + 1;
-    }
+    let count = stack_callers(u64::from(slot), place.frame_pointer, base, piece);
     let len = bounded::<0xff>(count * 8);
     let header = CaptureHeader {
         arg: STACK_ARG,
@@ -114,42 +113,51 @@ pub fn walk(slot: u32, place: Place) -> u64 {
     size_of::<CaptureHeader>() as u64 + len
 }
 
-/// Takes the next address; 0 at the end. A function of its own for the verifier, as those in
-/// [`crate::memory`].
+/// Takes the addresses from the frame at `frame` on, after the first, and returns how many there
+/// are with it. `base` is the address of the piece that was read, `len` its bytes, 0 when there is
+/// none. A function of its own for the verifier, as those in [`crate::memory`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn stack_step(slot: u64, index: u64) -> u64 {
+extern "C" fn stack_callers(slot: u64, mut frame: u64, mut base: u64, mut len: u64) -> u64 {
     let slot = slot as u32;
     let (Some(scratch), Some(progress)) = (SCRATCH.get_ptr_mut(slot), PROGRESS.get_ptr_mut(slot))
     else {
-        return 0;
+        return 1;
     };
     let record = scratch.cast::<u8>();
+    // The pieces read: kept in a map, where the verifier forgets their number, and takes all
+    // iterations for the same.
     // SAFETY: this CPU's slot of the map.
-    let args = unsafe { &mut (*progress).args };
-    let frame = args[state::FRAME];
-    if frame < FIRST_PAGE || frame & 7 != 0 {
-        return 0;
-    }
-    let mut at = frame.wrapping_sub(args[state::BASE]);
-    if at > PIECE_LEN || at + FRAME > args[state::LEN] {
-        let pieces = args[state::PIECES];
-        let len = read_piece(record, frame);
-        if pieces >= PIECES || len == 0 {
-            return 0;
+    let pieces = unsafe { &raw mut (*progress).args[0] };
+    // SAFETY: as above.
+    unsafe { pieces.write_volatile(1) };
+    let mut count = 1;
+    for index in 1..STACK_FRAMES as u64 {
+        if frame < FIRST_PAGE || frame & 7 != 0 {
+            break;
         }
-        args[state::PIECES] = pieces + 1;
-        args[state::BASE] = frame;
-        args[state::LEN] = len;
-        at = 0;
+        let mut at = frame.wrapping_sub(base);
+        if at > PIECE_LEN || at + FRAME > len {
+            // SAFETY: as above.
+            let read = unsafe { pieces.read_volatile() };
+            len = read_piece(record, frame);
+            if read >= PIECES || len == 0 {
+                break;
+            }
+            // SAFETY: as above.
+            unsafe { pieces.write_volatile(read + 1) };
+            base = frame;
+            at = 0;
+        }
+        let address = word(record, at + 8);
+        if address < FIRST_PAGE {
+            break;
+        }
+        frame = word(record, at);
+        put(record, index, address);
+        count = opaque(index) + 1;
     }
-    let address = word(record, at + 8);
-    if address < FIRST_PAGE {
-        return 0;
-    }
-    args[state::FRAME] = word(record, at);
-    put(record, index, address);
-    1
+    count
 }
 
 /// Reads a piece of the stack that does not reach into another page, except for a frame that does:

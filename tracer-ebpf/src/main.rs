@@ -23,6 +23,7 @@ mod memory;
 mod probes;
 mod slow;
 mod task;
+mod unwind;
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

@@ -4,7 +4,8 @@
 //! and a measurement would be lost.
 
 use aya_ebpf::{
-    macros::map,
+    btf_maps,
+    macros::{btf_map, map},
     maps::{Array, HashMap, PerCpuArray, RingBuf, StackTrace},
 };
 use tracer_common::{
@@ -16,6 +17,7 @@ use tracer_common::{
         LatencyStats, OffCpuKey, OffCpuPending, OffCpuTime, RunQueueStats, ThreadTime, WakerKey,
         WokenKey,
     },
+    unwind::{MAX_CHUNKS, NODES_IN_CHUNK, Node, UnwindProcess, UnwoundStack},
 };
 
 /// Bytes in which a record is built before it is sent. The kernel allows per-CPU values no larger.
@@ -98,6 +100,66 @@ pub struct Runnable {
     pub since_ns: u64,
     pub last_cpu: u64,
 }
+
+/// A walk along a user stack with unwind tables: see [`crate::unwind`].
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Walk {
+    /// What the next step starts from.
+    pub pc: u64,
+    pub stack_pointer: u64,
+    pub frame_pointer: u64,
+    /// 1 when `pc` is where a call returns to: the call is before it.
+    pub is_return: u64,
+    /// 1 when the last code that is known was Go's.
+    pub in_go: u64,
+    /// The mapping that was used last, and its table.
+    pub start: u64,
+    pub len: u64,
+    pub bias: u64,
+    pub first_row: u64,
+    pub rows: u64,
+    /// Those of the process.
+    pub first_mapping: u64,
+    pub mappings: u64,
+    /// Of all frames so far.
+    pub hash: u64,
+    /// The thread's user registers, `struct pt_regs`.
+    pub registers: [u64; REGISTERS],
+    pub stack: UnwoundStack,
+}
+
+/// Words of `struct pt_regs` that are copied: up to the stack segment on x86_64
+/// (arch/x86/include/uapi/asm/ptrace.h).
+pub const REGISTERS: usize = 21;
+
+/// Walks under way: samples interrupt the other programs.
+#[map]
+pub static WALKS: PerCpuArray<Walk> = PerCpuArray::with_max_entries(walk::COUNT, 0);
+
+/// Whose walk it is.
+pub mod walk {
+    pub const SAMPLE: u32 = 0;
+    pub const OFF_CPU: u32 = 1;
+    pub const COUNT: u32 = 2;
+}
+
+/// Nodes of unwind tables, which the user side adds.
+pub type Chunk = btf_maps::Array<Node, { NODES_IN_CHUNK as usize }>;
+
+/// Unwind tables and mappings: see [`tracer_common::unwind`].
+#[btf_map]
+pub static UNWIND_CHUNKS: btf_maps::ArrayOfMaps<Chunk, { MAX_CHUNKS as usize }> =
+    btf_maps::ArrayOfMaps::new();
+
+/// Where the mappings of a process are, by tgid.
+#[map]
+pub static UNWIND_PROCESSES: HashMap<u32, UnwindProcess> = HashMap::with_max_entries(4096, 0);
+
+/// Stacks of [`OFF_CPU`] that were walked with unwind tables, by
+/// [`OffCpuKey::unwound`].
+#[map]
+pub static UNWOUND_STACKS: HashMap<u64, UnwoundStack> = HashMap::with_max_entries(8192, 0);
 
 /// Processes to trace: tgid to flags of [`tracer_common::config::target`].
 #[map]

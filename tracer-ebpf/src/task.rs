@@ -1,6 +1,10 @@
 //! Fields of `task_struct`, at the offsets of the running kernel.
 
-use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel, bpf_probe_read_kernel_buf};
+use aya_ebpf::helpers::{
+    bpf_get_current_task, bpf_get_current_task_btf, bpf_probe_read_kernel,
+    bpf_probe_read_kernel_buf, bpf_task_pt_regs,
+    generated::bpf_probe_read_kernel as read_kernel_raw,
+};
 
 use crate::constants;
 
@@ -29,6 +33,11 @@ impl Task {
     /// The running task.
     #[inline(always)]
     pub fn current() -> Self {
+        if constants::has_typed_task() != 0 {
+            // SAFETY: the helper has no preconditions.
+            let ptr = unsafe { bpf_get_current_task_btf() };
+            return Self::from_ptr(ptr.cast_const().cast());
+        }
         // SAFETY: the helper has no preconditions.
         let ptr = unsafe { bpf_get_current_task() } as *const u8;
         Self { ptr, typed: false }
@@ -48,30 +57,47 @@ impl Task {
         }
     }
 
+    /// As [`Task::read`], and zero where it fails. What is not there has a value all the way, so that
+    /// the compiler has no reason to go on with a register that nobody set.
+    #[inline(always)]
+    fn word<T: Copy + Default>(self, offset: u32) -> T {
+        // SAFETY: as in `read`.
+        let field = unsafe { self.ptr.add(offset as usize).cast::<T>() };
+        if self.typed {
+            // SAFETY: as in `read`.
+            return unsafe { field.read_volatile() };
+        }
+        let mut value = T::default();
+        // SAFETY: the helper checks the address, and fills with zeros what it cannot read.
+        unsafe {
+            let to = (&raw mut value).cast();
+            read_kernel_raw(to, size_of::<T>() as u32, field.cast());
+        }
+        value
+    }
+
     /// Whether a filter of seccomp, or its strict mode, stands before its calls.
     #[inline(always)]
     pub fn is_confined(self) -> bool {
-        self.read::<u32>(constants::task_seccomp_mode())
-            .unwrap_or(0)
-            != 0
+        self.word::<u32>(constants::task_seccomp_mode()) != 0
     }
 
     /// Thread id.
     #[inline(always)]
     pub fn tid(self) -> u32 {
-        self.read(constants::task_pid()).unwrap_or(0)
+        self.word(constants::task_pid())
     }
 
     /// Process id.
     #[inline(always)]
     pub fn tgid(self) -> u32 {
-        self.read(constants::task_tgid()).unwrap_or(0)
+        self.word(constants::task_tgid())
     }
 
     /// `__state`: 0 is runnable.
     #[inline(always)]
     pub fn state(self) -> u32 {
-        self.read(constants::task_state()).unwrap_or(0)
+        self.word(constants::task_state())
     }
 
     /// Whether this is its last switch off the CPU.
@@ -83,7 +109,7 @@ impl Task {
     /// Exit status as `wait4` reports it.
     #[inline(always)]
     pub fn exit_code(self) -> u32 {
-        self.read(constants::task_exit_code()).unwrap_or(0)
+        self.word(constants::task_exit_code())
     }
 
     /// Whether no thread of the process is left alive.
@@ -117,13 +143,13 @@ impl Task {
     /// Whether the thread is past its last instruction.
     #[inline(always)]
     pub fn is_exiting(self) -> bool {
-        self.read::<u32>(constants::task_flags()).unwrap_or(0) & PF_EXITING != 0
+        self.word::<u32>(constants::task_flags()) & PF_EXITING != 0
     }
 
     /// Whether the thread blocks a signal.
     #[inline(always)]
     pub fn blocks(self, signo: u32) -> bool {
-        let blocked = self.read::<u64>(constants::task_blocked()).unwrap_or(0);
+        let blocked = self.word::<u64>(constants::task_blocked());
         blocked >> (signo.wrapping_sub(1) & 63) & 1 != 0
     }
 
@@ -135,10 +161,23 @@ impl Task {
         Some((start, mm.read(constants::mm_arg_end())?))
     }
 
+    /// Address of the registers with which the running task entered the kernel from user space. A
+    /// task that has never been there has none, and anything may be there.
+    #[inline(always)]
+    pub fn user_registers() -> u64 {
+        let on_stack = constants::registers_on_stack();
+        if on_stack == 0 {
+            // SAFETY: the helpers have no preconditions for the running task.
+            return unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as u64;
+        }
+        let stack = Self::current().read::<u64>(constants::task_stack());
+        stack.unwrap_or(0).wrapping_add(u64::from(on_stack))
+    }
+
     /// The thread pointer: `fs` base on x86, `tpidr_el0` on arm64.
     #[inline(always)]
     pub fn thread_pointer(self) -> u64 {
-        self.read(constants::task_thread_pointer()).unwrap_or(0)
+        self.word(constants::task_thread_pointer())
     }
 
     /// Whether the current syscall came through the 32-bit entry (`TS_COMPAT`,
@@ -146,7 +185,7 @@ impl Task {
     #[cfg(bpf_target_arch = "x86_64")]
     #[inline(always)]
     pub fn is_compat(self) -> bool {
-        self.read::<u32>(constants::task_ti_status()).unwrap_or(0) & 2 != 0
+        self.word::<u32>(constants::task_ti_status()) & 2 != 0
     }
 
     /// Name of the thread.

@@ -34,6 +34,7 @@
 //! | syscall | a row of [`syscall::table`] | table tests; golden lines of strace |
 //! | Go release | a row of [`go::layout`] | the check against live values and gctrace |
 //! | output format | a file in [`render`], a name in the command's `FORMATS` | the refusal lists what there is |
+//! | format of profiles | a file in `render/stack_format`, a row of [`render::STACK_FORMATS`] | files and rows are compared |
 
 pub mod analysis;
 pub mod bpf;
@@ -47,6 +48,7 @@ pub mod event;
 pub mod go;
 pub mod process;
 pub mod recording;
+pub mod redact;
 pub mod render;
 pub mod report;
 pub mod session;
@@ -54,3 +56,4 @@ pub mod sink;
 pub mod symbol;
 pub mod syscall;
 pub mod term;
+pub mod unwind;

@@ -4,15 +4,14 @@ use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
 
-use tracer::analysis::WallDetail;
 use tracer::event::{Body, Event, RunEnd, RunStart};
 use tracer::recording::{Reader, Writer};
 use tracer::render::strace_count::{CountFormat, CountOptions, StraceCounts};
 use tracer::render::strace_json::{JsonFormat, StraceJson};
 use tracer::render::strace_line::{LineOptions, Precision, Prefix, StraceLines, Timestamp};
 use tracer::render::{
-    GcFormat, GcSink, GcSummarySink, OffCpuSink, OnCpuSink, RunQueueFormat, RunQueueSink,
-    StackFormat, StackOutput, StackText, WallOutput, WallSink,
+    GcFormat, GcSink, GcSummarySink, RunQueueFormat, RunQueueSink, STACK_FORMATS, StackFormat,
+    StackOutput, StackSink,
 };
 use tracer::sink::Sink;
 use tracer::syscall::qualify::{QuietSet, StatusSet};
@@ -174,11 +173,13 @@ enum Audience {
     People,
     /// Programs, as JSON: it escapes the control characters of ASCII only.
     Programs,
+    /// Programs, and it is no text.
+    Binary,
 }
 
 /// Every way to show events. The bits of `options` choose among options.
 fn sinks(options: u8) -> Vec<(Audience, Tally, Box<dyn Sink>)> {
-    use Audience::{People, Programs};
+    use Audience::{Binary, People, Programs};
     let mut all = Vec::new();
     let mut add = |audience, make: &dyn Fn(Tally) -> Box<dyn Sink>| {
         let tally = Tally::default();
@@ -199,29 +200,23 @@ fn sinks(options: u8) -> Vec<(Audience, Tally, Box<dyn Sink>)> {
             Box::new(StraceCounts::new(counts.clone(), out, "memory"))
         });
     }
-    for (audience, format) in [
-        (People, StackFormat::Text),
-        (People, StackFormat::Folded),
-        (People, StackFormat::Svg),
-        (Programs, StackFormat::Json),
-    ] {
+    for format in STACK_FORMATS {
+        let audience = match format.name {
+            "json" | "speedscope" | "firefox" => Programs,
+            "pprof" => Binary,
+            _ => People,
+        };
         let stacks = stacks(options, format);
         add(audience, &|out| {
-            Box::new(OnCpuSink::new(stacks, out, "memory"))
+            Box::new(StackSink::on_cpu(stacks.clone(), out, "memory"))
         });
         add(audience, &|out| {
-            Box::new(OffCpuSink::new(stacks, out, "memory").by_state(options & 2 != 0))
+            let sink = StackSink::off_cpu(stacks.clone(), out, "memory");
+            Box::new(sink.by_state(options & 2 != 0))
         });
-        let wall = WallOutput {
-            format,
-            text: stacks.text,
-            detail: WallDetail {
-                threads: stacks.threads,
-                states: options & 2 != 0,
-            },
-        };
         add(audience, &|out| {
-            Box::new(WallSink::new(wall, out, "memory"))
+            let sink = StackSink::wall(stacks.clone(), out, "memory");
+            Box::new(sink.by_state(options & 2 != 0))
         });
     }
     for (audience, format) in [
@@ -280,11 +275,11 @@ fn counts(bits: u8, format: CountFormat) -> CountOptions {
     }
 }
 
-fn stacks(bits: u8, format: StackFormat) -> StackOutput {
+fn stacks(bits: u8, format: &'static StackFormat) -> StackOutput {
     StackOutput {
         format,
-        text: StackText::default(),
         threads: bits & 1 != 0,
+        ..StackOutput::default()
     }
 }
 
@@ -312,6 +307,9 @@ impl Tally {
             "{} bytes of output, not {most}",
             bytes.len()
         );
+        if audience == Audience::Binary {
+            return;
+        }
         let text = std::str::from_utf8(&bytes).expect("output is UTF-8");
         if let Some(at) = text.find(|c| steers(c, audience)) {
             let start = text.floor_char_boundary(at.saturating_sub(60));
@@ -325,6 +323,8 @@ impl Tally {
 fn steers(c: char, audience: Audience) -> bool {
     match audience {
         Audience::People => is_control(c) && !matches!(c, '\n' | '\t'),
-        Audience::Programs => c.is_ascii_control() && !matches!(c, '\n' | '\x7f'),
+        Audience::Programs | Audience::Binary => {
+            c.is_ascii_control() && !matches!(c, '\n' | '\x7f')
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use tracer::decode::{Decoded, decode};
-use tracer::event::{Body, Capture, CaptureStatus, Event, GcTrigger};
+use tracer::event::{Body, Capture, CaptureStatus, Event, GcTrigger, StackEnd};
 use tracer::go::gc::GcCycle;
 use tracer::go::layout::Layout;
 use tracer::go::{Arch, Release};
@@ -129,9 +129,14 @@ fn body(body: &Body) -> Option<(Kind, Vec<u8>)> {
         Body::Sample(sample) => {
             out.extend((sample.kernel.len() as u16).to_ne_bytes());
             out.extend((sample.user.len() as u16).to_ne_bytes());
-            let missing = u32::from(sample.user_missing) * sample_flag::NO_USER_STACK;
+            let end = match sample.user_end {
+                StackEnd::Unknown => 0,
+                StackEnd::Missing => sample_flag::NO_USER_STACK,
+                StackEnd::Root => sample_flag::ROOT,
+                StackEnd::Lost => sample_flag::LOST,
+            };
             let truncated = u32::from(sample.truncated) * sample_flag::TRUNCATED;
-            out.extend((missing | truncated).to_ne_bytes());
+            out.extend((end | truncated).to_ne_bytes());
             comm(&mut out, &sample.comm)?;
             let stacks = sample.kernel.iter().chain(&sample.user);
             stacks.for_each(|address| out.extend(address.to_ne_bytes()));

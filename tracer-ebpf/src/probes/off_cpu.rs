@@ -13,20 +13,68 @@ use aya_ebpf::{
 };
 use tracer_common::{
     probe::ProbeId,
-    stats::{MORE_STACKS_BIT, OffCpuKey, OffCpuPending, OffCpuTime},
+    stats::{MORE_STACKS_BIT, OffCpuKey, OffCpuPending, OffCpuTime, UNWOUND_BIT},
 };
 
 use super::waker;
 use crate::{
     constants::{max_block_ns, min_block_ns, want_kernel_stack, want_user_stack, want_wakers},
     count, filter,
-    maps::{MORE_STACKS, OFF_CPU, OFF_CPU_PENDING, OFF_CPU_SKIP, STACKS},
+    maps::{MORE_STACKS, OFF_CPU, OFF_CPU_PENDING, OFF_CPU_SKIP, STACKS, UNWOUND_STACKS, walk},
     task::Task,
+    unwind,
 };
 
-/// Arguments: preempted, previous task (the current one), next task.
+/// User stacks along frame pointers.
 #[btf_tracepoint(function = "sched_switch")]
 pub fn off_cpu_switch(ctx: BtfTracePointContext) -> i32 {
+    switch(&ctx, |_| stack(&ctx, BPF_F_USER_STACK).into())
+}
+
+/// User stacks with unwind tables, where the process has any.
+#[btf_tracepoint(function = "sched_switch")]
+pub fn off_cpu_switch_unwind(ctx: BtfTracePointContext) -> i32 {
+    switch(&ctx, |tgid| {
+        with_tables(tgid).unwrap_or_else(|| stack(&ctx, BPF_F_USER_STACK).into())
+    })
+}
+
+/// A user stack's id, as in [`OffCpuKey`].
+struct UserStack {
+    id: i32,
+    high: u32,
+}
+
+impl From<i32> for UserStack {
+    #[inline(always)]
+    fn from(id: i32) -> Self {
+        Self { id, high: 0 }
+    }
+}
+
+#[inline(always)]
+fn with_tables(tgid: u32) -> Option<UserStack> {
+    let walked = unwind::walk(walk::OFF_CPU, tgid)?;
+    // SAFETY: this CPU's slot of the map.
+    let walked = unsafe { &*walked };
+    let (low, high) = (walked.hash as u32, (walked.hash >> 32) as u32);
+    let id = low & (UNWOUND_BIT - 1) | UNWOUND_BIT;
+    let key = u64::from(high) << 32 | u64::from(id);
+    if UNWOUND_STACKS.get_ptr(key).is_none()
+        && UNWOUND_STACKS.insert(key, &walked.stack, 0).is_err()
+    {
+        count::stack_lost(ProbeId::OffCpuSwitch);
+        return Some(NO_ROOM.into());
+    }
+    Some(UserStack {
+        id: id as i32,
+        high,
+    })
+}
+
+/// Arguments: preempted, previous task (the current one), next task.
+#[inline(always)]
+fn switch(ctx: &BtfTracePointContext, user_stack: impl FnOnce(u32) -> UserStack) -> i32 {
     if skip() == NOTHING {
         return 0;
     }
@@ -51,7 +99,7 @@ pub fn off_cpu_switch(ctx: BtfTracePointContext) -> i32 {
             count::skipped(ProbeId::OffCpuSwitch);
         } else {
             count::hit(ProbeId::OffCpuSwitch);
-            leaves(&ctx, tgid, prev, now, weight);
+            leaves(ctx, tgid, prev, now, weight, user_stack);
         }
     } else if !to_target {
         count::foreign(ProbeId::OffCpuSwitch);
@@ -86,10 +134,22 @@ pub(super) fn skip() -> u32 {
 }
 
 #[inline(always)]
-fn leaves(ctx: &BtfTracePointContext, tgid: u32, task: Task, now: u64, weight: u64) {
+fn leaves(
+    ctx: &BtfTracePointContext,
+    tgid: u32,
+    task: Task,
+    now: u64,
+    weight: u64,
+    user_stack: impl FnOnce(u32) -> UserStack,
+) {
     let preempted = ctx.arg::<u64>(0) as u8 != 0;
     let state = if preempted { 0 } else { task.state() };
     let tid = task.tid();
+    let user = if want_user_stack() != 0 {
+        user_stack(tgid)
+    } else {
+        UserStack { id: -1, high: 0 }
+    };
     let key = OffCpuKey {
         tgid,
         tid,
@@ -98,13 +158,9 @@ fn leaves(ctx: &BtfTracePointContext, tgid: u32, task: Task, now: u64, weight: u
         } else {
             -1
         },
-        user_stack: if want_user_stack() != 0 {
-            stack(ctx, BPF_F_USER_STACK)
-        } else {
-            -1
-        },
+        user_stack: user.id,
         state,
-        reserved: 0,
+        user_stack_high: user.high,
         comm: task.comm(),
     };
     // A task that stays runnable waits for a CPU from now on.
@@ -157,6 +213,8 @@ pub(super) fn stack(ctx: &BtfTracePointContext, flags: u32) -> i32 {
     id | MORE_STACKS_BIT as i32
 }
 
+/// `-ENOMEM`: a map is full.
+const NO_ROOM: i32 = -12;
 /// Another stack has the slot.
 const EEXIST: i32 = -17;
 const EFAULT: i32 = -14;
@@ -171,12 +229,12 @@ fn begins_to_run(tid: u32, now: u64) {
     if pending.out_ns == 0 {
         return;
     }
-    let woken = if pending.woken_ns == 0 {
-        now
-    } else {
-        pending.woken_ns
-    };
     let (key, out_ns, weight) = (pending.key, pending.out_ns, pending.weight);
+    // A wakeup on another CPU may read the clock before the switch does, and write after it.
+    let woken = match pending.woken_ns {
+        0 => now,
+        woken => woken.max(out_ns),
+    };
     pending.out_ns = 0;
     let blocked_ns = woken.wrapping_sub(out_ns);
     if blocked_ns < min_block_ns() || blocked_ns > max_block_ns() {

@@ -114,7 +114,7 @@ pub fn on_cpu_new(ctx: BtfTracePointContext) -> i32 {
         kernel_stack: -1,
         user_stack: -1,
         state: 0,
-        reserved: 0,
+        user_stack_high: 0,
         comm: task.comm(),
     };
     let pending = OffCpuPending {

@@ -15,6 +15,7 @@ use crate::{
     cold, count, emit, filter,
     maps::{FATAL, OFF_CPU_PENDING, RUNNABLE, TARGETS},
     task::Task,
+    unwind,
 };
 
 /// Arguments: parent, child.
@@ -50,6 +51,9 @@ fn on_fork(ctx: &BtfTracePointContext, parent: u32, child: Task) {
     }
     if flags & target::AWAIT_EXEC != 0 {
         return;
+    }
+    if child_tgid != parent {
+        unwind::inherit(parent, child_tgid);
     }
     count::hit(ProbeId::Fork);
     let record = Fork {
@@ -99,6 +103,7 @@ pub fn on_exec(task: Task, old_tid: u32) {
     if flags & target::AWAIT_EXEC != 0 {
         let _ = TARGETS.insert(tgid, flags & !target::AWAIT_EXEC, 0);
     }
+    unwind::forget(tgid);
     count::hit(ProbeId::Exec);
     let record = Exec {
         header: emit::header(Kind::Exec, size_of::<Exec>()),
@@ -139,6 +144,7 @@ pub fn on_exit(task: Task) {
     emit::submit(ProbeId::Exit, record);
     if group_dead {
         filter::forget(tgid);
+        unwind::forget(tgid);
         let _ = FATAL.remove(tgid);
     }
 }

@@ -6,13 +6,17 @@ use core::ffi::c_void;
 use aya_ebpf::{
     EbpfContext as _,
     bindings::BPF_F_USER_STACK,
-    helpers::{bpf_get_current_pid_tgid, generated::bpf_get_stack},
+    helpers::{
+        bpf_get_current_pid_tgid,
+        generated::{bpf_get_stack, bpf_probe_read_kernel},
+    },
     macros::perf_event,
     programs::PerfEventContext,
 };
 use tracer_common::{
     event::{EventHeader, Kind, MAX_STACK, Sample, sample_flag},
     probe::ProbeId,
+    unwind::{MAX_FRAMES, unwound},
 };
 
 use super::syscall::Registers;
@@ -22,19 +26,90 @@ use crate::{
     count,
     emit::{self, bounded},
     filter,
-    maps::SAMPLE_SCRATCH,
+    maps::{SAMPLE_SCRATCH, walk},
     task::Task,
+    unwind,
 };
 
 /// At least [`STACK_BYTES`]; one less than a power of two.
 const STACK_MASK: u64 = 0x3ff;
 const STACK_BYTES: u32 = MAX_STACK as u32 * 8;
+/// As [`STACK_MASK`], of stacks walked with unwind tables.
+const UNWOUND_MASK: u64 = MAX_FRAMES as u64 * 8 * 2 - 1;
 const FIXED: u64 = size_of::<Sample>() as u64;
 /// Entry of the scratch map for stacks of syscalls.
 const CALL_STACK: u32 = 1;
 
+/// User stacks along frame pointers.
 #[perf_event]
 pub fn sample(ctx: PerfEventContext) -> u32 {
+    take(&ctx, |record, at, _| along_pointers(&ctx, record, at))
+}
+
+/// User stacks with unwind tables, where the process has any.
+#[perf_event]
+pub fn sample_unwind(ctx: PerfEventContext) -> u32 {
+    take(&ctx, |record, at, tgid| {
+        with_tables(record, at, tgid).unwrap_or_else(|| along_pointers(&ctx, record, at))
+    })
+}
+
+/// A user stack in a record.
+struct UserStack {
+    /// Bytes.
+    len: u64,
+    /// Bits of [`sample_flag`].
+    flags: u32,
+}
+
+#[inline(always)]
+fn along_pointers(ctx: &PerfEventContext, record: *mut u8, at: u64) -> UserStack {
+    let len = stack(ctx.as_ptr(), record, at, u64::from(BPF_F_USER_STACK));
+    let flags = match len {
+        0 => sample_flag::NO_USER_STACK,
+        _ if len == u64::from(STACK_BYTES) => sample_flag::TRUNCATED,
+        _ => 0,
+    };
+    UserStack { len, flags }
+}
+
+#[inline(always)]
+fn with_tables(record: *mut u8, at: u64, tgid: u32) -> Option<UserStack> {
+    let walked = unwind::walk(walk::SAMPLE, tgid)?;
+    // SAFETY: this CPU's slot of the map.
+    let stack = unsafe { &(*walked).stack };
+    let len = bounded::<UNWOUND_MASK>(u64::from(stack.len) * 8);
+    let at = bounded::<0x7ff>(at);
+    // SAFETY: `at` and the length stay far below the scratch buffer's size.
+    let failed = unsafe {
+        let to = record.add(at as usize).cast();
+        bpf_probe_read_kernel(to, len as u32, (&raw const stack.frames).cast())
+    };
+    if failed != 0 || len == 0 {
+        return None;
+    }
+    Some(UserStack {
+        len,
+        flags: flags_of(stack.flags),
+    })
+}
+
+/// In the sample's bits.
+#[inline(always)]
+fn flags_of(walked: u32) -> u32 {
+    if walked & unwound::TRUNCATED != 0 {
+        return sample_flag::TRUNCATED;
+    }
+    // What was guessed may have ended at the root by chance.
+    match walked & (unwound::ROOT | unwound::GUESSED) {
+        unwound::ROOT => sample_flag::ROOT,
+        _ if walked & unwound::BROKEN != 0 => sample_flag::LOST,
+        _ => 0,
+    }
+}
+
+#[inline(always)]
+fn take(ctx: &PerfEventContext, user_stack: impl FnOnce(*mut u8, u64, u32) -> UserStack) -> u32 {
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
     if !filter::is_target(tgid) {
         count::foreign(ProbeId::Sample);
@@ -53,18 +128,16 @@ pub fn sample(ctx: PerfEventContext) -> u32 {
         0
     };
     len += kernel;
-    let user = if want_user_stack() != 0 {
-        stack(ctx.as_ptr(), record, len, u64::from(BPF_F_USER_STACK))
-    } else {
-        0
-    };
-    len += user;
-    if want_user_stack() != 0 && user == 0 {
-        flags |= sample_flag::NO_USER_STACK;
-    }
-    if kernel == u64::from(STACK_BYTES) || user == u64::from(STACK_BYTES) {
+    if kernel == u64::from(STACK_BYTES) {
         flags |= sample_flag::TRUNCATED;
     }
+    let mut user = 0;
+    if want_user_stack() != 0 {
+        let stack = user_stack(record, len, tgid);
+        user = stack.len;
+        flags |= stack.flags;
+    }
+    len += user;
     let fixed = Sample {
         header: EventHeader {
             len: len as u32,

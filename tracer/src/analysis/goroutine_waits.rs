@@ -11,8 +11,8 @@ use std::rc::Rc;
 use super::stack_fold::plain;
 use crate::go::goroutine::{Goroutine, Snapshot, Stack};
 use crate::report::{
-    Frame, FrameKind, GoroutineStackTime, GoroutineTime, GoroutineWaitProfile, StackTreeBuilder,
-    Unit,
+    Frame, FrameKind, GoroutineStackTime, GoroutineTime, GoroutineWaitProfile, ProfileRun,
+    StackTree, StackTreeBuilder, ThreadStack, ThreadTotal, Unit,
 };
 
 /// Different stacks kept.
@@ -149,9 +149,23 @@ impl GoroutineWaits {
         reasons.sort_by_key(|r| (Reverse(r.time_ns), r.reason.clone()));
         let mut stacks: Vec<GoroutineStackTime> = stacks.into_values().collect();
         stacks.sort_by_key(|s| (Reverse(s.time.time_ns), s.node));
+        let tree = tree.finish();
+        let duration_ns = self.last_ns - self.first_ns.unwrap_or(self.last_ns);
         GoroutineWaitProfile {
+            run: ProfileRun {
+                pids: vec![pid],
+                duration_ns,
+                ..ProfileRun::default()
+            },
+            together: vec![ThreadTotal {
+                pid,
+                tid: pid,
+                comm: "goroutines".to_owned(),
+                value: time_ns,
+            }],
+            by_thread: by_thread(&tree),
             pid,
-            duration_ns: self.last_ns - self.first_ns.unwrap_or(self.last_ns),
+            duration_ns,
             looks: self.looks,
             time_ns,
             seen: self.seen,
@@ -160,9 +174,23 @@ impl GoroutineWaits {
             over_limit: self.over_limit,
             reasons,
             stacks,
-            tree: tree.finish(),
+            tree,
         }
     }
+}
+
+/// All stacks of a tree as those of one thread.
+fn by_thread(tree: &StackTree) -> Vec<ThreadStack> {
+    let nodes = tree.nodes.iter().enumerate();
+    let stacks = nodes.filter(|(_, node)| node.own > 0);
+    stacks
+        .map(|(at, node)| ThreadStack {
+            node: at as u32,
+            thread: 0,
+            count: 0,
+            value: node.own,
+        })
+        .collect()
 }
 
 fn merge(sum: &mut GoroutineTime, other: &GoroutineTime) {

@@ -11,15 +11,28 @@ pub use gc::{Gc, GcRecord, GcTotals, GcTriggers};
 pub use run_queue::{
     GoSchedules, Octave, RunQueue, RunQueueProcess, RunQueueReport, RunQueueRow, RunQueueThreadRow,
 };
+mod functions;
+mod hot_regions;
 mod off_cpu;
 mod on_cpu;
+mod peek;
 mod run_interval;
+mod stack_analysis;
+mod stack_diff;
 mod stack_fold;
+mod stack_roots;
 mod waker;
 mod wall;
 
+pub use functions::function_totals;
 pub use goroutine_waits::GoroutineWaits;
+pub use hot_regions::HotRegions;
 pub use off_cpu::OffCpu;
 pub use on_cpu::OnCpu;
-pub use stack_fold::{FoldedStack, FoldedStacks, Marks, StackFold, Weight};
-pub use wall::{Wall, WallDetail};
+pub use peek::{Peek, peek};
+pub use stack_analysis::StackAnalysis;
+pub use stack_diff::{FunctionChange, StackDiff, scale_to};
+pub use stack_fold::{
+    FoldedStack, FoldedStacks, Marks, StackDetail, StackFold, StackWeight, Weight,
+};
+pub use wall::Wall;

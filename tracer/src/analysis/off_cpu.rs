@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use super::{
     run_interval::RunInterval,
-    stack_fold::{FoldedStack, Marks, StackFold, Weight},
+    stack_fold::{FoldedStack, Marks, StackDetail, StackFold, StackWeight, Weight},
 };
-use crate::event::{Body, Event, OffCpuStack, Wait};
-use crate::report::{OffCpuProfile, StackTimes, StateTimes, Unit, WaitState};
+use crate::event::{Body, Event, OffCpuStack, StackEnd, Wait};
+use crate::report::{
+    OffCpuProfile, ProfileRun, StackTimes, StateTimes, ThreadStack, Unit, WaitState,
+};
 
 /// Times of one stack in one state. Times in ns.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,6 +34,10 @@ impl Weight for Times {
     fn value(&self) -> u64 {
         self.blocked_ns
     }
+
+    fn stacks(&self) -> u64 {
+        self.count
+    }
 }
 
 /// Folds [`Body::OffCpuStack`] events into a profile.
@@ -47,11 +53,11 @@ pub struct OffCpu {
 }
 
 impl OffCpu {
-    /// With `threads`, each thread has its own root in the tree.
+    /// With stacks told apart as `detail` says.
     #[must_use]
-    pub fn new(threads: bool) -> Self {
+    pub fn new(detail: StackDetail) -> Self {
         Self {
-            fold: StackFold::new(Unit::Nanoseconds, threads),
+            fold: StackFold::new(Unit::Nanoseconds, detail),
             run: RunInterval::new(&["off_cpu_switch", "off_cpu_wakeup"]),
             states: BTreeMap::new(),
             by_state: false,
@@ -100,7 +106,7 @@ impl OffCpu {
             waker: wait.and_then(|w| w.waker.clone()),
         };
         self.states.entry(state).or_default().add(&times);
-        if stack.user_missing {
+        if stack.user_end == StackEnd::Missing {
             self.user_missing = self.user_missing.saturating_add(stack.count);
         }
         let folded = FoldedStack {
@@ -109,7 +115,7 @@ impl OffCpu {
             comm: &stack.comm,
             kernel: &stack.kernel,
             user: &stack.user,
-            user_missing: stack.user_missing,
+            user_end: stack.user_end,
             truncated: false,
             class: class(state),
         };
@@ -122,10 +128,20 @@ impl OffCpu {
         let states = std::mem::take(&mut self.states);
         let mut total = Times::default();
         states.values().for_each(|times| total.add(times));
-        let mut stacks: Vec<_> = folded.stacks.iter().map(stack_times).collect();
+        let by_thread = folded.stacks.iter().map(|s| ThreadStack {
+            node: s.node,
+            thread: s.thread,
+            count: s.weight.count,
+            value: s.weight.blocked_ns,
+        });
+        let by_thread = by_thread.collect();
+        let mut stacks = of_all_threads(&folded.stacks);
         stacks.sort_by_key(|s| (Reverse(s.blocked_ns), Reverse(s.runnable_ns), s.node));
         OffCpuProfile {
-            run: self.run.finish(end, folded.counts, folded.over_limit),
+            run: ProfileRun {
+                roots: folded.roots,
+                ..self.run.finish(end, folded.counts, folded.over_limit)
+            },
             count: total.count,
             one_in: self.one_in,
             blocked_ns: total.blocked_ns,
@@ -135,6 +151,7 @@ impl OffCpu {
             user_missing: std::mem::take(&mut self.user_missing),
             states: states.into_iter().map(state_times).collect(),
             threads: folded.threads,
+            by_thread,
             stacks,
             tree: folded.tree,
         }
@@ -153,10 +170,20 @@ fn class(state: WaitState) -> u32 {
     state as u32
 }
 
-fn stack_times(&(node, class, times): &(u32, u32, Times)) -> StackTimes {
+/// Stacks of different threads are one here; those of different states are not.
+fn of_all_threads(stacks: &[StackWeight<Times>]) -> Vec<StackTimes> {
+    let same =
+        |a: &StackWeight<Times>, b: &StackWeight<Times>| (a.node, a.class) == (b.node, b.class);
+    let together = stacks.chunk_by(same);
+    together.map(stack_times).collect()
+}
+
+fn stack_times(of_threads: &[StackWeight<Times>]) -> StackTimes {
+    let mut times = Times::default();
+    of_threads.iter().for_each(|s| times.add(&s.weight));
     StackTimes {
-        node,
-        state: STATES[class as usize],
+        node: of_threads[0].node,
+        state: STATES[of_threads[0].class as usize],
         count: times.count,
         blocked_ns: times.blocked_ns,
         runnable_ns: times.runnable_ns,
@@ -208,14 +235,14 @@ mod tests {
             let stack = OffCpuStack {
                 user: vec![address],
                 state: 1,
-                user_missing: true,
+                user_end: StackEnd::Missing,
                 count: MOST,
                 blocked_ns: MOST,
                 ..OffCpuStack::default()
             };
             event(Body::OffCpuStack(Box::new(stack)))
         };
-        let mut analysis = OffCpu::new(false);
+        let mut analysis = OffCpu::new(StackDetail::default());
         for waited in [wait(1), wait(2), wait(1)] {
             analysis.observe(&waited);
             analysis.observe(&event(Body::Losses(losses.clone())));

@@ -1,31 +1,34 @@
 //! Where CPU time goes, from samples.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::{
+    functions::function_totals,
     run_interval::RunInterval,
-    stack_fold::{FoldedStack, StackFold},
+    stack_fold::{FoldedStack, StackDetail, StackFold},
 };
-use crate::event::{Body, Event, Sample};
-use crate::report::{Frame, FrameKind, FunctionTotal, OnCpuProfile, StackTree, Unit};
+use crate::event::{Body, Event, Sample, StackEnd};
+use crate::report::{CpuTotal, OnCpuProfile, ProfileRun, ThreadStack, Unit};
 
 /// Folds [`Body::Sample`] events into a profile.
 #[derive(Debug)]
 pub struct OnCpu {
     fold: StackFold<u64>,
     run: RunInterval,
+    cpus: BTreeMap<u16, u64>,
     samples: u64,
     truncated: u64,
     user_missing: u64,
 }
 
 impl OnCpu {
-    /// With `threads`, each thread has its own root in the tree.
+    /// With stacks told apart as `detail` says.
     #[must_use]
-    pub fn new(threads: bool) -> Self {
+    pub fn new(detail: StackDetail) -> Self {
         Self {
-            fold: StackFold::new(Unit::Samples, threads),
+            fold: StackFold::new(Unit::Samples, detail),
             run: RunInterval::new(&["sample"]),
+            cpus: BTreeMap::new(),
             samples: 0,
             truncated: 0,
             user_missing: 0,
@@ -43,15 +46,16 @@ impl OnCpu {
 
     fn add(&mut self, event: &Event, sample: &Sample) {
         self.samples += 1;
+        *self.cpus.entry(event.cpu).or_default() += 1;
         self.truncated += u64::from(sample.truncated);
-        self.user_missing += u64::from(sample.user_missing);
+        self.user_missing += u64::from(sample.user_end == StackEnd::Missing);
         let stack = FoldedStack {
             pid: event.pid,
             tid: event.tid,
             comm: &sample.comm,
             kernel: &sample.kernel,
             user: &sample.user,
-            user_missing: sample.user_missing,
+            user_end: sample.user_end,
             truncated: sample.truncated,
             class: 0,
         };
@@ -61,58 +65,27 @@ impl OnCpu {
     /// The profile since the start or the last call, ended by the given `Tick` or `RunEnd`.
     pub fn finish(&mut self, end: &Event) -> OnCpuProfile {
         let folded = self.fold.finish();
+        let by_thread = folded.stacks.iter().map(|s| ThreadStack {
+            node: s.node,
+            thread: s.thread,
+            count: s.weight,
+            value: s.weight,
+        });
+        let cpus = std::mem::take(&mut self.cpus).into_iter();
         OnCpuProfile {
-            run: self.run.finish(end, folded.counts, folded.over_limit),
+            run: ProfileRun {
+                roots: folded.roots,
+                ..self.run.finish(end, folded.counts, folded.over_limit)
+            },
             samples: std::mem::take(&mut self.samples),
             sample_hz: self.run.sample_hz,
             truncated: std::mem::take(&mut self.truncated),
             user_missing: std::mem::take(&mut self.user_missing),
+            by_thread: by_thread.collect(),
             threads: folded.threads,
-            functions: functions(&folded.tree),
+            cpus: cpus.map(|(cpu, value)| CpuTotal { cpu, value }).collect(),
+            functions: function_totals(&folded.tree),
             tree: folded.tree,
         }
     }
-}
-
-/// Values by function, most own value first. Inlined and called copies are one function.
-fn functions(tree: &StackTree) -> Vec<FunctionTotal> {
-    let mut of_function: HashMap<Frame, usize> = HashMap::new();
-    let mut totals: Vec<FunctionTotal> = Vec::new();
-    let index: Vec<usize> = tree
-        .frames
-        .iter()
-        .map(|frame| {
-            let function = Frame {
-                inlined: false,
-                ..frame.clone()
-            };
-            *of_function.entry(function.clone()).or_insert_with(|| {
-                totals.push(FunctionTotal {
-                    frame: function,
-                    own: 0,
-                    total: 0,
-                });
-                totals.len() - 1
-            })
-        })
-        .collect();
-    for node in &tree.nodes {
-        let function = index[node.frame as usize];
-        totals[function].own += node.own;
-        // A recursive function counts once per stack: at its outermost call.
-        let callers = std::iter::successors(node.parent, |&n| tree.nodes[n as usize].parent);
-        let recursive = callers
-            .map(|n| index[tree.nodes[n as usize].frame as usize])
-            .any(|caller| caller == function);
-        if !recursive {
-            totals[function].total += node.total;
-        }
-    }
-    totals.retain(|f| !matches!(f.frame.kind, FrameKind::Thread | FrameKind::Note));
-    totals.sort_by(|a, b| {
-        (b.own, b.total)
-            .cmp(&(a.own, a.total))
-            .then_with(|| a.frame.cmp(&b.frame))
-    });
-    totals
 }

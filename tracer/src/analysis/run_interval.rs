@@ -1,7 +1,7 @@
 //! What an output covers: the run's targets and the time since the last output.
 
 use crate::event::{Body, Event, Losses};
-use crate::report::ProfileRun;
+use crate::report::{ProfileRun, StackRoots};
 
 use super::stack_fold::FrameCounts;
 
@@ -10,6 +10,9 @@ use super::stack_fold::FrameCounts;
 pub(super) struct RunInterval {
     pids: Vec<u32>,
     command: Vec<String>,
+    exe: Option<String>,
+    /// Add to a time for ns since 1970 UTC; 0 when unknown.
+    wall_offset_ns: i64,
     pub(super) sample_hz: u32,
     /// The first event, or the last output.
     since_ns: Option<u64>,
@@ -33,7 +36,11 @@ impl RunInterval {
                 self.pids.clone_from(&start.pids);
                 self.command.clone_from(&start.command);
                 self.sample_hz = start.sample_hz;
+                self.wall_offset_ns = start.wall_offset_ns;
                 self.since_ns = Some(event.time_ns);
+            }
+            Body::Process(process) if self.exe.is_none() && !process.exe.is_empty() => {
+                self.exe = Some(process.exe.clone());
             }
             Body::Losses(losses) => self.lost = self.lost.saturating_add(self.lost_in(losses)),
             // The sums of a run are those of its only interval when there was no other.
@@ -69,6 +76,8 @@ impl RunInterval {
         ProfileRun {
             pids: self.pids.clone(),
             command: self.command.clone(),
+            exe: self.exe.clone(),
+            began_unix_ns: self.unix_ns(since),
             duration_ns,
             lost: std::mem::take(&mut self.lost),
             frames: frames.all,
@@ -76,6 +85,14 @@ impl RunInterval {
             kernel_frames: frames.kernel,
             unresolved_kernel_frames: frames.unresolved_kernel,
             stacks_over_limit,
+            roots: StackRoots::default(),
+        }
+    }
+
+    fn unix_ns(&self, time_ns: u64) -> u64 {
+        match self.wall_offset_ns {
+            0 => 0,
+            offset => time_ns.saturating_add_signed(offset),
         }
     }
 }

@@ -7,11 +7,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
+use super::stack_roots::Roots;
 use super::waker;
 use crate::event::{
-    Body, Event, FrameSymbol, Space, SymbolOrigin, SymbolizedAddress, Symbols, Waker,
+    Body, Event, FrameSymbol, Space, StackEnd, SymbolOrigin, SymbolizedAddress, Symbols, Waker,
 };
-use crate::report::{Frame, FrameKind, StackTree, StackTreeBuilder, ThreadTotal, Unit};
+use crate::report::{Frame, FrameKind, StackRoots, StackTree, StackTreeBuilder, ThreadTotal, Unit};
 
 /// Different stacks kept as addresses. Each takes about half a KiB; beyond that, those that have
 /// all their names are merged early.
@@ -26,6 +27,8 @@ pub trait Weight: Clone + Default {
     fn add(&mut self, other: &Self);
     /// Value in the tree.
     fn value(&self) -> u64;
+    /// Stacks that were seen.
+    fn stacks(&self) -> u64;
 }
 
 impl Weight for u64 {
@@ -34,6 +37,10 @@ impl Weight for u64 {
     }
 
     fn value(&self) -> u64 {
+        *self
+    }
+
+    fn stacks(&self) -> u64 {
         *self
     }
 }
@@ -46,7 +53,7 @@ pub struct FoldedStack<'a> {
     pub comm: &'a str,
     pub kernel: &'a [u64],
     pub user: &'a [u64],
-    pub user_missing: bool,
+    pub user_end: StackEnd,
     pub truncated: bool,
     /// Stacks of different classes share nodes but are added up apart.
     pub class: u32,
@@ -68,7 +75,7 @@ struct StackKey {
     comm: String,
     kernel: Box<[u64]>,
     user: Box<[u64]>,
-    user_missing: bool,
+    user_end: StackEnd,
     truncated: bool,
     class: u32,
     marks: Marks,
@@ -78,11 +85,20 @@ struct StackKey {
 /// is a return address.
 pub(super) type Names = HashMap<(u32, Space, u64, bool), Rc<[Frame]>>;
 
+/// How finely stacks are told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StackDetail {
+    /// Each thread has its own root.
+    pub threads: bool,
+    /// Frames carry source file and line: two places in one function are two frames.
+    pub lines: bool,
+}
+
 /// Collects stacks and names, and merges them.
 #[derive(Debug)]
 pub struct StackFold<W> {
     unit: Unit,
-    threads: bool,
+    detail: StackDetail,
     stacks: HashMap<StackKey, W>,
     names: Names,
     merged: Merged<W>,
@@ -95,9 +111,12 @@ pub struct StackFold<W> {
 #[derive(Debug)]
 struct Merged<W> {
     tree: StackTreeBuilder,
-    stacks: BTreeMap<(u32, u32), W>,
-    threads: BTreeMap<(u32, u32, String), u64>,
+    /// By node, class and index into `threads`.
+    stacks: BTreeMap<(u32, u32, u32), W>,
+    threads: Vec<ThreadTotal>,
+    thread_index: HashMap<(u32, u32, String), u32>,
     counts: FrameCounts,
+    roots: Roots,
 }
 
 /// Addresses in stacks, each stack counted once per occurrence.
@@ -109,26 +128,39 @@ pub struct FrameCounts {
     pub unresolved_kernel: u64,
 }
 
+/// What one thread has of one stack.
+#[derive(Clone, Debug)]
+pub struct StackWeight<W> {
+    /// Innermost node in the tree.
+    pub node: u32,
+    pub class: u32,
+    /// Index into [`FoldedStacks::threads`].
+    pub thread: u32,
+    pub weight: W,
+}
+
 /// The outcome of folding.
 #[derive(Debug)]
 pub struct FoldedStacks<W> {
     pub tree: StackTree,
-    /// Innermost node, class and weight of each stack, by node.
-    pub stacks: Vec<(u32, u32, W)>,
+    /// By node, then class, then thread.
+    pub stacks: Vec<StackWeight<W>>,
     /// Greatest value first.
     pub threads: Vec<ThreadTotal>,
     pub counts: FrameCounts,
+    /// Which user stacks are whole.
+    pub roots: StackRoots,
     /// Stacks left out because there were too many different ones.
     pub over_limit: u64,
 }
 
 impl<W: Weight> StackFold<W> {
-    /// Folds stacks whose values have the unit. With `threads`, each thread has its own root.
+    /// Folds stacks whose values have the unit.
     #[must_use]
-    pub fn new(unit: Unit, threads: bool) -> Self {
+    pub fn new(unit: Unit, detail: StackDetail) -> Self {
         Self {
             unit,
-            threads,
+            detail,
             stacks: HashMap::new(),
             names: HashMap::new(),
             merged: Merged::new(unit),
@@ -162,7 +194,7 @@ impl<W: Weight> StackFold<W> {
             comm: stack.comm.to_owned(),
             kernel: stack.kernel.into(),
             user: stack.user.into(),
-            user_missing: stack.user_missing,
+            user_end: stack.user_end,
             truncated: stack.truncated,
             class: stack.class,
             marks,
@@ -189,7 +221,8 @@ impl<W: Weight> StackFold<W> {
         let mut named: Vec<_> = named.collect();
         named.sort_by(|(a, _), (b, _)| a.order().cmp(&b.order()));
         for (key, weight) in &named {
-            self.merged.add(key, weight, &self.names, self.threads);
+            self.merged
+                .add(key, weight, &self.names, self.detail.threads);
         }
         self.merge_at = (self.stacks.len() / 2 * 3).max(MAX_STACKS / 2);
     }
@@ -200,7 +233,8 @@ impl<W: Weight> StackFold<W> {
         // The order decides the numbers of nodes, which must not depend on the run.
         rest.sort_by(|(a, _), (b, _)| a.order().cmp(&b.order()));
         for (key, weight) in &rest {
-            self.merged.add(key, weight, &self.names, self.threads);
+            self.merged
+                .add(key, weight, &self.names, self.detail.threads);
         }
         let merged = std::mem::replace(&mut self.merged, Merged::new(self.unit));
         let over_limit = std::mem::take(&mut self.over_limit);
@@ -210,7 +244,8 @@ impl<W: Weight> StackFold<W> {
     fn name(&mut self, pid: u32, symbols: &Symbols) {
         for symbol in &symbols.addresses {
             let key = (pid, symbol.space, symbol.address, symbol.caller);
-            self.names.insert(key, frames(symbol).into());
+            let frames = frames(symbol, self.detail.lines);
+            self.names.insert(key, frames.into());
         }
     }
 
@@ -219,7 +254,8 @@ impl<W: Weight> StackFold<W> {
         let mut own: Vec<_> = self.stacks.extract_if(|key, _| key.is_of(pid)).collect();
         own.sort_by(|(a, _), (b, _)| a.order().cmp(&b.order()));
         for (key, weight) in &own {
-            self.merged.add(key, weight, &self.names, self.threads);
+            self.merged
+                .add(key, weight, &self.names, self.detail.threads);
         }
         self.names.retain(|key, _| key.0 != pid || pid == 0);
     }
@@ -247,7 +283,7 @@ impl StackKey {
     fn order(&self) -> impl Ord + '_ {
         (
             (self.pid, self.tid, &self.comm, self.class),
-            (&self.user, &self.kernel, self.user_missing, self.truncated),
+            (&self.user, &self.kernel, self.user_end, self.truncated),
             &self.marks,
         )
     }
@@ -258,8 +294,10 @@ impl<W: Weight> Merged<W> {
         Self {
             tree: StackTreeBuilder::new(unit),
             stacks: BTreeMap::new(),
-            threads: BTreeMap::new(),
+            threads: Vec::new(),
+            thread_index: HashMap::new(),
             counts: FrameCounts::default(),
+            roots: Roots::default(),
         }
     }
 
@@ -268,6 +306,7 @@ impl<W: Weight> Merged<W> {
         trim_maker_of_thread(&mut user);
         trim_beyond_root(&mut user);
         self.counts.count(Space::User, &user);
+        self.roots.count(key.user_end, &user, weight.stacks());
         let mut kernel = lookup(names, 0, Space::Kernel, &key.kernel);
         trim_probe(&mut kernel);
         self.counts.count(Space::Kernel, &kernel);
@@ -279,38 +318,55 @@ impl<W: Weight> Merged<W> {
             .iter()
             .chain(body.skip(len.saturating_sub(MAX_FRAMES)))
             .chain(woken_by.iter().flatten());
-        if let Some(node) = self.tree.add(stack, weight.value()) {
-            self.stacks
-                .entry((node, key.class))
-                .or_default()
-                .add(weight);
-        }
-        let thread = (key.pid, key.tid, key.comm.clone());
-        let total = self.threads.entry(thread).or_default();
+        let node = self.tree.add(stack, weight.value());
+        let thread = self.thread(key);
+        let total = &mut self.threads[thread as usize].value;
         *total = total.saturating_add(weight.value());
+        if let Some(node) = node {
+            let place = (node, key.class, thread);
+            self.stacks.entry(place).or_default().add(weight);
+        }
+    }
+
+    /// Index of the stack's thread.
+    fn thread(&mut self, key: &StackKey) -> u32 {
+        let id = (key.pid, key.tid, key.comm.clone());
+        let threads = &mut self.threads;
+        *self.thread_index.entry(id).or_insert_with(|| {
+            threads.push(ThreadTotal {
+                pid: key.pid,
+                tid: key.tid,
+                comm: key.comm.clone(),
+                value: 0,
+            });
+            threads.len() as u32 - 1
+        })
     }
 
     fn finish(self, over_limit: u64) -> FoldedStacks<W> {
-        let mut threads: Vec<_> = self
-            .threads
-            .into_iter()
-            .map(|((pid, tid, comm), value)| ThreadTotal {
-                pid,
-                tid,
-                comm,
-                value,
-            })
-            .collect();
-        threads.sort_by_key(|t| std::cmp::Reverse(t.value));
+        let mut threads: Vec<_> = self.threads.into_iter().enumerate().collect();
+        threads.sort_by(|(_, a), (_, b)| {
+            let order = |t: &ThreadTotal| (std::cmp::Reverse(t.value), t.pid, t.tid);
+            order(a).cmp(&order(b)).then_with(|| a.comm.cmp(&b.comm))
+        });
+        let mut place = vec![0; threads.len()];
+        for (new, (old, _)) in threads.iter().enumerate() {
+            place[*old] = new as u32;
+        }
+        let weight = |((node, class, thread), weight): ((u32, u32, u32), W)| StackWeight {
+            node,
+            class,
+            thread: place[thread as usize],
+            weight,
+        };
+        let mut stacks: Vec<_> = self.stacks.into_iter().map(weight).collect();
+        stacks.sort_by_key(|s| (s.node, s.class, s.thread));
         FoldedStacks {
             tree: self.tree.finish(),
-            stacks: self
-                .stacks
-                .into_iter()
-                .map(|((node, class), weight)| (node, class, weight))
-                .collect(),
-            threads,
+            stacks,
+            threads: threads.into_iter().map(|(_, total)| total).collect(),
             counts: self.counts,
+            roots: self.roots.finish(),
             over_limit,
         }
     }
@@ -331,7 +387,7 @@ pub(super) fn lookup(names: &Names, pid: u32, space: Space, stack: &[u64]) -> Ve
 
 /// Where stacks begin: goroutines and threads of the Go runtime (runtime/asm_*.s), programs and
 /// threads of the C libraries.
-const ROOTS: &[&str] = &[
+pub(super) const ROOTS: &[&str] = &[
     "runtime.goexit",
     "runtime.mstart",
     "runtime.rt0_go",
@@ -419,7 +475,7 @@ fn head(key: &StackKey, threads: bool) -> Vec<Frame> {
     }
     let notes = key.marks.notes.iter();
     head.extend(notes.map(|&note| plain(note.to_owned(), FrameKind::Note)));
-    if key.user_missing {
+    if key.user_end == StackEnd::Missing {
         head.push(plain("[user stack missing]".to_owned(), FrameKind::Note));
     }
     head
@@ -431,6 +487,8 @@ pub(super) fn plain(name: String, kind: FrameKind) -> Frame {
         module: None,
         kind,
         inlined: false,
+        file: None,
+        line: None,
     }
 }
 
@@ -443,20 +501,22 @@ fn unknown(space: Space) -> Frame {
 }
 
 /// Frames of one address, outermost first.
-fn frames(symbol: &SymbolizedAddress) -> Vec<Frame> {
+fn frames(symbol: &SymbolizedAddress, lines: bool) -> Vec<Frame> {
     if symbol.frames.is_empty() {
         return vec![unresolved(symbol)];
     }
     let named = symbol.frames.iter().rev();
-    named.map(|f| named_frame(f, symbol)).collect()
+    named.map(|f| named_frame(f, symbol, lines)).collect()
 }
 
-fn named_frame(frame: &FrameSymbol, symbol: &SymbolizedAddress) -> Frame {
+fn named_frame(frame: &FrameSymbol, symbol: &SymbolizedAddress, lines: bool) -> Frame {
     Frame {
         name: frame.function.clone(),
         module: symbol.module.clone(),
         kind: kind(frame),
         inlined: frame.inlined,
+        file: frame.file.clone().filter(|_| lines),
+        line: frame.line.filter(|_| lines),
     }
 }
 
@@ -507,7 +567,7 @@ mod tests {
             comm: "x",
             kernel,
             user,
-            user_missing: false,
+            user_end: StackEnd::Unknown,
             truncated: false,
             class: 0,
         }
@@ -545,7 +605,7 @@ mod tests {
 
     #[test]
     fn the_frames_of_the_probe_are_left_out() {
-        let mut fold = StackFold::new(Unit::Samples, false);
+        let mut fold = StackFold::new(Unit::Samples, StackDetail::default());
         let kernel = [
             "bpf_prog_1_x",
             "bpf_trace_run4",
@@ -563,7 +623,7 @@ mod tests {
     #[test]
     fn nothing_unknown_lies_beyond_the_root_of_a_stack() {
         for root in ["runtime.goexit", "runtime.mstart", "clone3"] {
-            let mut fold = StackFold::new(Unit::Samples, false);
+            let mut fold = StackFold::new(Unit::Samples, StackDetail::default());
             for (address, name) in [(1, "leaf"), (2, root), (4, "threadentry")] {
                 fold.observe(&named(1, Space::User, address, address > 1, name));
             }
@@ -582,7 +642,7 @@ mod tests {
 
     #[test]
     fn a_go_thread_has_no_frames_of_its_maker() {
-        let mut fold = StackFold::new(Unit::Samples, false);
+        let mut fold = StackFold::new(Unit::Samples, StackDetail::default());
         let stack_of = [
             "runtime.futex",
             "runtime.mstart",
@@ -602,7 +662,7 @@ mod tests {
 
     #[test]
     fn named_stacks_make_room_for_more() {
-        let mut fold = StackFold::new(Unit::Samples, false);
+        let mut fold = StackFold::new(Unit::Samples, StackDetail::default());
         let extra = 1000;
         fold.observe(&named(1, Space::User, 7, false, "leaf"));
         for address in 0..MAX_STACKS as u64 + extra {
@@ -617,7 +677,7 @@ mod tests {
 
     #[test]
     fn nameless_stacks_over_the_limit_are_counted() {
-        let mut fold = StackFold::new(Unit::Samples, false);
+        let mut fold = StackFold::new(Unit::Samples, StackDetail::default());
         for address in 0..MAX_STACKS as u64 + 10 {
             fold.add(&stack(1, &[], &[address]), &1);
         }
@@ -636,7 +696,7 @@ mod tests {
             names in proptest::collection::vec((0_u32..4, 0_u64..4, any::<bool>()), 0..20),
             execs in proptest::collection::vec((0_usize..60, 1_u32..4), 0..5),
         ) {
-            let mut fold = StackFold::new(Unit::Samples, false);
+            let mut fold = StackFold::new(Unit::Samples, StackDetail::default());
             for (at, (pid, kernel, user)) in stacks.iter().enumerate() {
                 fold.add(&stack(*pid, kernel, user), &1);
                 if let Some((pid, address, caller)) = names.get(at) {
@@ -650,7 +710,7 @@ mod tests {
             let folded = fold.finish();
             let count = stacks.len() as u64;
             prop_assert_eq!(folded.tree.total(), count);
-            prop_assert_eq!(folded.stacks.iter().map(|s| s.2).sum::<u64>(), count);
+            prop_assert_eq!(folded.stacks.iter().map(|s| s.weight).sum::<u64>(), count);
             prop_assert_eq!(folded.threads.iter().map(|t| t.value).sum::<u64>(), count);
             let roots = folded.tree.nodes.iter().filter(|n| n.parent.is_none());
             prop_assert_eq!(roots.map(|n| n.total).sum::<u64>(), count);

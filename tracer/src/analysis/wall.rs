@@ -5,15 +5,16 @@
 //! stacks by their samples.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
     run_interval::RunInterval,
-    stack_fold::{FoldedStack, FoldedStacks, Marks, StackFold, Weight, plain},
+    stack_fold::{FoldedStack, FoldedStacks, Marks, StackDetail, StackFold, Weight, plain},
 };
 use crate::event::{Body, Event, OffCpuStack, Sample};
 use crate::report::{
-    Frame, FrameKind, StackTreeBuilder, Unit, WallFunction, WallProfile, WallThread, WallTime,
+    Frame, FrameKind, ProfileRun, StackTreeBuilder, ThreadStack, ThreadTotal, Unit, WallFunction,
+    WallProfile, WallThread, WallTime,
 };
 
 /// What a thread does; the number is part of a stack's class.
@@ -54,33 +55,30 @@ impl Doing {
 #[derive(Clone, Copy, Debug, Default)]
 struct Part {
     samples: u64,
+    waits: u64,
     off_ns: u64,
 }
 
 impl Weight for Part {
     fn add(&mut self, other: &Self) {
         self.samples = self.samples.saturating_add(other.samples);
+        self.waits = self.waits.saturating_add(other.waits);
         self.off_ns = self.off_ns.saturating_add(other.off_ns);
     }
 
     fn value(&self) -> u64 {
         self.off_ns
     }
-}
 
-/// How a tree of all time is made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WallDetail {
-    /// Each thread has its own root.
-    pub threads: bool,
-    /// What the thread does stands at the root, not at the end of a stack.
-    pub states: bool,
+    fn stacks(&self) -> u64 {
+        self.samples.saturating_add(self.waits)
+    }
 }
 
 /// Folds what a run with [`Capture::OnCpu`](crate::session::Capture::OnCpu) finds.
 #[derive(Debug)]
 pub struct Wall {
-    detail: WallDetail,
+    by_state: bool,
     fold: StackFold<Part>,
     run: RunInterval,
     threads: Vec<WallThread>,
@@ -95,13 +93,15 @@ struct Timed {
     frames: Vec<Frame>,
     thread: usize,
     doing: Doing,
+    /// Samples, or waits.
+    count: u64,
     ns: u64,
 }
 
 impl Wall {
-    /// Nothing yet.
+    /// With stacks told apart as `detail` says.
     #[must_use]
-    pub fn new(detail: WallDetail) -> Self {
+    pub fn new(detail: StackDetail) -> Self {
         let probes = &[
             "sample",
             "off_cpu_switch",
@@ -110,14 +110,20 @@ impl Wall {
             "on_cpu_new",
         ];
         Self {
-            detail,
-            fold: StackFold::new(Unit::Nanoseconds, detail.threads),
+            by_state: false,
+            fold: StackFold::new(Unit::Nanoseconds, detail),
             run: RunInterval::new(probes),
             threads: Vec::new(),
             index: HashMap::new(),
             samples: 0,
             one_in: 1,
         }
+    }
+
+    /// What the thread does stands at the root, not at the end of a stack.
+    #[must_use]
+    pub fn by_state(self, by_state: bool) -> Self {
+        Self { by_state, ..self }
     }
 
     /// Takes one event; call it with all of them.
@@ -165,22 +171,27 @@ impl Wall {
             comm: &sample.comm,
             kernel: &sample.kernel,
             user: &sample.user,
-            user_missing: sample.user_missing,
+            user_end: sample.user_end,
             truncated: sample.truncated,
             class: class(thread, Doing::OnCpu),
         };
         let part = Part {
             samples: 1,
-            off_ns: 0,
+            ..Part::default()
         };
         self.fold.add(&stack, &part);
     }
 
     fn add_wait(&mut self, event: &Event, wait: &OffCpuStack, before_run: bool) {
         let thread = self.thread(event, &wait.comm);
-        for (doing, ns) in [
-            (Doing::Blocked, wait.blocked_ns),
-            (Doing::Runnable, wait.runnable_ns),
+        // One that is both counts once.
+        let as_runnable = match wait.blocked_ns {
+            0 => wait.count,
+            _ => 0,
+        };
+        for (doing, waits, ns) in [
+            (Doing::Blocked, wait.count, wait.blocked_ns),
+            (Doing::Runnable, as_runnable, wait.runnable_ns),
         ] {
             if ns == 0 {
                 continue;
@@ -192,7 +203,7 @@ impl Wall {
                 comm: &wait.comm,
                 kernel: &wait.kernel,
                 user: &wait.user,
-                user_missing: wait.user_missing,
+                user_end: wait.user_end,
                 truncated: false,
                 class: class(thread, doing),
             };
@@ -202,6 +213,7 @@ impl Wall {
             };
             let part = Part {
                 samples: 0,
+                waits,
                 off_ns: ns,
             };
             self.fold.add_marked(&stack, marks, &part);
@@ -214,7 +226,7 @@ impl Wall {
         let mut threads = std::mem::take(&mut self.threads);
         self.index.clear();
         estimate_unmeasured(&mut threads, self.run.sample_hz);
-        let mut sums = Sums::new(self.detail);
+        let mut sums = Sums::new(self.by_state);
         for mut timed in timed(&folded, &threads) {
             if timed.doing == Doing::Blocked && is_idle(&timed.frames) {
                 let thread = &mut threads[timed.thread];
@@ -227,16 +239,21 @@ impl Wall {
         threads.iter().for_each(|t| accounted.add(&t.time));
         let sum = |of: fn(&WallThread) -> u64| threads.iter().map(of).fold(0, u64::saturating_add);
         let (elapsed_ns, idle_ns) = (sum(|t| t.elapsed_ns), sum(|t| t.idle_ns));
-        threads.sort_by_key(|t| (Reverse(busy_ns(t)), Reverse(t.elapsed_ns), t.pid, t.tid));
+        let (threads, place) = busiest_first(threads);
         WallProfile {
-            run: self.run.finish(end, folded.counts, folded.over_limit),
+            run: ProfileRun {
+                roots: folded.roots,
+                ..self.run.finish(end, folded.counts, folded.over_limit)
+            },
             elapsed_ns,
             accounted,
             one_in: self.one_in,
             idle_ns,
             samples: std::mem::take(&mut self.samples),
             sample_hz: self.run.sample_hz,
+            thread_totals: threads.iter().map(total_of).collect(),
             threads,
+            by_thread: sums.by_thread(&place),
             functions: sums.functions(),
             tree: sums.tree.finish(),
         }
@@ -245,6 +262,26 @@ impl Wall {
 
 fn class(thread: u32, doing: Doing) -> u32 {
     thread.saturating_mul(DOINGS.len() as u32) + doing as u32
+}
+
+/// The threads in order, and the new place of each.
+fn busiest_first(threads: Vec<WallThread>) -> (Vec<WallThread>, Vec<u32>) {
+    let mut threads: Vec<_> = threads.into_iter().enumerate().collect();
+    threads.sort_by_key(|(_, t)| (Reverse(busy_ns(t)), Reverse(t.elapsed_ns), t.pid, t.tid));
+    let mut place = vec![0; threads.len()];
+    for (new, (old, _)) in threads.iter().enumerate() {
+        place[*old] = new as u32;
+    }
+    (threads.into_iter().map(|(_, t)| t).collect(), place)
+}
+
+fn total_of(thread: &WallThread) -> ThreadTotal {
+    ThreadTotal {
+        pid: thread.pid,
+        tid: thread.tid,
+        comm: thread.comm.clone(),
+        value: thread.time.sum_ns(),
+    }
 }
 
 /// Time in which the thread had something to do.
@@ -264,9 +301,10 @@ fn estimate_unmeasured(threads: &mut [WallThread], hz: u32) {
 fn timed(folded: &FoldedStacks<Part>, threads: &[WallThread]) -> Vec<Timed> {
     let mut taken = vec![0_u64; threads.len()];
     let mut all = Vec::new();
-    for &(node, class, part) in &folded.stacks {
-        let thread = class as usize / DOINGS.len();
-        let doing = DOINGS[class as usize % DOINGS.len()];
+    for stack in &folded.stacks {
+        let part = &stack.weight;
+        let thread = stack.class as usize / DOINGS.len();
+        let doing = DOINGS[stack.class as usize % DOINGS.len()];
         let Some(of) = threads.get(thread) else {
             continue;
         };
@@ -278,12 +316,13 @@ fn timed(folded: &FoldedStacks<Part>, threads: &[WallThread]) -> Vec<Timed> {
             }
             Doing::Runnable | Doing::Blocked => part.off_ns,
         };
-        let mut frames: Vec<Frame> = folded.tree.leaf_to_root(node).cloned().collect();
+        let mut frames: Vec<Frame> = folded.tree.leaf_to_root(stack.node).cloned().collect();
         frames.reverse();
         all.push(Timed {
             frames,
             thread,
             doing,
+            count: part.stacks(),
             ns,
         });
     }
@@ -298,6 +337,7 @@ fn timed(folded: &FoldedStacks<Part>, threads: &[WallThread]) -> Vec<Timed> {
                 ],
                 thread,
                 doing: Doing::OnCpu,
+                count: 0,
                 ns: left,
             });
         }
@@ -348,16 +388,19 @@ fn idle_frames(comm: &str) -> Vec<Frame> {
 
 /// The tree and the table under construction.
 struct Sums {
-    detail: WallDetail,
+    by_state: bool,
     tree: StackTreeBuilder,
+    /// Counts and times by node and thread.
+    stacks: BTreeMap<(u32, usize), (u64, u64)>,
     functions: HashMap<Frame, (WallTime, u64)>,
 }
 
 impl Sums {
-    fn new(detail: WallDetail) -> Self {
+    fn new(by_state: bool) -> Self {
         Self {
-            detail,
+            by_state,
             tree: StackTreeBuilder::new(Unit::Nanoseconds),
+            stacks: BTreeMap::new(),
             functions: HashMap::new(),
         }
     }
@@ -365,10 +408,14 @@ impl Sums {
     fn add(&mut self, timed: &Timed) {
         let state = plain(timed.doing.note().to_owned(), FrameKind::Thread);
         let (root, rest) = timed.frames.split_at(timed.frames.len().min(1));
-        let at_root = self.detail.states.then_some(&state);
-        let at_end = (!self.detail.states).then_some(&state);
+        let at_root = self.by_state.then_some(&state);
+        let at_end = (!self.by_state).then_some(&state);
         let stack = root.iter().chain(at_root).chain(rest).chain(at_end);
-        self.tree.add(stack, timed.ns);
+        if let Some(node) = self.tree.add(stack, timed.ns) {
+            let sums = self.stacks.entry((node, timed.thread)).or_default();
+            sums.0 = sums.0.saturating_add(timed.count);
+            sums.1 = sums.1.saturating_add(timed.ns);
+        }
         self.add_functions(rest, timed);
     }
 
@@ -386,6 +433,21 @@ impl Sums {
         if !seen.contains(&own) {
             row.1 = row.1.saturating_add(timed.ns);
         }
+    }
+
+    /// Stacks by the new place of their thread.
+    fn by_thread(&self, place: &[u32]) -> Vec<ThreadStack> {
+        let stacks = self.stacks.iter();
+        let mut stacks: Vec<_> = stacks
+            .map(|(&(node, thread), &(count, value))| ThreadStack {
+                node,
+                thread: place[thread],
+                count,
+                value,
+            })
+            .collect();
+        stacks.sort_by_key(|s| (s.node, s.thread));
+        stacks
     }
 
     fn functions(&mut self) -> Vec<WallFunction> {
@@ -421,10 +483,12 @@ fn owner(frames: &[Frame]) -> Frame {
     found.unwrap_or_else(|| plain("[no stack]".to_owned(), FrameKind::Note))
 }
 
-/// Inlined and called copies are one function.
+/// Inlined and called copies are one function, and so are all lines of it.
 fn function(frame: &Frame) -> Frame {
     Frame {
         inlined: false,
+        file: None,
+        line: None,
         ..frame.clone()
     }
 }

@@ -3,7 +3,7 @@
 use aya::EbpfLoader;
 use tracer_common::capture::{CaptureRules, phase};
 
-use super::{KernelTypeError, KernelTypes};
+use super::{Abilities, KernelTypeError, KernelTypes};
 
 /// One field per constant of `tracer-ebpf`'s `constants` module; see there for meanings.
 #[derive(Clone, Debug)]
@@ -89,6 +89,8 @@ impl Rodata {
         constants: &Constants,
         types: &KernelTypes<'_>,
         cpus: u32,
+        abilities: Abilities,
+        registers_on_stack: u32,
     ) -> Result<Self, KernelTypeError> {
         let task = |member| types.offset("task_struct", member);
         let signal = |member| types.offset("signal_struct", member);
@@ -113,6 +115,7 @@ impl Rodata {
             ("WANT_SLOW_STACK", constants.want_slow_stack.into()),
             ("WANT_WAKERS", constants.want_wakers.into()),
             ("CPUS", cpus),
+            ("HAS_TYPED_TASK", abilities.typed_task.into()),
             ("TASK_PID", task("pid")?),
             ("TASK_SECCOMP_MODE", task("seccomp.mode")?),
             ("TASK_TGID", task("tgid")?),
@@ -124,6 +127,8 @@ impl Rodata {
             ("TASK_FLAGS", task("flags")?),
             ("TASK_BLOCKED", task("blocked")?),
             ("TASK_MM", task("mm")?),
+            ("TASK_STACK", task("stack")?),
+            ("REGISTERS_ON_STACK", registers_on_stack),
             ("MM_ARG_START", types.offset("mm_struct", "arg_start")?),
             ("MM_ARG_END", types.offset("mm_struct", "arg_end")?),
             ("BINPRM_FILENAME", binprm("filename")?),

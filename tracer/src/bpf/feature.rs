@@ -29,6 +29,8 @@ pub enum Feature {
     PerfTracepoint,
     /// Map of type `BPF_MAP_TYPE_TASK_STORAGE`, in tracing programs (Linux 5.11).
     TaskStorage,
+    /// Helper `bpf_get_current_task_btf` (Linux 5.11).
+    TypedTask,
     /// Helper `bpf_get_attach_cookie` (Linux 5.15).
     AttachCookie,
     /// Link of type `BPF_TRACE_UPROBE_MULTI` (Linux 6.6).
@@ -39,7 +41,7 @@ pub enum Feature {
 
 impl Feature {
     /// All of them, in the order in which they are reported.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::RingBuffer,
         Self::BtfTracepoint,
         Self::GetStack,
@@ -50,6 +52,7 @@ impl Feature {
         Self::FaultableSyscalls,
         Self::PerfTracepoint,
         Self::TaskStorage,
+        Self::TypedTask,
         Self::AttachCookie,
         Self::UprobeMulti,
         Self::UprobeMultiProcess,
@@ -69,6 +72,7 @@ impl Feature {
             Self::FaultableSyscalls => "faultable-syscalls",
             Self::PerfTracepoint => "perf-tracepoint",
             Self::TaskStorage => "task-storage",
+            Self::TypedTask => "typed-task",
             Self::AttachCookie => "attach-cookie",
             Self::UprobeMulti => "uprobe-multi",
             Self::UprobeMultiProcess => "uprobe-multi-process",
@@ -81,9 +85,13 @@ impl Feature {
 pub struct Abilities {
     /// [`Feature::CompareExchange`]
     pub compare_exchange: bool,
+    /// [`Feature::TypedTask`]
+    pub typed_task: bool,
     /// A thread can be preempted in a program on a tracepoint ([`Feature::FaultableSyscalls`]), but
     /// not in one that runs for a perf event ([`Feature::PerfTracepoint`]).
     pub steadier_by_perf: bool,
+    /// User stacks are walked with unwind tables: a choice, not found by trial.
+    pub unwinding: bool,
 }
 
 impl Abilities {
@@ -93,7 +101,9 @@ impl Abilities {
         let has = |feature| features.try_feature(feature).is_ok();
         Self {
             compare_exchange: has(Feature::CompareExchange),
+            typed_task: has(Feature::TypedTask),
             steadier_by_perf: has(Feature::FaultableSyscalls) && has(Feature::PerfTracepoint),
+            unwinding: false,
         }
     }
 }

@@ -17,9 +17,11 @@ use super::constants::{Rodata, STRUCTURES};
 use super::error::chain;
 use super::missed::recursion_misses;
 use super::undisturbed::Undisturbed;
+use super::unwind_maps::{UnwindChunks, registers_on_stack};
 use super::uprobe::UprobeLink;
 use super::{
     Abilities, Attach, BpfError, Constants, KernelTypes, PROBES, Probe, RunningKernel, VMLINUX_BTF,
+    When,
 };
 use crate::term::notice;
 
@@ -53,11 +55,13 @@ pub struct Sizes {
     pub run_queue: bool,
     /// Whether slow calls come with stacks.
     pub slow_calls: bool,
+    /// Whether user stacks are walked with unwind tables.
+    pub unwinding: bool,
 }
 
 impl Sizes {
     /// The larger maps and whether they are needed.
-    const fn maps(&self) -> [(bool, &'static [&'static str]); 6] {
+    const fn maps(&self) -> [(bool, &'static [&'static str]); 8] {
         [
             (
                 self.off_cpu,
@@ -68,6 +72,8 @@ impl Sizes {
             (self.syscall_stats, &["SYSCALL_STATS", "SPILLED"]),
             (self.run_queue, &["RUNNABLE", "RUN_QUEUE"]),
             (self.slow_calls, &["CALL_BEGAN"]),
+            (self.unwinding, &["UNWIND_CHUNKS", "UNWIND_PROCESSES"]),
+            (self.unwinding && self.off_cpu, &["UNWOUND_STACKS"]),
         ]
     }
 }
@@ -94,6 +100,7 @@ pub struct Kernel {
     attached: Vec<&'static str>,
     /// User probes by process.
     uprobes: Vec<(u32, &'static Probe, UprobeLink)>,
+    pub(super) unwind_chunks: UnwindChunks,
 }
 
 /// What the programs log, as notices.
@@ -125,11 +132,11 @@ impl Kernel {
     /// # Errors
     /// When the kernel lacks BTF or refuses the maps.
     pub fn load(constants: &Constants, sizes: Sizes) -> Result<Self, BpfError> {
-        Self::load_for(
-            constants,
-            sizes,
-            Abilities::tried(&RunningKernel::default()),
-        )
+        let abilities = Abilities {
+            unwinding: sizes.unwinding,
+            ..Abilities::tried(&RunningKernel::default())
+        };
+        Self::load_for(constants, sizes, abilities)
     }
 
     /// As [`Kernel::load`], on a kernel of which no more is used than `abilities`.
@@ -141,7 +148,11 @@ impl Kernel {
         let data = std::fs::read(VMLINUX_BTF).map_err(BpfError::NoBtf)?;
         let types = KernelTypes::parse(&data, STRUCTURES)?;
         let cpus = possible_cpus()?;
-        let rodata = Rodata::new(constants, &types, cpus)?;
+        let registers = match sizes.unwinding {
+            true => registers_on_stack(),
+            false => 0,
+        };
+        let rodata = Rodata::new(constants, &types, cpus, abilities, registers)?;
         let btf = Btf::parse(&data, Endianness::default()).map_err(|e| BpfError::Btf(chain(&e)))?;
         let ring_bytes = sizes.ring_bytes.max(page_size()).next_power_of_two();
         let mut loader = EbpfLoader::new();
@@ -174,6 +185,7 @@ impl Kernel {
             missed: [0; ProbeId::COUNT],
             attached: Vec::new(),
             uprobes: Vec::new(),
+            unwind_chunks: UnwindChunks::default(),
         };
         kernel.set_capture_rules(&constants.capture_rules)?;
         Ok(kernel)
@@ -191,6 +203,12 @@ impl Kernel {
         probe.suits(self.abilities)
     }
 
+    /// Has user stacks walked along frame pointers alone, whatever was asked for at first. To be
+    /// called before anything is attached.
+    pub fn follow_pointers(&mut self) {
+        self.abilities.unwinding = false;
+    }
+
     /// Loads a program, which has the kernel check it. It may be loaded already.
     ///
     /// # Errors
@@ -199,6 +217,21 @@ impl Kernel {
         if !self.suits(probe) {
             return Ok(());
         }
+        self.load_program(probe)
+    }
+
+    /// As [`Kernel::load_probe`], also of one with unwind tables where they are not used.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub(super) fn try_probe(&mut self, probe: &'static Probe) -> Result<(), BpfError> {
+        match probe.when {
+            When::Unwinding => self.load_program(probe),
+            _ => self.load_probe(probe),
+        }
+    }
+
+    fn load_program(&mut self, probe: &'static Probe) -> Result<(), BpfError> {
         let (program, btf) = self.program(probe.program);
         let loaded = match (probe.attach, program) {
             (Attach::Tracepoint(name), Program::BtfTracePoint(program)) => program.load(name, btf),
@@ -450,7 +483,7 @@ impl Kernel {
         wanted.then(Undisturbed::begin).flatten()
     }
 
-    fn insert<V: aya::Pod>(
+    pub(super) fn insert<V: aya::Pod>(
         &mut self,
         name: &'static str,
         key: u32,

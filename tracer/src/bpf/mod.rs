@@ -11,6 +11,7 @@ mod snapshot;
 mod switches;
 mod trial;
 mod undisturbed;
+mod unwind_maps;
 mod uprobe;
 
 pub use constants::Constants;

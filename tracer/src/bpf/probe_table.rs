@@ -66,6 +66,10 @@ pub enum When {
     CompareExchange,
     /// Elsewhere, if they cannot.
     NoCompareExchange,
+    /// Where [`Abilities::unwinding`].
+    Unwinding,
+    /// Elsewhere.
+    NotUnwinding,
 }
 
 /// One row.
@@ -89,6 +93,8 @@ impl Probe {
         let Abilities {
             compare_exchange,
             steadier_by_perf,
+            unwinding,
+            ..
         } = abilities;
         match self.when {
             When::Always => true,
@@ -96,6 +102,8 @@ impl Probe {
             When::NotSteadier => !steadier_by_perf,
             When::CompareExchange => !steadier_by_perf && compare_exchange,
             When::NoCompareExchange => !steadier_by_perf && !compare_exchange,
+            When::Unwinding => unwinding,
+            When::NotUnwinding => !unwinding,
         }
     }
 
@@ -289,7 +297,14 @@ pub const PROBES: &[Probe] = &[
         Group::SyscallStats,
     )
     .when(When::Steadier),
-    row("sample", ProbeId::Sample, Attach::CpuClock, Group::Samples),
+    row("sample", ProbeId::Sample, Attach::CpuClock, Group::Samples).when(When::NotUnwinding),
+    row(
+        "sample_unwind",
+        ProbeId::Sample,
+        Attach::CpuClock,
+        Group::Samples,
+    )
+    .when(When::Unwinding),
     // Before the switch off the CPU is timed, which takes longer: what one end of a time on the CPU
     // then lacks, the other has.
     row(
@@ -317,7 +332,15 @@ pub const PROBES: &[Probe] = &[
         ProbeId::OffCpuSwitch,
         Attach::Tracepoint("sched_switch"),
         Group::OffCpu,
-    ),
+    )
+    .when(When::NotUnwinding),
+    row(
+        "off_cpu_switch_unwind",
+        ProbeId::OffCpuSwitch,
+        Attach::Tracepoint("sched_switch"),
+        Group::OffCpu,
+    )
+    .when(When::Unwinding),
     row(
         "off_cpu_waker",
         ProbeId::OffCpuWaker,
@@ -370,10 +393,12 @@ mod tests {
 
     #[test]
     fn the_same_is_probed_on_every_kernel() {
-        let suiting = |compare_exchange, steadier_by_perf| {
+        let suiting = |compare_exchange, steadier_by_perf, unwinding| {
             let abilities = Abilities {
                 compare_exchange,
+                typed_task: true,
                 steadier_by_perf,
+                unwinding,
             };
             // The steady form of `process_exec` is two programs.
             let half = "process_exec_arguments";
@@ -383,9 +408,12 @@ mod tests {
                 .map(|p| (p.id, p.group, p.without))
                 .collect::<Vec<_>>()
         };
-        let modern = suiting(true, false);
+        let modern = suiting(true, false, false);
         for other in [(false, false), (true, true), (false, true)] {
-            assert_eq!(suiting(other.0, other.1), modern, "{other:?}");
+            for unwinding in [false, true] {
+                let same = suiting(other.0, other.1, unwinding);
+                assert_eq!(same, modern, "{other:?}, {unwinding}");
+            }
         }
     }
 

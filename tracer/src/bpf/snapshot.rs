@@ -8,11 +8,12 @@ use tracer_common::stats::{
     LatencyStats, MORE_STACKS_BIT, OffCpuKey, OffCpuPending, OffCpuTime, RunQueueStats, ThreadTime,
     WakerKey, WokenKey,
 };
+use tracer_common::unwind::{UnwoundStack, unwound};
 
 use super::kernel::{Wire, map_error, missing};
 use super::{BpfError, Kernel};
 use crate::decode::comm;
-use crate::event::{Latency, OffCpuStack, RunQueueThread, Waker};
+use crate::event::{Latency, OffCpuStack, RunQueueThread, StackEnd, Waker};
 
 /// One entry of the off-CPU maps.
 #[derive(Clone, Debug)]
@@ -145,6 +146,7 @@ impl Kernel {
         Ok(Stacks {
             first: self.stack_map("STACKS")?,
             more: self.stack_map("MORE_STACKS")?,
+            unwound: self.unwound_stacks()?,
         })
     }
 
@@ -195,13 +197,29 @@ fn latency(stats: &LatencyStats) -> Latency {
     }
 }
 
-/// The two stack maps.
+/// The stack maps.
 struct Stacks<'a> {
     first: StackTraceMap<&'a MapData>,
     more: StackTraceMap<&'a MapData>,
+    unwound: HashMap<&'a MapData, u64, Wire<UnwoundStack>>,
 }
 
 impl Stacks<'_> {
+    /// A user stack and how it ends.
+    fn user(&self, key: &OffCpuKey) -> (Vec<u64>, StackEnd) {
+        let Some(id) = key.unwound() else {
+            return match self.addresses(key.user_stack) {
+                Some(addresses) => (addresses, StackEnd::Unknown),
+                None => (Vec::new(), StackEnd::Missing),
+            };
+        };
+        let Ok(Wire(stack)) = self.unwound.get(&id, 0) else {
+            return (Vec::new(), StackEnd::Missing);
+        };
+        let len = (stack.len as usize).min(stack.frames.len());
+        (stack.frames[..len].to_vec(), end_of(stack.flags))
+    }
+
     fn addresses(&self, id: i32) -> Option<Vec<u64>> {
         let id = u32::try_from(id).ok()?;
         let map = if id & MORE_STACKS_BIT == 0 {
@@ -214,14 +232,23 @@ impl Stacks<'_> {
     }
 }
 
+/// What was guessed may have ended at the root by chance.
+fn end_of(flags: u32) -> StackEnd {
+    match flags & (unwound::ROOT | unwound::GUESSED) {
+        unwound::ROOT => StackEnd::Root,
+        _ if flags & (unwound::BROKEN | unwound::TRUNCATED) != 0 => StackEnd::Lost,
+        _ => StackEnd::Unknown,
+    }
+}
+
 fn off_cpu_stack(stacks: &Stacks<'_>, key: &OffCpuKey, time: &OffCpuTime) -> OffCpuStack {
-    let user = stacks.addresses(key.user_stack);
+    let (user, user_end) = stacks.user(key);
     OffCpuStack {
         comm: comm(&key.comm),
         state: key.state,
         kernel: stacks.addresses(key.kernel_stack).unwrap_or_default(),
-        user_missing: user.is_none(),
-        user: user.unwrap_or_default(),
+        user_end,
+        user,
         count: time.count,
         blocked_ns: time.blocked_ns,
         runnable_ns: time.runnable_ns,

@@ -12,7 +12,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use aya_obj::btf::{Btf, BtfKind};
 
 use super::{
-    Abilities, BpfError, Constants, Feature, Features, Group, Kernel, PROBES, Refusal, Sizes,
+    Abilities, BpfError, Constants, Feature, Features, Group, Kernel, PROBES, Refusal, Sizes, When,
 };
 
 const BPF_MAP_CREATE: u32 = 0;
@@ -36,9 +36,14 @@ const F_SLEEPABLE: u32 = 1 << 4;
 
 const FUNC_GET_STACKID: i32 = 27;
 const FUNC_GET_STACK: i32 = 67;
+const FUNC_GET_CURRENT_TASK_BTF: i32 = 158;
 const FUNC_GET_ATTACH_COOKIE: i32 = 174;
+const FUNC_TASK_PT_REGS: i32 = 175;
 /// `BPF_F_USER_STACK`.
 const F_USER_STACK: i32 = 1 << 8;
+
+/// What a kernel loses that refuses the programs with unwind tables.
+const WITHOUT_TABLES: &str = "stacks of code without frame pointers have no callers";
 
 /// The kernel this program runs on.
 #[derive(Debug, Default)]
@@ -66,7 +71,8 @@ impl Features for RunningKernel {
             }
             Feature::CompareExchange => try_compare_exchange(),
             Feature::UnlockedMaps => try_unlocked_maps(),
-            Feature::AttachCookie => try_attach_cookie(),
+            Feature::TypedTask => try_helper(FUNC_GET_CURRENT_TASK_BTF),
+            Feature::AttachCookie => try_helper(FUNC_GET_ATTACH_COOKIE),
             Feature::GetStack => try_get_stack(),
             Feature::StackMap => try_stack_map(),
             Feature::UprobeMulti => try_uprobe_multi(0, libc::EBADF),
@@ -86,8 +92,18 @@ impl Features for RunningKernel {
         match own {
             Ok(kernel) => {
                 let mut kernel = kernel.borrow_mut();
-                all.filter_map(|probe| Some(probe.refused(&kernel.load_probe(probe).err()?)))
-                    .collect()
+                all.filter_map(|probe| {
+                    let refusal = probe.refused(&kernel.try_probe(probe).err()?);
+                    Some(match probe.when {
+                        // The other one is used in its place.
+                        When::Unwinding => Refusal {
+                            without: Some(WITHOUT_TABLES),
+                            ..refusal
+                        },
+                        _ => refusal,
+                    })
+                })
+                .collect()
             }
             // Without maps there are no programs; one row says why.
             Err(error) => all.map(|probe| probe.refused(error)).take(1).collect(),
@@ -109,6 +125,7 @@ impl RunningKernel {
             syscall_stats: false,
             run_queue: false,
             slow_calls: false,
+            unwinding: true,
         };
         Kernel::load_for(&constants, sizes, Abilities::tried(self))
     }
@@ -347,12 +364,27 @@ fn try_unlocked_maps() -> io::Result<()> {
     tried.map(drop)
 }
 
-fn try_attach_cookie() -> io::Result<()> {
+/// A helper that takes the context or nothing.
+fn try_helper(helper: i32) -> io::Result<()> {
     let program = Program {
-        body: &[call(FUNC_GET_ATTACH_COOKIE)],
+        body: &[call(helper)],
         ..Program::new(PROG_TYPE_KPROBE)
     };
     program.load().map(drop)
+}
+
+/// Whether programs are told where a task's user registers are: helper `bpf_task_pt_regs` (Linux
+/// 5.15).
+pub(super) fn tells_user_registers() -> bool {
+    let program = Program {
+        body: &[
+            call(FUNC_GET_CURRENT_TASK_BTF),
+            instruction(0xbf, 1, 0, 0),
+            call(FUNC_TASK_PT_REGS),
+        ],
+        ..Program::new(PROG_TYPE_PERF_EVENT)
+    };
+    program.load().is_ok()
 }
 
 fn try_get_stack() -> io::Result<()> {

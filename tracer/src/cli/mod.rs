@@ -2,6 +2,7 @@
 
 mod man_page;
 mod output;
+mod redaction;
 mod target;
 mod version;
 
@@ -23,6 +24,7 @@ use crate::commands::wall::WallArgs;
 
 pub use man_page::{ManPage, man_pages};
 pub use output::{Output, OutputArgs};
+pub use redaction::RedactionArgs;
 pub use target::TargetArgs;
 pub use version::version;
 

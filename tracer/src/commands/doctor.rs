@@ -41,6 +41,7 @@ impl DoctorArgs {
             _ => doctor_text(&report),
         };
         let mut output = self.output.open(false)?;
+        let text = self.output.redacted_text(&text);
         let written = output.out.write_all(text.as_bytes());
         match written.and_then(|()| output.out.flush()) {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {

@@ -59,7 +59,8 @@ pub(super) fn sink(view: &GcView, output: &OutputArgs) -> Result<Box<dyn Sink>, 
         },
     };
     let opened = output.open(false)?;
-    Ok(Box::new(GcSink::new(opened.out, &opened.name, format)))
+    let sink = GcSink::new(opened.out, &opened.name, format);
+    Ok(output.redacted(Box::new(sink)))
 }
 
 impl GcArgs {

@@ -1,12 +1,13 @@
 //! `tracer offcpu --goroutines`: where goroutines wait.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::execute::{Exit, block_on};
 use super::goroutines::Process;
 use super::offcpu::OffCpuArgs;
 use super::profile::DEFAULT_DURATION;
 use crate::analysis::GoroutineWaits;
+use crate::cli::OutputArgs;
 use crate::error::ExpectedError;
 use crate::go::goroutine::{Goroutine, Stack};
 use crate::render::goroutine_dump::shown_calls;
@@ -36,9 +37,11 @@ pub(super) fn execute(args: &OffCpuArgs) -> anyhow::Result<Exit> {
     let (waits, took_ns) = watch(&process, period, duration)?;
     let opened = args.output.open(false)?;
     let shown = view.resolve("offcpu", &args.output, opened.width)?;
-    let profile = waits.finish(pid, |goroutine| frames(&process, goroutine));
+    let mut profile = waits.finish(pid, |goroutine| frames(&process, goroutine, &args.output));
+    profile.run.began_unix_ns = unix_ns().saturating_sub(profile.duration_ns);
+    let (duration_ns, looks) = (profile.duration_ns, profile.looks);
     let mut out = opened.out;
-    let written = write_goroutine_waits(&profile, shown.format, shown.text, &mut out);
+    let written = write_goroutine_waits(profile, &shown, &mut out);
     written.map_err(|source| ExpectedError::OutputUnwritable {
         file: opened.name.clone().into(),
         source,
@@ -46,9 +49,9 @@ pub(super) fn execute(args: &OffCpuArgs) -> anyhow::Result<Exit> {
     if notices {
         notice(&format!(
             "{:.1} s, {}, {:.1} % of a CPU to look, nothing in the target",
-            profile.duration_ns as f64 / 1e9,
-            plural(profile.looks, "look", "looks"),
-            took_ns as f64 * 100.0 / profile.duration_ns.max(1) as f64,
+            duration_ns as f64 / 1e9,
+            plural(looks, "look", "looks"),
+            took_ns as f64 * 100.0 / duration_ns.max(1) as f64,
         ));
     }
     Ok(Exit::DONE)
@@ -82,14 +85,20 @@ fn watch(
     Ok((waits, took_ns))
 }
 
-/// Calls of a stack as tracebacks show them, innermost first.
-fn frames(process: &Process, goroutine: &Goroutine) -> Vec<Frame> {
+fn unix_ns() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Calls of a stack as tracebacks show them, innermost first, without secrets where the output
+/// leaves these out.
+fn frames(process: &Process, goroutine: &Goroutine, output: &OutputArgs) -> Vec<Frame> {
     let Stack::Frames { frames, .. } = &goroutine.stack else {
         return Vec::new();
     };
     let calls = shown_calls(&process.code, frames);
     let frame = |name: &str, inlined| Frame {
-        name: name.to_owned(),
+        name: output.redacted_text(name).into_owned(),
         module: None,
         kind: if name.starts_with("runtime.") || name.starts_with("internal/runtime/") {
             FrameKind::GoRuntime
@@ -97,6 +106,8 @@ fn frames(process: &Process, goroutine: &Goroutine) -> Vec<Frame> {
             FrameKind::Go
         },
         inlined,
+        file: None,
+        line: None,
     };
     calls
         .iter()

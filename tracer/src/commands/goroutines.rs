@@ -62,7 +62,7 @@ impl GoroutinesArgs {
             "json" => self.json(&process, &snapshot)?,
             _ => self.text(&process, &snapshot)?,
         };
-        write(&mut output, &text)?;
+        write(&mut output, &self.output.redacted_text(&text))?;
         if !self.quiet {
             term::notice(&closing_line(&snapshot, took_ns));
         }

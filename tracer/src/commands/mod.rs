@@ -1,6 +1,7 @@
 //! One file a command: what may be asked, the plan that answers it, and what shows the answer.
 
 pub mod completions;
+pub mod diff;
 pub mod doctor;
 pub mod gc;
 pub mod goroutines;

@@ -7,11 +7,11 @@ use clap::Args;
 
 use super::execute::{Exit, capture};
 use super::goroutine_waits;
-use super::profile::{DEFAULT_DURATION, StackView};
+use super::profile::{DEFAULT_DURATION, StackArgs, StackView};
 use crate::cli::{OutputArgs, TargetArgs};
 use crate::cost::Policy;
 use crate::error::ExpectedError;
-use crate::render::OffCpuSink;
+use crate::render::{StackBy, StackSink};
 use crate::session::Capture;
 use crate::sink::Sink;
 use crate::term::parse_duration;
@@ -56,7 +56,7 @@ pub struct OffCpuArgs {
     #[arg(long, conflicts_with = "no_kernel")]
     pub wakers: bool,
     /// Goroutines of a Go program, by wait reason and stack, in place of threads
-    #[arg(long, conflicts_with_all = ["wakers", "min_block", "max_block", "no_kernel", "states", "threads"])]
+    #[arg(long, conflicts_with_all = ["wakers", "min_block", "max_block", "no_kernel", "states", "threads", "by", "how"])]
     pub goroutines: bool,
     /// Time between two looks at all goroutines; 10ms unless given
     #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "goroutines")]
@@ -64,6 +64,8 @@ pub struct OffCpuArgs {
     /// No kernel frames
     #[arg(long)]
     pub no_kernel: bool,
+    #[command(flatten)]
+    pub stacks: StackArgs,
     #[command(flatten)]
     pub view: OffCpuView,
     #[command(flatten)]
@@ -84,11 +86,13 @@ pub struct OffCpuView {
 
 /// The sink of an off-CPU profile.
 pub(super) fn sink(view: &OffCpuView, output: &OutputArgs) -> Result<Box<dyn Sink>, ExpectedError> {
-    view.stacks.resolve("offcpu", output, 0)?;
-    let opened = output.open(false)?;
-    let shown = view.stacks.resolve("offcpu", output, opened.width)?;
-    let sink = OffCpuSink::new(shown, opened.out, &opened.name);
-    Ok(Box::new(sink.by_state(view.states)))
+    if view.stacks.by == Some(StackBy::Cpu) {
+        let why = "a wait is on no CPU: offcpu has tables --by thread and function";
+        return Err(ExpectedError::Usage(why.to_owned()));
+    }
+    view.stacks.sink("offcpu", output, |shown, out, name| {
+        StackSink::off_cpu(shown, out, name).by_state(view.states)
+    })
 }
 
 impl OffCpuArgs {
@@ -103,6 +107,7 @@ impl OffCpuArgs {
         }];
         captures.extend(self.wakers.then_some(Capture::Wakers));
         let mut plan = self.target.plan(captures, &["offcpu"], Policy::Enforce)?;
+        plan.stack_walk = self.stacks.walk();
         if self.target.command.is_empty() {
             plan.duration = plan.duration.or(Some(DEFAULT_DURATION));
         }

@@ -1,19 +1,26 @@
 //! `tracer profile`: where CPU time goes.
 
-use clap::Args;
+use std::io::Write;
+
+use clap::{Args, ValueEnum};
+use regex_lite::Regex;
 
 use super::execute::{Exit, capture};
 use crate::cli::{OutputArgs, TargetArgs};
 use crate::cost::Policy;
 use crate::error::ExpectedError;
-use crate::render::{OnCpuSink, StackFormat, StackOutput, StackText};
-use crate::session::Capture;
+use crate::render::{STACK_FORMATS, StackBy, StackOutput, StackSink, StackText};
+use crate::report::HotClass;
+use crate::session::{Capture, StackWalk};
 use crate::sink::Sink;
 
 const EXAMPLES: &str = "\
 Examples:
   tracer profile -p 812                    10 s of samples as a table of functions
   tracer profile -p 812 -d 30s -o cpu.svg  a flame graph to open in a browser
+  tracer profile -p 812 -o cpu.html        the same with tables and hot regions, one page
+  tracer profile -p 812 -o cpu.pb.gz       for go tool pprof
+  tracer profile -p 812 --peek json        callers and callees of functions with json in their names
   tracer profile -F 999 -- ./bench         a command, from its first instruction
   tracer profile -p 812 --format folded    one line a stack, for other tools
 ";
@@ -23,7 +30,11 @@ Overhead: at 99 Hz not measurable; at 999 Hz 3 to 5 % of the sampled CPUs. Beyon
 the run ends with what it has.
 
 A sample is taken on every CPU -F times a second; those in which the target runs count. User
-stacks follow frame pointers (Go keeps them; C and C++ need -fno-omit-frame-pointer).";
+stacks follow frame pointers in Go code and unwind tables (.eh_frame) in all other, which needs no
+frame pointers, on x86-64. The footer tells what share of stacks reach their root.
+
+Regions are told from the functions in stacks; those that take more than their share are listed as
+hot, with the functions of the program that lead there, and marked in svg and html.";
 
 /// Samples a second and CPU where none are given: not in step with timers of 100 Hz.
 pub(super) const DEFAULT_HZ: u32 = 99;
@@ -39,11 +50,54 @@ pub struct ProfileArgs {
     #[arg(long)]
     pub no_kernel: bool,
     #[command(flatten)]
-    pub view: StackView,
+    pub stacks: StackArgs,
+    #[command(flatten)]
+    pub view: ProfileView,
     #[command(flatten)]
     pub output: OutputArgs,
     #[command(flatten)]
     pub target: TargetArgs,
+}
+
+/// How user stacks are walked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Stacks {
+    /// Frame pointers in Go code, unwind tables elsewhere
+    #[default]
+    Auto,
+    /// Frame pointers
+    Fp,
+    /// As auto, or not at all
+    Dwarf,
+}
+
+/// Options of commands that walk user stacks.
+#[derive(Clone, Debug, Args)]
+pub struct StackArgs {
+    /// How user stacks are walked
+    #[arg(long = "stacks", value_name = "HOW", value_enum, default_value_t = Stacks::Auto)]
+    pub how: Stacks,
+}
+
+impl StackArgs {
+    pub(super) const fn walk(&self) -> StackWalk {
+        match self.how {
+            Stacks::Auto => StackWalk::Auto,
+            Stacks::Fp => StackWalk::Pointers,
+            Stacks::Dwarf => StackWalk::Tables,
+        }
+    }
+}
+
+/// How samples are shown.
+#[derive(Clone, Debug, Args)]
+pub struct ProfileView {
+    #[command(flatten)]
+    pub stacks: StackView,
+    /// From which share on a region is hot: blocking=15, syscalls=12, gc=8, allocation, scheduler
+    /// and locks=10 unless given
+    #[arg(long, value_name = "REGION=PERCENT", value_delimiter = ',', value_parser = parse_hot)]
+    pub hot: Vec<(HotClass, f64)>,
 }
 
 /// How stacks are shown.
@@ -55,10 +109,24 @@ pub struct StackView {
     /// Rows of the table
     #[arg(long, value_name = "N", default_value_t = 30)]
     pub top: usize,
+    /// What the table is of
+    #[arg(long, value_name = "WHAT")]
+    pub by: Option<StackBy>,
+    /// Callers and callees of the functions that match, instead of the table
+    #[arg(long, value_name = "REGEX", value_parser = Regex::new, conflicts_with = "by")]
+    pub peek: Option<Regex>,
 }
 
-/// Formats of stacks.
-pub(super) const FORMATS: &[&str] = &["text", "folded", "svg", "json"];
+fn parse_hot(text: &str) -> Result<(HotClass, f64), String> {
+    let parts = text.split_once('=').map(|(class, share)| {
+        let share = share.trim_end_matches('%');
+        (class, share.parse::<f64>())
+    });
+    match parts {
+        Some((class, Ok(share))) if (0.0..=100.0).contains(&share) => Ok((class.parse()?, share)),
+        _ => Err(format!("{text:?} is no threshold: give it as gc=8")),
+    }
+}
 
 impl StackView {
     /// Resolves format and width for an output.
@@ -68,12 +136,18 @@ impl StackView {
         output: &OutputArgs,
         width: usize,
     ) -> Result<StackOutput, ExpectedError> {
-        let format = match output.format(command, FORMATS)? {
-            "folded" => StackFormat::Folded,
-            "svg" => StackFormat::Svg,
-            "json" => StackFormat::Json,
-            _ => StackFormat::Text,
-        };
+        let formats: Vec<_> = STACK_FORMATS
+            .iter()
+            .map(|f| (f.name, f.extensions))
+            .collect();
+        let format = &STACK_FORMATS[output.format_at(command, &formats)?];
+        if format.name != "text" && (self.by.is_some() || self.peek.is_some()) {
+            let why = format!(
+                "--by and --peek are about text, and not about {}",
+                format.name
+            );
+            return Err(ExpectedError::Usage(why));
+        }
         Ok(StackOutput {
             format,
             text: StackText {
@@ -81,16 +155,38 @@ impl StackView {
                 width,
             },
             threads: self.threads,
+            by: self.by,
+            peek: self.peek.clone(),
+            ..StackOutput::default()
         })
+    }
+
+    /// The sink of a command: what is asked for is checked before the output is opened.
+    pub(super) fn sink(
+        &self,
+        command: &str,
+        output: &OutputArgs,
+        make: impl FnOnce(StackOutput, Box<dyn Write>, &str) -> StackSink<Box<dyn Write>>,
+    ) -> Result<Box<dyn Sink>, ExpectedError> {
+        self.resolve(command, output, 0)?;
+        let opened = output.open(false)?;
+        let shown = self.resolve(command, output, opened.width)?;
+        let sink = make(shown, opened.out, &opened.name);
+        Ok(output.redacted(Box::new(sink)))
     }
 }
 
 /// The sink of a profile.
-pub(super) fn sink(view: &StackView, output: &OutputArgs) -> Result<Box<dyn Sink>, ExpectedError> {
-    view.resolve("profile", output, 0)?;
-    let opened = output.open(false)?;
-    let shown = view.resolve("profile", output, opened.width)?;
-    Ok(Box::new(OnCpuSink::new(shown, opened.out, &opened.name)))
+pub(super) fn sink(
+    view: &ProfileView,
+    output: &OutputArgs,
+) -> Result<Box<dyn Sink>, ExpectedError> {
+    view.stacks.sink("profile", output, |mut shown, out, name| {
+        for &(class, percent) in &view.hot {
+            shown.hot.set(class, percent);
+        }
+        StackSink::on_cpu(shown, out, name)
+    })
 }
 
 /// How long profiles take when nothing says so and the target goes on.
@@ -104,6 +200,7 @@ impl ProfileArgs {
             user: true,
         }];
         let mut plan = self.target.plan(captures, &["profile"], Policy::Enforce)?;
+        plan.stack_walk = self.stacks.walk();
         if self.target.command.is_empty() {
             plan.duration = plan.duration.or(Some(DEFAULT_DURATION));
         }

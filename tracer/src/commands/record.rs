@@ -7,8 +7,9 @@ use clap::{Args, ValueEnum};
 
 use super::execute::{Exit, capture};
 use super::profile::DEFAULT_HZ;
+use super::strace::MAX_STRING_LIMIT;
 use super::wall;
-use crate::cli::TargetArgs;
+use crate::cli::{RedactionArgs, TargetArgs};
 use crate::cost::Policy;
 use crate::recording::Writer;
 use crate::session::{ANY_WAIT, CallStacks, Capture};
@@ -47,11 +48,13 @@ pub struct RecordArgs {
     #[arg(short = 'F', long = "frequency", value_name = "HZ", default_value_t = DEFAULT_HZ, value_parser = clap::value_parser!(u32).range(1..=9999))]
     pub hz: u32,
     /// Bytes of strings to record, for strace
-    #[arg(short = 's', long, value_name = "BYTES", default_value_t = 32, value_parser = clap::value_parser!(u32).range(0..=4096))]
+    #[arg(short = 's', long, value_name = "BYTES", default_value_t = 32)]
     pub string_limit: u32,
     /// Replace the file if it exists
     #[arg(long)]
     pub force: bool,
+    #[command(flatten)]
+    pub redaction: RedactionArgs,
     #[command(flatten)]
     pub target: TargetArgs,
 }
@@ -106,7 +109,7 @@ impl Kind {
         vec![match self {
             Self::Strace => Capture::SyscallStream {
                 syscalls: SyscallSet::ALL,
-                string_limit: args.string_limit,
+                string_limit: args.string_limit.min(MAX_STRING_LIMIT),
                 copied: SyscallSet::ALL,
                 goroutines: true,
                 stacks: CallStacks::None,
@@ -148,6 +151,6 @@ impl RecordArgs {
         plan.interval = self.interval;
         plan.go_optional = self.kind == DEFAULT_KINDS || kinds.len() > 1;
         let writer = Writer::create(&self.output, self.force)?;
-        capture(&plan, vec![Box::new(writer)])
+        capture(&plan, vec![self.redaction.before(Box::new(writer))])
     }
 }

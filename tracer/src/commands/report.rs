@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use super::diff::DiffArgs;
 use super::execute::Exit;
 use super::gc::GcView;
 use super::offcpu::OffCpuView;
-use super::profile::StackView;
+use super::profile::ProfileView;
 use super::record::Kind;
 use super::sched::SchedView;
 use super::strace::{CountView, LineStyle, LineView};
@@ -28,6 +29,8 @@ Examples:
   tracer report a.trc                     everything that was recorded, as text
   tracer report profile a.trc -o cpu.svg  one part, in any format of that command
   tracer report strace -T -tt a.trc       with the options of that command
+  tracer report diff a.trc b.trc          functions that use more CPU time in b.trc than in a.trc
+  tracer report diff a.trc b.trc -o d.svg as a flame graph, red where it grew
   tracer report strace -c --by path a.trc
                                           the table of recorded calls, by file
 ";
@@ -42,10 +45,19 @@ A damaged recording is shown as far as it can be read, and the exit code is 6.";
 #[command(before_help = EXAMPLES, after_help = OVERHEAD, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct ReportArgs {
     #[command(subcommand)]
-    pub kind: Option<KindArgs>,
+    pub kind: Option<ReportKind>,
     /// Recording to show
     #[arg(required = true, value_name = "FILE")]
     pub file: Option<PathBuf>,
+}
+
+/// What to show.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ReportKind {
+    #[command(flatten)]
+    Part(KindArgs),
+    /// What grew from one recording to another
+    Diff(DiffArgs),
 }
 
 /// One part of a recording, with the options of the command that shows it.
@@ -56,7 +68,7 @@ pub enum KindArgs {
     /// The table of strace -c
     Count(PartArgs<CountView>),
     /// Where CPU time went
-    Profile(PartArgs<StackView>),
+    Profile(PartArgs<ProfileView>),
     /// Where threads waited
     #[command(name = "offcpu")]
     OffCpu(PartArgs<OffCpuView>),
@@ -92,39 +104,22 @@ pub struct CallView {
     pub counts: CountView,
 }
 
-/// Views with no options given.
+/// A view with no options given.
 #[derive(clap::Parser)]
-struct Defaults {
+struct Plain<V: Args> {
     #[command(flatten)]
-    lines: LineView,
-    #[command(flatten)]
-    counts: CountView,
-    #[command(flatten)]
-    stacks: StackView,
-    #[command(flatten)]
-    gc: GcView,
+    view: V,
 }
 
-impl Defaults {
-    fn off_cpu(&self) -> OffCpuView {
-        OffCpuView {
-            states: false,
-            stacks: self.stacks.clone(),
-        }
-    }
-
-    fn wall(&self) -> WallView {
-        WallView {
-            states: false,
-            stacks: self.stacks.clone(),
-        }
-    }
+fn plain<V: Args>() -> V {
+    <Plain<V> as clap::Parser>::parse_from(["report"]).view
 }
 
 impl ReportArgs {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
         match (self.kind, self.file) {
-            (Some(kind), _) => kind.execute(),
+            (Some(ReportKind::Part(kind)), _) => kind.execute(),
+            (Some(ReportKind::Diff(diff)), _) => diff.execute(),
             (None, Some(file)) => everything(&file),
             (None, None) => Err(ExpectedError::Usage("no recording: give its FILE".into()).into()),
         }
@@ -144,13 +139,7 @@ impl KindArgs {
         };
         let recording = open(file)?;
         let kind = self.kind_in(&recording.start).unwrap_or(kind);
-        if !recording.start.kinds.iter().any(|k| k == kind.recorded()) {
-            return Err(ExpectedError::NoResult {
-                result: format!("{} in {}", kind.recorded(), file.display()),
-                why: format!("it was recorded with {}", recording.start.kinds.join(", ")),
-            }
-            .into());
-        }
+        recording.demand(kind, file)?;
         let sink = match &self {
             Self::Strace(part) if part.view.summary_only => {
                 strace::call_count_sink(&part.view.counts, &part.output)?
@@ -211,23 +200,17 @@ fn lines(view: &LineView, output: &OutputArgs) -> Result<Box<dyn Sink>, Expected
 /// Shows all parts, one after the other.
 fn everything(file: &Path) -> anyhow::Result<Exit> {
     let start = open(file)?.start;
-    let defaults = <Defaults as clap::Parser>::parse_from(["report"]);
     let output = OutputArgs::default();
     let mut exit = Exit::DONE;
     for kind in &start.kinds {
         let mut sinks = match kind.as_str() {
-            "strace" => [lines(&defaults.lines, &output)?],
-            "strace -c" => [strace::count_sink(&defaults.counts, &output)?],
-            "profile" => [profile::sink(&defaults.stacks, &output)?],
-            "offcpu" => [offcpu::sink(&defaults.off_cpu(), &output)?],
-            "wall" => [wall::sink(&defaults.wall(), &output)?],
-            "sched" => [sched::sink(
-                &SchedView {
-                    top: defaults.stacks.top,
-                },
-                &output,
-            )?],
-            "gc" => [gc::sink(&defaults.gc, &output)?],
+            "strace" => [lines(&plain(), &output)?],
+            "strace -c" => [strace::count_sink(&plain(), &output)?],
+            "profile" => [profile::sink(&plain(), &output)?],
+            "offcpu" => [offcpu::sink(&plain(), &output)?],
+            "wall" => [wall::sink(&plain(), &output)?],
+            "sched" => [sched::sink(&plain(), &output)?],
+            "gc" => [gc::sink(&plain(), &output)?],
             other => {
                 notice(&format!("{}: unknown part {other}", file.display()));
                 continue;
@@ -240,13 +223,29 @@ fn everything(file: &Path) -> anyhow::Result<Exit> {
 }
 
 /// An opened recording and its first event.
-struct Recording {
+pub(super) struct Recording {
     first: Event,
     start: RunStart,
     rest: Reader<BufReader<File>>,
 }
 
-fn open(file: &Path) -> anyhow::Result<Recording> {
+impl Recording {
+    /// That it has a part.
+    ///
+    /// # Errors
+    /// When it has not.
+    pub(super) fn demand(&self, kind: Kind, file: &Path) -> Result<(), ExpectedError> {
+        if self.start.kinds.iter().any(|k| k == kind.recorded()) {
+            return Ok(());
+        }
+        Err(ExpectedError::NoResult {
+            result: format!("{} in {}", kind.recorded(), file.display()),
+            why: format!("it was recorded with {}", self.start.kinds.join(", ")),
+        })
+    }
+}
+
+pub(super) fn open(file: &Path) -> anyhow::Result<Recording> {
     let mut rest = Reader::open(file).map_err(ExpectedError::from)?;
     let first = match rest.next() {
         Some(Ok(event)) => event,
@@ -270,7 +269,7 @@ fn empty(file: &Path) -> ExpectedError {
     }
 }
 
-fn replay(recording: Recording, sinks: &mut [Box<dyn Sink>]) -> anyhow::Result<Exit> {
+pub(super) fn replay(recording: Recording, sinks: &mut [Box<dyn Sink>]) -> anyhow::Result<Exit> {
     let mut damage: Option<ReadError> = None;
     let first_ns = recording.first.time_ns;
     let mut last_ns = first_ns;

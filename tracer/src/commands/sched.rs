@@ -64,11 +64,8 @@ pub(super) fn sink(view: &SchedView, output: &OutputArgs) -> Result<Box<dyn Sink
         _ => RunQueueFormat::Text { threads: view.top },
     };
     let opened = output.open(false)?;
-    Ok(Box::new(RunQueueSink::new(
-        opened.out,
-        &opened.name,
-        format,
-    )))
+    let sink = RunQueueSink::new(opened.out, &opened.name, format);
+    Ok(output.redacted(Box::new(sink)))
 }
 
 impl SchedArgs {

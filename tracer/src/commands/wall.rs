@@ -3,12 +3,11 @@
 use clap::Args;
 
 use super::execute::{Exit, capture};
-use super::profile::{DEFAULT_DURATION, DEFAULT_HZ, StackView};
-use crate::analysis::WallDetail;
+use super::profile::{DEFAULT_DURATION, DEFAULT_HZ, StackArgs, StackView};
 use crate::cli::{OutputArgs, TargetArgs};
 use crate::cost::Policy;
 use crate::error::ExpectedError;
-use crate::render::{WallOutput, WallSink};
+use crate::render::{StackBy, StackSink};
 use crate::session::{ANY_WAIT, Capture};
 use crate::sink::Sink;
 
@@ -41,6 +40,8 @@ pub struct WallArgs {
     /// No kernel frames
     #[arg(long)]
     pub no_kernel: bool,
+    #[command(flatten)]
+    pub stacks: StackArgs,
     #[command(flatten)]
     pub view: WallView,
     #[command(flatten)]
@@ -78,18 +79,13 @@ pub(super) fn captures(hz: u32, kernel: bool) -> Vec<Capture> {
 
 /// The sink of all time.
 pub(super) fn sink(view: &WallView, output: &OutputArgs) -> Result<Box<dyn Sink>, ExpectedError> {
-    view.stacks.resolve("wall", output, 0)?;
-    let opened = output.open(false)?;
-    let shown = view.stacks.resolve("wall", output, opened.width)?;
-    let shown = WallOutput {
-        format: shown.format,
-        text: shown.text,
-        detail: WallDetail {
-            threads: shown.threads,
-            states: view.states,
-        },
-    };
-    Ok(Box::new(WallSink::new(shown, opened.out, &opened.name)))
+    if view.stacks.by == Some(StackBy::Cpu) {
+        let why = "waits are on no CPU: wall has tables --by thread and function";
+        return Err(ExpectedError::Usage(why.to_owned()));
+    }
+    view.stacks.sink("wall", output, |shown, out, name| {
+        StackSink::wall(shown, out, name).by_state(view.states)
+    })
 }
 
 impl WallArgs {
@@ -102,6 +98,7 @@ impl WallArgs {
         }
         let captures = captures(self.hz, !self.no_kernel);
         let mut plan = self.target.plan(captures, &["wall"], Policy::Warn)?;
+        plan.stack_walk = self.stacks.walk();
         if self.target.command.is_empty() {
             plan.duration = plan.duration.or(Some(DEFAULT_DURATION));
         }

@@ -104,6 +104,7 @@ impl Bench {
             syscall_stats: has(Group::SyscallStats),
             run_queue: has(Group::RunQueue),
             slow_calls: false,
+            unwinding: false,
         };
         let constants = Constants {
             syscalls: [u64::MAX; 9],

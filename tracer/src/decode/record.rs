@@ -7,10 +7,12 @@ use tracer_common::event::{
     sample_flag, signal_flag, syscall_flag,
 };
 use tracer_common::probe::ProbeId;
+use tracer_common::unwind::MAX_FRAMES;
 
 use super::captures::captures;
 use crate::event::{
-    Body, Capture, Event, Exec, Exit, Fork, GcTrigger, Sample, Signal, SyscallEnter, SyscallExit,
+    Body, Capture, Event, Exec, Exit, Fork, GcTrigger, Sample, Signal, StackEnd, SyscallEnter,
+    SyscallExit,
 };
 
 /// Why a record is no event.
@@ -187,8 +189,8 @@ impl<'a> Reader<'a> {
         Ok(comm(self.bytes(16)?))
     }
 
-    fn addresses(&mut self, n: u16) -> Result<Vec<u64>, DecodeError> {
-        if usize::from(n) > MAX_STACK {
+    fn addresses(&mut self, n: u16, most: usize) -> Result<Vec<u64>, DecodeError> {
+        if usize::from(n) > most {
             return Err(DecodeError::Invalid {
                 field: "stack length",
             });
@@ -333,11 +335,24 @@ fn sample(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
     let flags = reader.u32()?;
     Ok(Body::Sample(Sample {
         comm: reader.comm()?,
-        kernel: reader.addresses(kernel_len)?,
-        user: reader.addresses(user_len)?,
-        user_missing: flags & sample_flag::NO_USER_STACK != 0,
+        kernel: reader.addresses(kernel_len, MAX_STACK)?,
+        user: reader.addresses(user_len, MAX_FRAMES)?,
+        user_end: user_end(flags),
         truncated: flags & sample_flag::TRUNCATED != 0,
     }))
+}
+
+fn user_end(flags: u32) -> StackEnd {
+    for (flag, end) in [
+        (sample_flag::NO_USER_STACK, StackEnd::Missing),
+        (sample_flag::ROOT, StackEnd::Root),
+        (sample_flag::LOST, StackEnd::Lost),
+    ] {
+        if flags & flag != 0 {
+            return end;
+        }
+    }
+    StackEnd::Unknown
 }
 
 fn gc_trigger(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tracer_common::histogram;
 
+use super::StackEnd;
+
 /// Counts and durations of one kind of thing. Times in ns.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Latency {
@@ -86,8 +88,7 @@ pub struct OffCpuStack {
     pub state: u32,
     pub kernel: Vec<u64>,
     pub user: Vec<u64>,
-    /// The user stack could not be stored or read.
-    pub user_missing: bool,
+    pub user_end: StackEnd,
     pub count: u64,
     /// From leaving the CPU to being woken.
     pub blocked_ns: u64,

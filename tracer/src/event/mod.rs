@@ -17,5 +17,5 @@ pub use fact::{
     FrameSymbol, Losses, ProbeLoss, ProcessInfo, RunEnd, RunStart, StopReason, SymbolOrigin,
     SymbolizedAddress, Symbols,
 };
-pub use model::{Body, Event, Exec, Exit, Fork, GcTrigger, Sample, Signal, Space};
+pub use model::{Body, Event, Exec, Exit, Fork, GcTrigger, Sample, Signal, Space, StackEnd};
 pub use syscall::{CallerStack, Capture, CaptureStatus, SyscallEnter, SyscallExit, unread};

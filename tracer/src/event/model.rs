@@ -106,10 +106,25 @@ pub struct Sample {
     pub comm: String,
     pub kernel: Vec<u64>,
     pub user: Vec<u64>,
-    /// The user stack could not be read.
-    pub user_missing: bool,
+    pub user_end: StackEnd,
     /// A stack was as long as the kernel's limit.
     pub truncated: bool,
+}
+
+/// How a user stack ends at its outermost frame. A recording knows these by their number.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+pub enum StackEnd {
+    /// Frame pointers were followed: the names tell whether it is whole.
+    #[default]
+    Unknown,
+    /// It could not be read or stored.
+    Missing,
+    /// At the function with which the thread began.
+    Root,
+    /// Early, at something that is no frame, or at the limit.
+    Lost,
 }
 
 /// Why a Go garbage collection cycle began (`gcTriggerKind`, runtime/mgc.go).

@@ -19,6 +19,7 @@ mod tls;
 mod version;
 
 pub use binary::{Arch, Binary, BinaryError, BuildInfo, ModuleData, Symbol};
+pub(crate) use binary::{Elf, Segment, Source};
 pub use globals::{Globals, GlobalsError};
 pub use memory::{Memory, MemoryError, ProcessMemory, RangeMemory};
 pub use origin::{Origin, origin};

@@ -45,6 +45,31 @@ impl AddressSpace {
         Ok(space)
     }
 
+    /// That of a process of which nothing is known.
+    #[must_use]
+    pub fn empty(pid: u32) -> Self {
+        Self {
+            pid,
+            code: Vec::new(),
+        }
+    }
+
+    /// Adds a mapping that is known from elsewhere, unless another has its place.
+    pub fn add(&mut self, mapping: &Mapping, files: &mut MappedFiles) {
+        let code = Code {
+            mapping: mapping.clone(),
+            file: None,
+        };
+        if self.overlaps(&code) {
+            return;
+        }
+        let file = files.open(self.pid, mapping);
+        let at = self
+            .code
+            .partition_point(|c| c.mapping.start < mapping.start);
+        self.code.insert(at, Code { file, ..code });
+    }
+
     /// Reads the mappings again. What is mapped now wins; mappings that vanished are kept where
     /// nothing else took their place, since addresses seen earlier may lie in them.
     ///
@@ -94,6 +119,11 @@ impl AddressSpace {
         code.mapping
             .contains(address)
             .then_some((&code.mapping, code.file.as_ref()))
+    }
+
+    /// The executable mappings by address, with their files if they could be opened.
+    pub fn code(&self) -> impl Iterator<Item = (&Mapping, Option<&Arc<MappedFile>>)> {
+        self.code.iter().map(|c| (&c.mapping, c.file.as_ref()))
     }
 
     /// The same mappings for a forked child.

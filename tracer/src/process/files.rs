@@ -131,7 +131,8 @@ impl MappedFiles {
 
 /// Opens the very file that is mapped: by its mapping (works for deleted files and in containers,
 /// needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE), else by its path in the target's root, else as
-/// the target's executable. The last two must have the mapping's inode number.
+/// the target's executable, else, if the target is gone, by its path here. All but the first must
+/// have the mapping's inode number.
 fn open_mapped(pid: u32, mapping: &Mapping) -> Option<MappedFile> {
     let by_mapping = format!(
         "/proc/{pid}/map_files/{:x}-{:x}",
@@ -142,7 +143,8 @@ fn open_mapped(pid: u32, mapping: &Mapping) -> Option<MappedFile> {
     let file = open_regular(Path::new(&by_mapping))
         .ok()
         .or_else(|| open_same(&by_path, mapping.inode))
-        .or_else(|| open_same(&by_exe, mapping.inode))?;
+        .or_else(|| open_same(&by_exe, mapping.inode))
+        .or_else(|| open_same(mapping.name(), mapping.inode))?;
     let metadata = file.metadata().ok()?;
     Some(MappedFile {
         path: mapping.name().to_owned(),

@@ -5,27 +5,22 @@ mod gc_line;
 pub mod goroutine_dump;
 pub mod goroutine_json;
 pub mod goroutine_summary;
-mod goroutine_waits;
 mod histogram;
 mod run_queue;
 
 pub use gc_line::{GcFormat, GcSink, GcSummarySink, gc_summary};
-pub use goroutine_waits::write_goroutine_waits;
 pub use histogram::log2_histogram;
 pub use run_queue::{RunQueueFormat, RunQueueSink, run_queue_text};
-mod flame_graph;
-mod folded;
+mod caption;
+mod stack_diff;
+mod stack_format;
 mod stack_sink;
 #[cfg(test)]
 mod stack_tests;
-mod stack_text;
-mod wall;
 
-pub use flame_graph::{FlameGraph, write_flame_graph};
-pub use folded::write_folded;
-pub use stack_sink::{OffCpuSink, OnCpuSink, StackFormat, StackOutput};
-pub use stack_text::{StackText, write_off_cpu, write_on_cpu};
-pub use wall::{WallOutput, WallSink, write_wall};
+pub use stack_diff::{DIFF_FORMATS, DiffOutput, WriteDiff};
+pub use stack_format::{STACK_FORMATS, StackFormat, StackText};
+pub use stack_sink::{StackBy, StackOutput, StackSink, write_goroutine_waits};
 pub mod call_group;
 pub mod call_times;
 pub mod flight;

@@ -1,82 +1,94 @@
-//! Profiles as sinks: gather, and print at each `Tick` (pictures excepted) and at the end.
+//! Profiles as sinks: gather, and print at each `Tick` (documents of a whole run excepted) and at
+//! the end.
 
 use std::fmt;
 use std::io::{self, Write};
 
-use super::costed::{Costed, cost_of};
-use super::{FlameGraph, StackText, write_flame_graph, write_folded, write_off_cpu, write_on_cpu};
-use crate::analysis::{OffCpu, OnCpu};
-use crate::event::{Body, Event};
-use crate::report::{OffCpuProfile, OnCpuProfile, ProfileRun, StackTree};
-use crate::sink::{Sink, SinkError};
-use crate::term::printable;
+use clap::ValueEnum;
+use regex_lite::Regex;
 
-/// How a profile is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum StackFormat {
-    #[default]
-    Text,
-    Folded,
-    Svg,
-    /// One line of JSON per profile.
-    Json,
-}
+use super::costed::cost_of;
+use super::stack_format::{STACK_FORMATS, Shown, StackFormat, StackText};
+use crate::analysis::{OffCpu, OnCpu, StackAnalysis, StackDetail, Wall};
+use crate::event::{Body, Event};
+use crate::report::{GoroutineWaitProfile, HotThresholds, StackProfile};
+use crate::sink::{Sink, SinkError};
 
 /// What to write of a profile.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct StackOutput {
-    pub format: StackFormat,
-    /// Rows and columns of the text format.
+    pub format: &'static StackFormat,
+    /// Layout of the text format.
     pub text: StackText,
     /// Each thread has its own root in stacks.
     pub threads: bool,
+    /// What the table of the text format is of; by default functions on the CPU, stacks off it.
+    pub by: Option<StackBy>,
+    /// In the text format, callers and callees of the functions that match, and no table.
+    pub peek: Option<Regex>,
+    /// From where on regions are marked as hot.
+    pub hot: HotThresholds,
 }
 
-/// Prints where CPU time goes.
-pub struct OnCpuSink<W> {
-    analysis: OnCpu,
-    output: StackOutput,
-    cost: Option<serde_json::Value>,
-    out: W,
-    name: String,
+/// What a table of a profile is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StackBy {
+    Function,
+    Thread,
+    Cpu,
 }
 
-/// Prints where threads wait.
-pub struct OffCpuSink<W> {
-    analysis: OffCpu,
-    output: StackOutput,
-    cost: Option<serde_json::Value>,
-    out: W,
-    name: String,
-}
-
-impl<W: Write> OnCpuSink<W> {
-    /// Writes to `out`; errors call it `name`.
-    pub fn new(output: StackOutput, out: W, name: &str) -> Self {
+impl Default for StackOutput {
+    fn default() -> Self {
         Self {
-            analysis: OnCpu::new(output.threads),
-            output,
-            cost: None,
-            out,
-            name: name.to_owned(),
+            format: &STACK_FORMATS[0],
+            text: StackText::default(),
+            threads: false,
+            by: None,
+            peek: None,
+            hot: HotThresholds::default(),
         }
-    }
-
-    fn print(&mut self, end: &Event) -> io::Result<()> {
-        let profile = self.analysis.finish(end);
-        let out = &mut self.out;
-        match self.output.format {
-            StackFormat::Text => write_on_cpu(&profile, self.output.text, out)?,
-            StackFormat::Folded => write_folded(&profile.tree, out)?,
-            StackFormat::Svg => write_flame_graph(&profile.tree, &on_cpu_texts(&profile), out)?,
-            StackFormat::Json => write_json(&profile, self.cost.as_ref(), out)?,
-        }
-        separate(self.output.format, end, out)?;
-        out.flush()
     }
 }
 
-impl<W: Write> OffCpuSink<W> {
+impl StackOutput {
+    fn detail(&self) -> StackDetail {
+        StackDetail {
+            threads: self.threads,
+            lines: self.format.lines,
+        }
+    }
+}
+
+/// Prints where CPU time goes, where threads wait, or both.
+pub struct StackSink<W> {
+    analysis: StackAnalysis,
+    output: StackOutput,
+    cost: Option<serde_json::Value>,
+    out: W,
+    name: String,
+}
+
+impl<W: Write> StackSink<W> {
+    /// Writes where CPU time goes to `out`; errors call it `name`.
+    pub fn on_cpu(output: StackOutput, out: W, name: &str) -> Self {
+        let analysis = StackAnalysis::OnCpu(OnCpu::new(output.detail()));
+        Self::new(analysis, output, out, name)
+    }
+
+    /// Writes where threads wait to `out`; errors call it `name`.
+    pub fn off_cpu(output: StackOutput, out: W, name: &str) -> Self {
+        let analysis = StackAnalysis::OffCpu(OffCpu::new(output.detail()));
+        Self::new(analysis, output, out, name)
+    }
+
+    /// Writes where all time of threads goes to `out`, at the end of the run; errors call it
+    /// `name`.
+    pub fn wall(output: StackOutput, out: W, name: &str) -> Self {
+        let analysis = StackAnalysis::Wall(Wall::new(output.detail()));
+        Self::new(analysis, output, out, name)
+    }
+
     /// Each state has its own root in stacks, too.
     #[must_use]
     pub fn by_state(self, by_state: bool) -> Self {
@@ -86,10 +98,9 @@ impl<W: Write> OffCpuSink<W> {
         }
     }
 
-    /// Writes to `out`; errors call it `name`.
-    pub fn new(output: StackOutput, out: W, name: &str) -> Self {
+    fn new(analysis: StackAnalysis, output: StackOutput, out: W, name: &str) -> Self {
         Self {
-            analysis: OffCpu::new(output.threads),
+            analysis,
             output,
             cost: None,
             out,
@@ -98,26 +109,32 @@ impl<W: Write> OffCpuSink<W> {
     }
 
     fn print(&mut self, end: &Event) -> io::Result<()> {
-        let profile = self.analysis.finish(end);
-        let out = &mut self.out;
-        match self.output.format {
-            StackFormat::Text => write_off_cpu(&profile, self.output.text, out)?,
-            StackFormat::Folded => write_folded(&profile.tree, out)?,
-            StackFormat::Svg => write_flame_graph(&profile.tree, &off_cpu_texts(&profile), out)?,
-            StackFormat::Json => write_json(&profile, self.cost.as_ref(), out)?,
+        let shown = Shown {
+            profile: &self.analysis.finish(end),
+            output: &self.output,
+            cost: self.cost.as_ref(),
+        };
+        let format = self.output.format;
+        (format.write)(&shown, &mut self.out)?;
+        if format.separated && matches!(end.body, Body::Tick) {
+            writeln!(self.out)?;
         }
-        separate(self.output.format, end, out)?;
-        out.flush()
+        self.out.flush()
     }
 }
 
-impl<W: Write> Sink for OnCpuSink<W> {
+impl<W: Write> Sink for StackSink<W> {
     fn event(&mut self, event: &Event) -> Result<(), SinkError> {
         self.analysis.observe(event);
         if let Some(cost) = cost_of(event) {
             self.cost = Some(cost);
         }
-        if ends_interval(self.output.format, event) {
+        let ends_interval = match event.body {
+            Body::Tick => !self.output.format.whole_run && !self.analysis.of_whole_run(),
+            Body::RunEnd(_) => true,
+            _ => false,
+        };
+        if ends_interval {
             self.print(event)
                 .map_err(|e| SinkError::from_io(&self.name, e))?;
         }
@@ -125,98 +142,26 @@ impl<W: Write> Sink for OnCpuSink<W> {
     }
 }
 
-impl<W: Write> Sink for OffCpuSink<W> {
-    fn event(&mut self, event: &Event) -> Result<(), SinkError> {
-        self.analysis.observe(event);
-        if let Some(cost) = cost_of(event) {
-            self.cost = Some(cost);
-        }
-        if ends_interval(self.output.format, event) {
-            self.print(event)
-                .map_err(|e| SinkError::from_io(&self.name, e))?;
-        }
-        Ok(())
-    }
-}
-
-impl<W> fmt::Debug for OnCpuSink<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OnCpuSink").finish_non_exhaustive()
-    }
-}
-
-impl<W> fmt::Debug for OffCpuSink<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OffCpuSink").finish_non_exhaustive()
-    }
-}
-
-/// A picture covers the whole run: two in one file could not be shown.
-fn ends_interval(format: StackFormat, event: &Event) -> bool {
-    match event.body {
-        Body::Tick => format != StackFormat::Svg,
-        Body::RunEnd(_) => true,
-        _ => false,
-    }
-}
-
-/// An empty line between the profiles of intervals; other formats tell them apart by themselves.
-fn separate(format: StackFormat, end: &Event, out: &mut impl Write) -> io::Result<()> {
-    match (format, &end.body) {
-        (StackFormat::Text | StackFormat::Folded, Body::Tick) => writeln!(out),
-        _ => Ok(()),
-    }
-}
-
-fn write_json(
-    profile: &impl serde::Serialize,
-    cost: Option<&serde_json::Value>,
-    out: &mut impl Write,
+/// Writes what goroutines wait for.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_goroutine_waits(
+    profile: GoroutineWaitProfile,
+    output: &StackOutput,
+    out: &mut dyn Write,
 ) -> io::Result<()> {
-    let costed = Costed {
-        report: profile,
-        cost,
+    let shown = Shown {
+        profile: &StackProfile::Goroutines(profile),
+        output,
+        cost: None,
     };
-    serde_json::to_writer(&mut *out, &costed)?;
-    writeln!(out)
+    (output.format.write)(&shown, out)?;
+    out.flush()
 }
 
-fn on_cpu_texts(profile: &OnCpuProfile) -> FlameGraph {
-    let rate = match profile.sample_hz {
-        0 => String::new(),
-        hz => format!(" at {hz} Hz"),
-    };
-    texts(
-        "CPU time",
-        &format!("{} samples{rate}", profile.samples),
-        &profile.run,
-        &profile.tree,
-    )
-}
-
-fn off_cpu_texts(profile: &OffCpuProfile) -> FlameGraph {
-    let waits = format!("{} waits", profile.count);
-    texts("Blocked time", &waits, &profile.run, &profile.tree)
-}
-
-fn texts(title: &str, amount: &str, run: &ProfileRun, tree: &StackTree) -> FlameGraph {
-    let target = match &run.pids[..] {
-        [] => printable(&run.command.join(" ")).into_owned(),
-        [pid] => format!("pid {pid}"),
-        pids => format!("{} processes", pids.len()),
-    };
-    let mut subtitle = format!("{amount}, {:.2} s", run.duration_ns as f64 / 1e9);
-    if !target.is_empty() {
-        subtitle = format!("{target}: {subtitle}");
-    }
-    if run.lost > 0 {
-        subtitle.push_str(&format!(", {} lost", run.lost));
-    }
-    if tree.nodes.is_empty() {
-        subtitle.push_str(", no stacks");
-    }
-    FlameGraph {
-        title: title.to_owned(),
-        subtitle,
+impl<W> fmt::Debug for StackSink<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StackSink").finish_non_exhaustive()
     }
 }

@@ -1,10 +1,12 @@
 //! Profiles from events to what is printed.
 
-use super::{OffCpuSink, OnCpuSink, StackFormat, StackOutput, StackText};
+use super::{StackBy, StackFormat, StackOutput, StackSink, StackText};
+use crate::analysis::{OnCpu, StackDetail};
 use crate::event::{
     Body, Event, Exec, FrameSymbol, Losses, OffCpuStack, ProbeLoss, RunEnd, RunStart, Sample,
     Space, SymbolOrigin, SymbolizedAddress, Symbols,
 };
+use crate::report::StackProfile;
 use crate::sink::Sink;
 
 const SECOND: u64 = 1_000_000_000;
@@ -25,7 +27,10 @@ fn sample(tid: u32, comm: &str, kernel: &[u64], user: &[u64]) -> Event {
         comm: comm.to_owned(),
         kernel: kernel.to_vec(),
         user: user.to_vec(),
-        user_missing: user.is_empty(),
+        user_end: match user {
+            [] => crate::event::StackEnd::Missing,
+            _ => crate::event::StackEnd::Unknown,
+        },
         truncated: user.len() > 4,
     };
     event(1, 42, tid, Body::Sample(sample))
@@ -40,7 +45,17 @@ fn frame(function: &str, origin: SymbolOrigin, inlined: bool) -> FrameSymbol {
     }
 }
 
-fn symbol(address: u64, caller: bool, module: &str, frames: Vec<FrameSymbol>) -> SymbolizedAddress {
+/// What has a module has lines: inlined functions 7, the others one that is their address.
+fn symbol(
+    address: u64,
+    caller: bool,
+    module: &str,
+    mut frames: Vec<FrameSymbol>,
+) -> SymbolizedAddress {
+    for frame in frames.iter_mut().filter(|_| !module.is_empty()) {
+        frame.file = Some("/src/work.go".to_owned());
+        frame.line = Some(if frame.inlined { 7 } else { address as u32 });
+    }
     SymbolizedAddress {
         space: if address >= 1 << 63 {
             Space::Kernel
@@ -132,21 +147,34 @@ fn samples() -> Vec<Event> {
     events
 }
 
-fn on_cpu(format: StackFormat, threads: bool, events: &[Event]) -> String {
+pub(super) fn on_cpu_bytes(format: &str, threads: bool, events: &[Event]) -> Vec<u8> {
     let output = StackOutput {
-        format,
+        format: StackFormat::named(format).expect("a format"),
         threads,
-        text: StackText::default(),
+        ..StackOutput::default()
     };
     let mut out = Vec::new();
-    let mut sink = OnCpuSink::new(output, &mut out, "out");
+    feed(StackSink::on_cpu(output, &mut out, "out"), events);
+    out
+}
+
+pub(super) fn on_cpu_profile(events: &[Event]) -> StackProfile {
+    let mut analysis = OnCpu::new(StackDetail::default());
+    events.iter().for_each(|event| analysis.observe(event));
+    StackProfile::OnCpu(analysis.finish(events.last().expect("its end")))
+}
+
+fn on_cpu(format: &str, threads: bool, events: &[Event]) -> String {
+    String::from_utf8(on_cpu_bytes(format, threads, events)).expect("text")
+}
+
+fn feed(mut sink: impl Sink, events: &[Event]) {
     for event in events {
         sink.event(event).expect("memory is writable");
     }
-    String::from_utf8(out).expect("text")
 }
 
-fn whole_run() -> Vec<Event> {
+pub(super) fn whole_run() -> Vec<Event> {
     let mut events = samples();
     events.push(end());
     events
@@ -163,12 +191,12 @@ app;runtime.main;main.main;main.work:_x;do_syscall_64_[k];ksys_read_[k] 1
 app;runtime.main;main.main;main.work:_x;main.inner_[i] 1
 kworker_0;[user_stack_missing];do_syscall_64_[k];ksys_read_[k] 1
 ";
-    assert_eq!(on_cpu(StackFormat::Folded, false, &whole_run()), want);
+    assert_eq!(on_cpu("folded", false, &whole_run()), want);
 }
 
 #[test]
 fn on_cpu_folded_by_thread() {
-    let folded = on_cpu(StackFormat::Folded, true, &whole_run());
+    let folded = on_cpu("folded", true, &whole_run());
     assert!(folded.contains("app/42;runtime.main;main.main;main.work:_x 1\n"));
     assert!(folded.contains("app/43;runtime.main;main.main;main.work:_x 1\n"));
     assert!(folded.contains("kworker_0/44;"));
@@ -190,10 +218,83 @@ fn on_cpu_text() {
    0.0%        0   25.0%        2  do_syscall_64 [k]
 
 3 threads: app/43 62.5%, app/42 25.0%, kworker 0/44 12.5%
+
+  SHARE  LIMIT  HOT REGION          LEADS THERE
+  25.0%    12%  system calls        do_syscall_64 12.5%, main.work; x 12.5%
 3 records lost: buffers were full
+0.0% of user stacks reach their root: 5 do not in app, 1 does not in libz.so.1, 1 does not in [unknown]
 user stack missing in 1 sample (12.5%)
 ";
-    assert_eq!(on_cpu(StackFormat::Text, false, &whole_run()), want);
+    assert_eq!(on_cpu("text", false, &whole_run()), want);
+}
+
+fn on_cpu_text_with(change: impl FnOnce(&mut StackOutput)) -> String {
+    let mut output = StackOutput::default();
+    change(&mut output);
+    let mut out = Vec::new();
+    feed(StackSink::on_cpu(output, &mut out, "out"), &whole_run());
+    String::from_utf8(out).expect("text")
+}
+
+#[test]
+fn on_cpu_by_thread_and_by_cpu() {
+    let by_thread = on_cpu_text_with(|o| o.by = Some(StackBy::Thread));
+    let want = "
+  SHARE  SAMPLES     PID     TID  THREAD
+  62.5%        5      42      43  app
+  25.0%        2      42      42  app
+  12.5%        1      42      44  kworker 0
+
+  SHARE  LIMIT  HOT REGION          LEADS THERE
+";
+    assert!(by_thread.contains(want), "{by_thread}");
+    let by_cpu = on_cpu_text_with(|o| o.by = Some(StackBy::Cpu));
+    let want = "\n  SHARE  SAMPLES  CPU\n 100.0%        8  0\n";
+    assert!(by_cpu.contains(want), "{by_cpu}");
+}
+
+#[test]
+fn callers_and_callees_of_a_function() {
+    let regex = |text| Some(regex_lite::Regex::new(text).expect("valid"));
+    let text = on_cpu_text_with(|o| o.peek = regex(r"main\.work"));
+    let want = "
+  SHARE    VALUE     FUNCTION, after its callers and before its callees
+  75.0%        6     main.main
+  75.0%        6  -> main.work; x, self 37.5%
+  12.5%        1     [libz.so.1+0x10]
+  12.5%        1     do_syscall_64 [k]
+  12.5%        1     main.inner
+
+3 threads";
+    assert!(text.contains(want), "{text}");
+    let none = on_cpu_text_with(|o| o.peek = regex("nosuch"));
+    assert!(none.contains("\nno function matches nosuch\n"), "{none}");
+}
+
+#[test]
+fn what_is_hot_is_for_the_user_to_say() {
+    let text = on_cpu_text_with(|o| o.hot.set(crate::report::HotClass::Syscalls, 25.5));
+    assert!(!text.contains("HOT REGION"), "{text}");
+}
+
+#[test]
+fn waits_by_function_and_by_thread() {
+    let shown = |by| {
+        let output = StackOutput {
+            by: Some(by),
+            ..StackOutput::default()
+        };
+        String::from_utf8(shown_off_cpu(output, &off_cpu_run())).expect("text")
+    };
+    let by_function = shown(StackBy::Function);
+    let row = " 100.0%   1.50 s  100.0%   1.50 s  ksys_read [k]\n";
+    assert!(by_function.contains(row), "{by_function}");
+    let by_thread = shown(StackBy::Thread);
+    let want = "
+  SHARE  BLOCKED     PID     TID  THREAD
+ 100.0%   1.50 s      42      42  app
+";
+    assert!(by_thread.contains(want), "{by_thread}");
 }
 
 #[test]
@@ -202,11 +303,11 @@ fn a_tick_prints_and_starts_over_with_the_names_known() {
     events.push(event(SECOND, 0, 0, Body::Tick));
     events.push(sample(42, "app", &[], &[20, 30, 40]));
     events.push(end());
-    let folded = on_cpu(StackFormat::Folded, false, &events);
+    let folded = on_cpu("folded", false, &events);
     let (first, second) = folded.split_once("\n\n").expect("two intervals");
     assert_eq!(first.lines().count(), 7);
     assert_eq!(second, "app;runtime.main;main.main;main.work:_x 1\n");
-    let text = on_cpu(StackFormat::Text, false, &events);
+    let text = on_cpu("text", false, &events);
     assert!(text.starts_with("8 samples in 1.00 s"), "{text}");
     assert!(text.contains("\n1 sample in 1.00 s"), "{text}");
 }
@@ -221,14 +322,14 @@ fn exec_keeps_the_names_of_the_old_program() {
     events.push(event(3, 42, 42, Body::Exec(exec)));
     events.push(sample(42, "other", &[READ], &[20, 30, 40]));
     events.push(end());
-    let folded = on_cpu(StackFormat::Folded, false, &events);
+    let folded = on_cpu("folded", false, &events);
     assert!(folded.contains("app;runtime.main;main.main;main.work:_x 2\n"));
     assert!(folded.contains("other;[unknown];[unknown];[unknown];ksys_read_[k] 1\n"));
 }
 
 #[test]
 fn on_cpu_json_holds_the_tree() {
-    let json = on_cpu(StackFormat::Json, false, &whole_run());
+    let json = on_cpu("json", false, &whole_run());
     let profile: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(profile["samples"], 8);
     assert_eq!(profile["run"]["lost"], 3);
@@ -275,9 +376,9 @@ fn assert_well_formed(xml: &str) {
 
 #[test]
 fn on_cpu_svg() {
-    let svg = on_cpu(StackFormat::Svg, false, &whole_run());
+    let svg = on_cpu("svg", false, &whole_run());
     assert_well_formed(&svg);
-    assert_eq!(svg, on_cpu(StackFormat::Svg, false, &whole_run()));
+    assert_eq!(svg, on_cpu("svg", false, &whole_run()));
     for text in [
         "<title>main.main (6 samples, 75.00%)</title>",
         "<title>ksys_read (1 samples, 12.50%)</title>",
@@ -302,12 +403,12 @@ fn on_cpu_svg() {
 #[test]
 fn an_empty_run_says_so() {
     let events = [start(), end()];
-    let svg = on_cpu(StackFormat::Svg, false, &events);
+    let svg = on_cpu("svg", false, &events);
     assert_well_formed(&svg);
     assert!(svg.contains("no stacks"));
-    assert_eq!(on_cpu(StackFormat::Folded, false, &events), "");
+    assert_eq!(on_cpu("folded", false, &events), "");
     assert_eq!(
-        on_cpu(StackFormat::Text, false, &events),
+        on_cpu("text", false, &events),
         "0 samples in 2.00 s at 99 Hz, 0.0% of frames unresolved, 0 stacks truncated\n\
          3 records lost: buffers were full\n"
     );
@@ -318,7 +419,7 @@ fn a_picture_covers_the_whole_run() {
     let mut events = samples();
     events.push(event(SECOND, 0, 0, Body::Tick));
     events.push(end());
-    let svg = on_cpu(StackFormat::Svg, false, &events);
+    let svg = on_cpu("svg", false, &events);
     assert_eq!(svg.matches("<?xml").count(), 1);
     assert!(svg.contains("8 samples"));
 }
@@ -330,7 +431,10 @@ fn off_cpu_stack(state: u32, kernel: &[u64], user: &[u64], times: [u64; 4]) -> E
         state,
         kernel: kernel.to_vec(),
         user: user.to_vec(),
-        user_missing: user.is_empty(),
+        user_end: match user {
+            [] => crate::event::StackEnd::Missing,
+            _ => crate::event::StackEnd::Unknown,
+        },
         count,
         blocked_ns,
         runnable_ns,
@@ -339,7 +443,7 @@ fn off_cpu_stack(state: u32, kernel: &[u64], user: &[u64], times: [u64; 4]) -> E
     event(1, 42, 42, Body::OffCpuStack(Box::new(stack)))
 }
 
-fn off_cpu(format: StackFormat, text: StackText) -> String {
+pub(super) fn off_cpu_run() -> Vec<Event> {
     let mut events = vec![
         start(),
         off_cpu_stack(
@@ -359,17 +463,30 @@ fn off_cpu(format: StackFormat, text: StackText) -> String {
     ];
     events.extend(symbols());
     events.push(end());
+    events
+}
+
+pub(super) fn off_cpu_bytes(format: &str, events: &[Event]) -> Vec<u8> {
     let output = StackOutput {
-        format,
-        threads: false,
-        text,
+        format: StackFormat::named(format).expect("a format"),
+        ..StackOutput::default()
     };
+    shown_off_cpu(output, events)
+}
+
+fn shown_off_cpu(output: StackOutput, events: &[Event]) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut sink = OffCpuSink::new(output, &mut out, "out");
-    for event in &events {
-        sink.event(event).expect("memory is writable");
-    }
-    String::from_utf8(out).expect("text")
+    feed(StackSink::off_cpu(output, &mut out, "out"), events);
+    out
+}
+
+fn off_cpu(format: &str, text: StackText) -> String {
+    let output = StackOutput {
+        format: StackFormat::named(format).expect("a format"),
+        text,
+        ..StackOutput::default()
+    };
+    String::from_utf8(shown_off_cpu(output, &off_cpu_run())).expect("text")
 }
 
 #[test]
@@ -377,7 +494,7 @@ fn off_cpu_folded_is_in_microseconds() {
     let want = "\
 app;runtime.main;main.main;main.work:_x;do_syscall_64_[k];ksys_read_[k] 1502000
 ";
-    assert_eq!(off_cpu(StackFormat::Folded, StackText::default()), want);
+    assert_eq!(off_cpu("folded", StackText::default()), want);
 }
 
 #[test]
@@ -413,17 +530,18 @@ fn off_cpu_text() {
     thread app
 
 1 more stack with 0.0% of blocked time
+0.0% of user stacks reach their root: 13 do not in app
 user stack missing in 1 switch (7.1%)
 ";
-    assert_eq!(off_cpu(StackFormat::Text, text), want);
+    assert_eq!(off_cpu("text", text), want);
 }
 
 #[test]
 fn off_cpu_svg_and_json() {
-    let svg = off_cpu(StackFormat::Svg, StackText::default());
+    let svg = off_cpu("svg", StackText::default());
     assert_well_formed(&svg);
     assert!(svg.contains("<title>main.main (1,502,000 µs, 100.00%)</title>"));
-    let json = off_cpu(StackFormat::Json, StackText::default());
+    let json = off_cpu("json", StackText::default());
     let profile: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(profile["states"][1]["state"], "interruptible");
     assert_eq!(profile["stacks"][0]["max_ns"], 900_000_000);
@@ -448,12 +566,12 @@ fn names_that_would_break_the_formats_are_made_harmless() {
         event(2, 42, 0, Body::Symbols(Box::new(symbols))),
         end(),
     ];
-    let folded = on_cpu(StackFormat::Folded, false, &events);
+    let folded = on_cpu("folded", false, &events);
     assert_eq!(folded, "co:mm_1;a:b_c__[31m<script>&\"9 1\n");
-    let svg = on_cpu(StackFormat::Svg, false, &events);
+    let svg = on_cpu("svg", false, &events);
     assert_well_formed(&svg);
     assert!(!svg.contains("m<script>"));
-    let text = on_cpu(StackFormat::Text, false, &events);
+    let text = on_cpu("text", false, &events);
     assert!(!text.contains('\u{1b}'));
 }
 
@@ -475,7 +593,7 @@ fn long_names_keep_their_end_within_the_terminal() {
         event(2, 42, 0, Body::Symbols(Box::new(symbols))),
         end(),
     ];
-    let text = on_cpu(StackFormat::Text, false, &events);
+    let text = on_cpu("text", false, &events);
     let row = text.lines().find(|l| l.contains("Serve")).expect("listed");
     assert!(row.ends_with("/pkg.(*Server).Serve  app"), "{row}");
     assert!(row.chars().count() <= 100, "{row}");

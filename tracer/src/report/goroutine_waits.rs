@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::StackTree;
+use super::{ProfileRun, StackTree, ThreadStack, ThreadTotal};
 
 /// Time of goroutines in one state, or with one stack in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,15 @@ pub struct GoroutineWaitProfile {
     pub reasons: Vec<GoroutineTime>,
     /// Most time first; those that run have none.
     pub stacks: Vec<GoroutineStackTime>,
+    /// What is covered once more, for formats that say it alike for all profiles.
+    #[serde(skip)]
+    pub run: ProfileRun,
+    /// One entry, for all goroutines.
+    #[serde(skip)]
+    pub together: Vec<ThreadTotal>,
+    /// The time of all stacks, with those that run.
+    #[serde(skip)]
+    pub by_thread: Vec<ThreadStack>,
     /// In ns.
     pub tree: StackTree,
 }

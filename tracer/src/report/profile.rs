@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Frame, StackTree};
+use super::{Frame, FrameKind, GoroutineWaitProfile, StackTree, WallProfile};
 
 /// What a profile covers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +11,10 @@ pub struct ProfileRun {
     pub pids: Vec<u32>,
     /// The launched command, if any.
     pub command: Vec<String>,
+    /// The program of the first target that told it.
+    pub exe: Option<String>,
+    /// When what is covered began, in ns since 1970 UTC; 0 when unknown.
+    pub began_unix_ns: u64,
     /// Wall time covered, in ns.
     pub duration_ns: u64,
     /// Records that did not fit in a buffer or map.
@@ -23,6 +27,25 @@ pub struct ProfileRun {
     pub unresolved_kernel_frames: u64,
     /// Stacks left out of the tree because there were too many different ones.
     pub stacks_over_limit: u64,
+    pub roots: StackRoots,
+}
+
+/// User stacks, and how many of them reach the function with which their thread began.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackRoots {
+    pub stacks: u64,
+    pub whole: u64,
+    /// Most stacks that are not whole first.
+    pub modules: Vec<ModuleRoots>,
+}
+
+/// As [`StackRoots`], of stacks whose innermost function is in one module.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModuleRoots {
+    /// A path, or a name in brackets.
+    pub module: String,
+    pub stacks: u64,
+    pub whole: u64,
 }
 
 /// Value of one function over all stacks.
@@ -46,6 +69,26 @@ pub struct ThreadTotal {
     pub value: u64,
 }
 
+/// What one thread has of one stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ThreadStack {
+    /// Innermost node of the stack in the tree.
+    pub node: u32,
+    /// Index into the profile's threads.
+    pub thread: u32,
+    /// Samples, or waits; 0 where neither is counted.
+    pub count: u64,
+    /// In the unit of the tree.
+    pub value: u64,
+}
+
+/// Samples on one CPU.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CpuTotal {
+    pub cpu: u16,
+    pub value: u64,
+}
+
 /// Where CPU time goes, by samples.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OnCpuProfile {
@@ -59,6 +102,12 @@ pub struct OnCpuProfile {
     pub user_missing: u64,
     /// Most samples first.
     pub threads: Vec<ThreadTotal>,
+    /// By number.
+    pub cpus: Vec<CpuTotal>,
+    /// The samples again, each stack apart by thread; left out of the JSON document, whose tree
+    /// has them.
+    #[serde(skip)]
+    pub by_thread: Vec<ThreadStack>,
     /// Most own samples first.
     pub functions: Vec<FunctionTotal>,
     pub tree: StackTree,
@@ -166,8 +215,78 @@ pub struct OffCpuProfile {
     pub states: Vec<StateTimes>,
     /// Most blocked time first.
     pub threads: Vec<ThreadTotal>,
+    /// The waits again, each stack apart by thread; left out of the JSON document.
+    #[serde(skip)]
+    pub by_thread: Vec<ThreadStack>,
     /// Most blocked time first, then most runnable time.
     pub stacks: Vec<StackTimes>,
     /// Values are blocked time; stacks of preempted threads have value 0.
     pub tree: StackTree,
+}
+
+/// A profile of any kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum StackProfile {
+    OnCpu(OnCpuProfile),
+    OffCpu(OffCpuProfile),
+    Wall(WallProfile),
+    Goroutines(GoroutineWaitProfile),
+}
+
+impl StackProfile {
+    /// What it covers.
+    #[must_use]
+    pub const fn run(&self) -> &ProfileRun {
+        match self {
+            Self::OnCpu(profile) => &profile.run,
+            Self::OffCpu(profile) => &profile.run,
+            Self::Wall(profile) => &profile.run,
+            Self::Goroutines(profile) => &profile.run,
+        }
+    }
+
+    /// All stacks.
+    #[must_use]
+    pub const fn tree(&self) -> &StackTree {
+        match self {
+            Self::OnCpu(profile) => &profile.tree,
+            Self::OffCpu(profile) => &profile.tree,
+            Self::Wall(profile) => &profile.tree,
+            Self::Goroutines(profile) => &profile.tree,
+        }
+    }
+
+    /// The index is that of [`ThreadStack::thread`]. Goroutines are of no thread: all of them
+    /// stand for one.
+    #[must_use]
+    pub fn threads(&self) -> &[ThreadTotal] {
+        match self {
+            Self::OnCpu(profile) => &profile.threads,
+            Self::OffCpu(profile) => &profile.threads,
+            Self::Wall(profile) => &profile.thread_totals,
+            Self::Goroutines(profile) => &profile.together,
+        }
+    }
+
+    /// Each stack, apart by thread.
+    #[must_use]
+    pub fn by_thread(&self) -> &[ThreadStack] {
+        match self {
+            Self::OnCpu(profile) => &profile.by_thread,
+            Self::OffCpu(profile) => &profile.by_thread,
+            Self::Wall(profile) => &profile.by_thread,
+            Self::Goroutines(profile) => &profile.by_thread,
+        }
+    }
+
+    /// Whether a node stands for a thread alone: a label where stacks are kept apart by thread.
+    #[must_use]
+    pub fn is_label(&self, node: u32) -> bool {
+        let tree = self.tree();
+        let of_thread = !matches!(self, Self::Goroutines(_));
+        of_thread
+            && tree.nodes[node as usize].parent.is_none()
+            && tree.frame(node).kind == FrameKind::Thread
+    }
 }

@@ -33,6 +33,11 @@ pub struct Frame {
     pub kind: FrameKind,
     /// Inlined into the frame below it.
     pub inlined: bool,
+    /// Source file and line, where frames are told apart by them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
 }
 
 /// What the values of a tree count.
@@ -175,6 +180,8 @@ mod tests {
             module: None,
             kind: FrameKind::Native,
             inlined: false,
+            file: None,
+            line: None,
         }
     }
 

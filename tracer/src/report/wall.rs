@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Frame, ProfileRun, StackTree};
+use super::{Frame, ProfileRun, StackTree, ThreadStack, ThreadTotal};
 
 /// Time by what the threads did, in ns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +76,12 @@ pub struct WallProfile {
     pub sample_hz: u32,
     /// Most time outside idleness first.
     pub threads: Vec<WallThread>,
+    /// All time of each of `threads`, in the same order; left out of the JSON document.
+    #[serde(skip)]
+    pub thread_totals: Vec<ThreadTotal>,
+    /// The time again, each stack apart by thread; left out of the JSON document.
+    #[serde(skip)]
+    pub by_thread: Vec<ThreadStack>,
     /// Most own time first.
     pub functions: Vec<WallFunction>,
     /// In ns; time on the CPU is exact for each thread, and shared among its stacks by samples.

@@ -20,6 +20,7 @@ mod settings;
 mod signals;
 mod spending;
 mod target;
+mod unwinding;
 mod watch;
 
 pub(crate) use clock::now_ns;
@@ -27,7 +28,7 @@ pub use dump_signal::DumpSignal;
 pub(crate) use launch::find_executable;
 pub use launch::{LaunchSetup, User};
 pub(crate) use looks::look_every;
-pub use plan::{ANY_WAIT, CallStacks, Capture, Plan, TargetSpec};
+pub use plan::{ANY_WAIT, CallStacks, Capture, Plan, StackWalk, TargetSpec};
 pub(crate) use refusal::not_go_process;
 pub use run::{Outcome, run};
 pub(crate) use target::comm;

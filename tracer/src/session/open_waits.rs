@@ -9,7 +9,7 @@ use tracer_common::stats::{BEFORE_RUN, OffCpuKey, OffCpuPending, ThreadTime};
 
 use super::plan::{ANY_WAIT, Capture, Plan};
 use crate::bpf::{BpfError, Kernel, OpenWaitRead};
-use crate::event::{Body, Event, OffCpuStack, ThreadCpu, Wait};
+use crate::event::{Body, Event, OffCpuStack, StackEnd, ThreadCpu, Wait};
 
 /// Threads that were there when the run began.
 #[derive(Debug, Default)]
@@ -66,7 +66,11 @@ impl OpenWaits {
         wait.before_run = key.user_stack == BEFORE_RUN;
         if wait.before_run {
             wait.stack.user = self.places.get(&key.tid).copied().into_iter().collect();
-            wait.stack.user_missing = wait.stack.user.is_empty();
+            // Of one address it is not known whether it is all.
+            wait.stack.user_end = match wait.stack.user.is_empty() {
+                true => StackEnd::Missing,
+                false => StackEnd::Unknown,
+            };
         }
         if wait.before_run || wait.open || wait.waker.is_some() {
             Body::Wait(Box::new(wait))
@@ -211,7 +215,7 @@ impl Seen {
             kernel_stack: -1,
             user_stack: BEFORE_RUN,
             state: self.state,
-            reserved: 0,
+            user_stack_high: 0,
             comm: self.comm,
         }
     }

@@ -107,6 +107,18 @@ impl Capture {
     }
 }
 
+/// How user stacks are walked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StackWalk {
+    /// With unwind tables where a target has code that needs them.
+    #[default]
+    Auto,
+    /// Along frame pointers.
+    Pointers,
+    /// With unwind tables; a kernel that cannot is an error.
+    Tables,
+}
+
 /// A run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -132,6 +144,7 @@ pub struct Plan {
     pub verbose: bool,
     /// What it may cost.
     pub budget: Budget,
+    pub stack_walk: StackWalk,
 }
 
 impl Plan {
@@ -151,6 +164,7 @@ impl Plan {
             uninterruptible: false,
             verbose: false,
             budget: Budget::new(None, Policy::Enforce),
+            stack_walk: StackWalk::Auto,
         }
     }
 

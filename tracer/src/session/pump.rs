@@ -1,6 +1,9 @@
 //! Orders events by time, adds what they lack, and hands them to the sinks.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
+
+use aya::util::online_cpus;
 
 use super::cold::ColdEntries;
 use super::go_target::GoTarget;
@@ -9,6 +12,7 @@ use super::losses::RingLosses;
 use crate::cost::Captured;
 use crate::decode::{Decoded, GcRanges, LostRecords, decode};
 use crate::event::{Body, Event, unread};
+use crate::process::MappingEvents;
 use crate::sink::{Sink, SinkError};
 use crate::symbol::Symbolizer;
 
@@ -21,6 +25,8 @@ pub(super) struct Pump<'a> {
     /// Decoded, not yet handed on.
     pending: Vec<Event>,
     symbolizer: Option<Symbolizer>,
+    /// For targets that may end before their mappings are read.
+    mappings: Option<MappingEvents>,
     /// Names precede the first stack that needs them.
     names_at_once: bool,
     pub(super) go: HashMap<u32, GoTarget>,
@@ -28,6 +34,10 @@ pub(super) struct Pump<'a> {
     pub(super) live: HashSet<u32>,
     /// Processes that replaced their program since this was last taken.
     pub(super) replaced: Vec<u32>,
+    /// Parents and children of forks since this was last taken.
+    pub(super) forked: Vec<(u32, u32)>,
+    /// Processes that have ended since this was last taken.
+    pub(super) gone: Vec<u32>,
     /// Go processes that have ended since this was last taken.
     pub(super) ended_go: Vec<u32>,
     /// What was copied from the targets' memory.
@@ -53,10 +63,13 @@ impl<'a> Pump<'a> {
             sinks,
             pending: Vec::new(),
             symbolizer: stacks.then(Symbolizer::new),
+            mappings: None,
             names_at_once,
             go: HashMap::new(),
             live: HashSet::new(),
             replaced: Vec::new(),
+            forked: Vec::new(),
+            gone: Vec::new(),
             ended_go: Vec::new(),
             captured: Captured::default(),
             undecodable: 0,
@@ -76,6 +89,18 @@ impl<'a> Pump<'a> {
         if let Some(symbolizer) = &mut self.symbolizer {
             symbolizer.attach(pid);
         }
+    }
+
+    /// Listens to what is mapped from now on, if addresses are to be named.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub(super) fn listen_to_mappings(&mut self) -> io::Result<()> {
+        if self.symbolizer.is_some() {
+            let cpus = online_cpus().map_err(|(_, error)| error)?;
+            self.mappings = Some(MappingEvents::listen(&cpus)?);
+        }
+        Ok(())
     }
 
     /// Takes one record from the ring buffer.
@@ -149,6 +174,9 @@ impl<'a> Pump<'a> {
     /// # Errors
     /// The first sink's that takes no more.
     pub(super) fn release(&mut self, until_ns: u64) -> Result<(), SinkError> {
+        if let (Some(mappings), Some(symbolizer)) = (&mut self.mappings, &mut self.symbolizer) {
+            symbolizer.told(mappings.take());
+        }
         self.pending.sort_by_key(|e| e.time_ns);
         let until_ns = self.cold.hold(until_ns, self.pending.len());
         self.released_ns = self.released_ns.max(until_ns);
@@ -200,6 +228,7 @@ impl<'a> Pump<'a> {
         match &event.body {
             Body::Fork(fork) if fork.child_pid != event.pid => {
                 self.live.insert(fork.child_pid);
+                self.forked.push((event.pid, fork.child_pid));
             }
             Body::Exec(_) => self.replaced.push(event.pid),
             Body::SyscallEnter(enter) => self.unread += enter.unread(),
@@ -212,6 +241,7 @@ impl<'a> Pump<'a> {
     /// A process is gone.
     pub(super) fn ended(&mut self, pid: u32) {
         self.live.remove(&pid);
+        self.gone.push(pid);
         if self.go.remove(&pid).is_some() {
             self.ended_go.push(pid);
         }
@@ -237,6 +267,13 @@ impl<'a> Pump<'a> {
             return Vec::new();
         };
         let mut notices = Vec::new();
+        let lost = self.mappings.as_ref().map_or(0, MappingEvents::lost);
+        if lost != 0 {
+            notices.push(format!(
+                "{lost} mappings of short-lived processes were not seen: some of their functions \
+                 may have no names"
+            ));
+        }
         if stats.kernel_hidden {
             notices.push(
                 "kernel addresses are hidden (kernel.kptr_restrict): kernel frames have no names"

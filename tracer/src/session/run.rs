@@ -13,15 +13,16 @@ use super::clock::{now_ns, own_cpu_ns, utc_offset_s, wall_offset_ns};
 use super::degrade::Captured;
 use super::go_target::GoTarget;
 use super::losses::{Counts, describe, losses, missing_events, without_ring};
-use super::plan::{CallStacks, Capture, Plan, TargetSpec};
+use super::plan::{CallStacks, Capture, Plan, StackWalk, TargetSpec};
 use super::pump::{ORDER_WINDOW_NS, Pump};
 use super::refusal::{not_go, refused};
 use super::settings::{constants, sizes};
 use super::signals::Signals;
 use super::spending::{Spending, breakdown, over_line, prices_for};
 use super::target::{Target, comm};
+use super::unwinding::Unwinding;
 use super::watch::{all_ended, is_alive, reap};
-use crate::bpf::{Group, Kernel};
+use crate::bpf::{Group, Kernel, PROBES, Probe, When};
 use crate::cost::{Action, Prices};
 use crate::decode::LostRecords;
 use crate::error::ExpectedError;
@@ -91,6 +92,8 @@ struct Session<'a> {
     own_cpu_start_ns: u64,
     /// What the programs were told of slow calls.
     slow_ns: u64,
+    /// `None` when all user stacks follow frame pointers.
+    unwinding: Option<Unwinding>,
 }
 
 impl<'a> Session<'a> {
@@ -100,7 +103,9 @@ impl<'a> Session<'a> {
         (prices, unmeasured): (Prices, Option<String>),
         sinks: &'a mut [Box<dyn Sink>],
     ) -> Result<Self, ExpectedError> {
-        let kernel = Kernel::load(&constants(plan, target), sizes(plan)).map_err(refused)?;
+        let unwinding = Unwinding::prepare(plan, target);
+        let sizes = sizes(plan, unwinding.is_some());
+        let kernel = Kernel::load(&constants(plan, target), sizes).map_err(refused)?;
         if let Some(why) = unmeasured.filter(|_| plan.verbose) {
             term::notice(&format!("some prices are assumed: {why}"));
         }
@@ -117,6 +122,7 @@ impl<'a> Session<'a> {
             started: Instant::now(),
             own_cpu_start_ns: own_cpu_ns(),
             slow_ns: 0,
+            unwinding,
         })
     }
 
@@ -158,7 +164,11 @@ impl<'a> Session<'a> {
         if self.plan.has_all_time() {
             self.kernel.measure_switches(false).map_err(refused)?;
         }
+        if launched.is_some() || self.plan.follow {
+            self.listen_to_mappings();
+        }
         self.attach_go(target)?;
+        self.open_unwinding(target)?;
         let hz = u64::from(self.hz());
         self.captured.attach(&mut self.kernel, hz)?;
         for notice in self.captured.take_notices() {
@@ -171,6 +181,64 @@ impl<'a> Session<'a> {
             }
         }
         Ok(())
+    }
+
+    fn listen_to_mappings(&mut self) {
+        if let Err(error) = self.pump.listen_to_mappings() {
+            self.notice(&format!(
+                "functions of processes that live for a short time may have no names: perf events \
+                 cannot be had: {error}"
+            ));
+        }
+    }
+
+    /// Gives the programs the tables of the targets. Where the kernel refuses the programs that use
+    /// them, the others do, unless tables were asked for.
+    fn open_unwinding(&mut self, target: &Target) -> Result<(), ExpectedError> {
+        let Some(unwinding) = &mut self.unwinding else {
+            return Ok(());
+        };
+        let needed = |p: &&Probe| p.when == When::Unwinding && self.captured.has(p.group);
+        for probe in PROBES.iter().filter(needed) {
+            let Err(error) = self.kernel.load_probe(probe) else {
+                continue;
+            };
+            if self.plan.stack_walk == StackWalk::Tables {
+                return Err(refused(error));
+            }
+            let why = probe.refused(&error).why;
+            self.kernel.follow_pointers();
+            self.unwinding = None;
+            self.notice(&format!(
+                "user stacks follow frame pointers alone: {why}; `tracer doctor` shows what this \
+                 host allows"
+            ));
+            return Ok(());
+        }
+        if target.launched().is_none() {
+            for pid in target.pids() {
+                unwinding.add(pid, &mut self.kernel);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the tables follow what became of the processes.
+    fn follow_processes(&mut self, replaced: &[u32]) {
+        let forked = std::mem::take(&mut self.pump.forked);
+        let gone = std::mem::take(&mut self.pump.gone);
+        let Some(unwinding) = &mut self.unwinding else {
+            return;
+        };
+        for (parent, child) in forked {
+            unwinding.forked(parent, child, &mut self.kernel);
+        }
+        for &pid in replaced {
+            unwinding.add(pid, &mut self.kernel);
+        }
+        for pid in gone {
+            unwinding.ended(pid);
+        }
     }
 
     /// Who ended before the probe on exits was attached would stay a target, and whoever got the pid
@@ -475,10 +543,15 @@ impl<'a> Session<'a> {
             self.kernel.forget_go(pid);
             self.kernel.detach_uprobes(pid);
         }
-        for pid in std::mem::take(&mut self.pump.replaced) {
+        let replaced = std::mem::take(&mut self.pump.replaced);
+        self.follow_processes(&replaced);
+        for pid in replaced {
             self.reattach_go(pid);
         }
         if check_losses {
+            if let Some(unwinding) = &mut self.unwinding {
+                unwinding.refresh(&mut self.kernel);
+            }
             self.report_losses()?;
             self.find_unseen_ends();
         }
@@ -705,6 +778,10 @@ impl<'a> Session<'a> {
 
     fn sum_up(&self, end: &RunEnd, cost: &Cost) {
         for notice in self.pump.symbol_notices() {
+            self.notice(&notice);
+        }
+        let unwinding = self.unwinding.iter();
+        for notice in unwinding.flat_map(|u| u.notices(self.plan.verbose)) {
             self.notice(&notice);
         }
         let lost = missing_events(&end.losses);

@@ -71,7 +71,7 @@ fn add_words(words: &mut [u64; 9], set: &filter::SyscallSet) {
 }
 
 /// Sizes of the maps.
-pub(super) fn sizes(plan: &Plan) -> Sizes {
+pub(super) fn sizes(plan: &Plan, unwinding: bool) -> Sizes {
     let has = |group| plan.captures.iter().any(|c| c.group() == group);
     Sizes {
         ring_bytes: plan.ring_size(),
@@ -81,5 +81,6 @@ pub(super) fn sizes(plan: &Plan) -> Sizes {
         syscall_stats: has(Group::SyscallStats),
         run_queue: has(Group::RunQueue),
         slow_calls: matches!(plan.call_stacks(), CallStacks::Slow(_)),
+        unwinding,
     }
 }

@@ -139,7 +139,7 @@ mod tests {
                 comm: "x".to_owned(),
                 kernel: kernel.to_vec(),
                 user: user.to_vec(),
-                user_missing: false,
+                user_end: crate::event::StackEnd::Unknown,
                 truncated: false,
             }),
         }

@@ -17,6 +17,7 @@ mod resolver;
 mod symbolizer;
 #[cfg(test)]
 mod tests;
+mod told;
 mod worker;
 
 pub use collector::{Address, Collector};

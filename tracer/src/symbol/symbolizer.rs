@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::told::ToldMappings;
 use super::{Address, Collector, Resolver};
-use crate::event::{Body, CallerStack, Event, Sample, Space, Symbols, Waker};
-use crate::process::{AddressSpace, MappedFiles};
+use crate::event::{Body, CallerStack, Event, Sample, Space, StackEnd, Symbols, Waker};
+use crate::process::{AddressSpace, MappedFiles, Mapping, MappingEvent};
 
 /// Names in one event at most, so that none grows beyond what a recording can hold.
 const MAX_NAMES_PER_EVENT: usize = 4096;
@@ -30,6 +31,7 @@ pub struct Symbolizer {
     resolver: Resolver,
     files: MappedFiles,
     processes: HashMap<u32, Process>,
+    told: ToldMappings,
     exited: HashSet<u32>,
     /// Stacks of calls whose addresses are noted, by process: most calls come from few places, and
     /// each address of each call would be looked up.
@@ -80,14 +82,22 @@ impl Symbolizer {
     /// Reads the mappings of a process before its first event, so that even a target that ends at
     /// once has names. A process that is gone is no error.
     pub fn attach(&mut self, pid: u32) {
+        let told = self.told.now(pid);
         self.processes
             .entry(pid)
-            .or_insert_with(|| Process::snapshot(pid, &mut self.files));
+            .or_insert_with(|| Process::snapshot(pid, &mut self.files, told));
+    }
+
+    /// Takes what the kernel told of mappings, in order of time: it names the addresses of processes
+    /// that end before their mappings can be read.
+    pub fn told(&mut self, events: Vec<MappingEvent>) {
+        self.told.take(events);
     }
 
     /// Notes an event before sinks see it. Returns events that must reach them before it: names
     /// of a program that is now replaced.
     pub fn observe(&mut self, event: &Event) -> Vec<Event> {
+        self.told.advance(event.time_ns);
         match &event.body {
             Body::Sample(_) | Body::OffCpuStack(_) => {
                 self.note_stack(event);
@@ -153,6 +163,7 @@ impl Symbolizer {
         }
         for pid in std::mem::take(&mut self.exited) {
             self.processes.remove(&pid);
+            self.told.forget(pid);
             self.collector.forget(pid);
             self.noted.remove(&pid);
         }
@@ -177,7 +188,13 @@ impl Symbolizer {
         let mut events = Vec::new();
         let addresses = self.collector.take_unresolved_of(pid);
         // The mappings now belong to the new program: use only what was read before.
-        if let Some(process) = self.processes.remove(&pid) {
+        let known = self.processes.remove(&pid);
+        let told = self.told.before(pid);
+        let process = match known {
+            None if !addresses.is_empty() => Some(Process::told(pid, &mut self.files, told)),
+            known => known,
+        };
+        if let Some(process) = process {
             let symbols = process.resolve(&mut self.resolver, &addresses);
             push_events(&mut events, pid, time_ns, symbols);
         }
@@ -188,6 +205,7 @@ impl Symbolizer {
     }
 
     fn fork(&mut self, parent: u32, child: u32) {
+        self.told.fork(parent, child);
         let space = self.processes.get(&parent).and_then(|p| p.space.as_ref());
         if let Some(space) = space {
             let process = Process::new(Some(space.forked(child)));
@@ -200,10 +218,11 @@ impl Symbolizer {
         if new.is_empty() {
             return;
         }
+        let told = self.told.now(event.pid);
         let process = self
             .processes
             .entry(event.pid)
-            .or_insert_with(|| Process::snapshot(event.pid, &mut self.files));
+            .or_insert_with(|| Process::snapshot(event.pid, &mut self.files, told));
         if event.time_ns >= process.next_refresh_ns && !process.covers(new) {
             process.refresh(event.pid, event.time_ns, new, &mut self.files);
         }
@@ -244,6 +263,9 @@ impl Symbolizer {
         }
         self.attach(pid);
         if let Some(process) = self.processes.get_mut(&pid) {
+            if !process.covers(&user) {
+                process.add(self.told.now(pid), &mut self.files);
+            }
             let due = when == Refresh::Always || time_ns >= process.next_refresh_ns;
             if due && !process.covers(&user) {
                 process.refresh(pid, time_ns, &user, &mut self.files);
@@ -266,7 +288,10 @@ fn in_waker(time_ns: u64, waker: &Waker) -> Event {
             comm: String::new(),
             kernel: waker.kernel.clone(),
             user: waker.user.clone(),
-            user_missing: waker.user_missing,
+            user_end: match waker.user_missing {
+                true => StackEnd::Missing,
+                false => StackEnd::Unknown,
+            },
             truncated: false,
         }),
     }
@@ -281,12 +306,29 @@ impl Process {
         }
     }
 
-    fn snapshot(pid: u32, files: &mut MappedFiles) -> Self {
-        let space = AddressSpace::snapshot(pid, files);
-        if let Err(error) = &space {
-            log::debug!("{error}");
+    fn snapshot(pid: u32, files: &mut MappedFiles, told: &[Mapping]) -> Self {
+        match AddressSpace::snapshot(pid, files) {
+            Ok(space) if !space.is_empty() => Self::new(Some(space)),
+            Ok(_) => Self::told(pid, files, told),
+            Err(error) => {
+                log::debug!("{error}");
+                Self::told(pid, files, told)
+            }
         }
-        Self::new(space.ok())
+    }
+
+    /// A process that is gone: no more is known than what it was told to have mapped.
+    fn told(pid: u32, files: &mut MappedFiles, told: &[Mapping]) -> Self {
+        let mut this = Self::new((!told.is_empty()).then(|| AddressSpace::empty(pid)));
+        this.add(told, files);
+        this
+    }
+
+    /// Adds mappings that are told of, the latest first.
+    fn add(&mut self, told: &[Mapping], files: &mut MappedFiles) {
+        if let Some(space) = &mut self.space {
+            told.iter().rev().for_each(|m| space.add(m, files));
+        }
     }
 
     /// Whether all addresses lie in known mappings, or the process is known to be gone.

@@ -32,7 +32,7 @@ fn sample(pid: u32, kernel: &[u64], user: &[u64]) -> Event {
             comm: "x".to_owned(),
             kernel: kernel.to_vec(),
             user: user.to_vec(),
-            user_missing: false,
+            user_end: crate::event::StackEnd::Unknown,
             truncated: false,
         }),
     )

@@ -160,6 +160,7 @@ pub(super) const PEERS: &[Peer] = &[
     row("bcc-syscount", Bcc, Count, true, "syscount-bpfcc", "syscount-bpfcc -p {pid}"),
 
     row("tracer-lines", Tracer, Lines, true, "tracer strace -o FILE", "tracer strace --force -o {file} -p {pid}"),
+    row("tracer-goroutines", Tracer, Lines, false, "tracer strace --goroutines -o FILE", "tracer strace --goroutines --force -o {file} -p {pid}"),
     row("strace-lines", Strace, Lines, true, "strace -f -o FILE", "strace -f -o {file} -p {pid}"),
     row("strace-lines-same-cpu", Strace, Lines, false, "strace -f -o FILE (same CPU)", "strace -f -o {file} -p {pid}").how(How::SameCpu),
     row("perf-trace-lines", Perf, Lines, true, "perf trace -o FILE", "perf trace -o {file} -p {pid}"),

@@ -280,6 +280,33 @@ impl Rounds {
         })
     }
 
+    /// What configuration `by` adds, in ns; with `than`, beyond what that adds.
+    pub(super) fn added_ns(
+        &self,
+        kind: &str,
+        by: &str,
+        than: Option<&str>,
+        target: Target,
+    ) -> Option<Figure> {
+        let added = self.added(kind, by)?;
+        let (name, less) = match than {
+            None => (format!("{kind}: added by `{by}`"), None),
+            Some(than) => (
+                format!("{kind}: added by `{by}` beyond `{than}`"),
+                Some(self.added(kind, than)?),
+            ),
+        };
+        let value = added.min - less.map_or(0.0, |l| l.min);
+        Some(Figure {
+            name,
+            value,
+            by_medians: Some(added.median - less.map_or(0.0, |l| l.median)),
+            unit: " ns",
+            target: Some(target),
+            below_noise: value < self.noise(kind),
+        })
+    }
+
     /// Time in configuration `over` divided by time in `under`.
     pub(super) fn slowdown(&self, kind: &str, over: &str, under: &str) -> Option<Figure> {
         let (high, low) = (self.of(kind, over), self.of(kind, under));

@@ -17,7 +17,14 @@ const OVER_EMPTY: Target = Target::AtMost(1.8);
 const UNDER_STRACE: Target = Target::AtLeast(50.0);
 
 /// What is measured.
-const KINDS: &[&str] = &["C getppid", "C read", "Go read"];
+const KINDS: &[&str] = &["C getppid", "C read", "C openat", "Go read"];
+
+/// What may be added to a call: kind, by what, more than by what else, in ns.
+const ADDED: &[(&str, &str, Option<&str>, f64)] = &[
+    ("C getppid", "tracer-lines", None, 500.0),
+    ("C openat", "tracer-lines", None, 900.0),
+    ("Go read", "tracer-goroutines", Some("tracer-lines"), 300.0),
+];
 
 /// The comparisons, by id: over, under, target.
 const RATIOS: &[(&str, &str, Option<Target>)] = &[
@@ -41,7 +48,7 @@ pub(super) fn measure(setting: &Setting, pace: Pace) -> Result<Part> {
     let programs = [
         Program {
             path: setting.c("bench_loop"),
-            kinds: vec!["getppid", "read"],
+            kinds: vec!["getppid", "read", "openat"],
             prefix: "C ",
             place: Place::Pinned,
         },
@@ -60,6 +67,10 @@ pub(super) fn measure(setting: &Setting, pace: Pace) -> Result<Part> {
         .iter()
         .flat_map(|kind| ratios(&rounds, kind))
         .collect();
+    part.figures
+        .extend(ADDED.iter().filter_map(|(kind, by, than, limit)| {
+            rounds.added_ns(kind, label(by), than.map(label), Target::AtMost(*limit))
+        }));
     part.notes = rounds.notes();
     part.notes.push(
         "strace --seccomp-bpf leaves calls it does not trace alone: that beats every tracepoint"
@@ -99,7 +110,11 @@ mod tests {
 
     #[test]
     fn every_comparison_names_rows_that_exist() {
-        for id in RATIOS.iter().flat_map(|(over, under, _)| [over, under]) {
+        let added = ADDED
+            .iter()
+            .flat_map(|(_, by, than, _)| [Some(by), than.as_ref()]);
+        let compared = RATIOS.iter().flat_map(|(over, under, _)| [over, under]);
+        for id in compared.chain(added.flatten()) {
             let known = PEERS.iter().any(|peer| peer.id == *id);
             assert!(known || *id == "empty_bpf_pair", "{id}");
         }

@@ -90,7 +90,7 @@ pub(super) struct Kernel {
     excluded: BTreeMap<String, String>,
     /// Tests that skip themselves: `FILE::NAME` → a part of the reason they give.
     #[serde(default)]
-    pub(super) skips: BTreeMap<String, String>,
+    skips: BTreeMap<String, String>,
 }
 
 fn debian() -> String {
@@ -112,6 +112,10 @@ pub(super) struct Matrix {
     /// Tests that are not run in guests of an architecture: arch → `FILE::NAME` → why.
     #[serde(default)]
     excluded: BTreeMap<Machine, BTreeMap<String, String>>,
+    /// Tests that skip themselves in guests of an architecture: arch → `FILE::NAME` → a part of
+    /// the reason they give.
+    #[serde(default)]
+    skips: BTreeMap<Machine, BTreeMap<String, String>>,
 }
 
 impl Matrix {
@@ -219,12 +223,24 @@ impl Matrix {
 
     /// Tests that are not run on `kernel`, with the reasons.
     pub(super) fn excluded<'a>(&'a self, kernel: &'a Kernel) -> BTreeMap<&'a str, &'a str> {
-        let of_arch = self.excluded.get(&kernel.arch).into_iter().flatten();
-        of_arch
-            .chain(&kernel.excluded)
-            .map(|(test, why)| (test.as_str(), why.as_str()))
-            .collect()
+        of_both(self.excluded.get(&kernel.arch), &kernel.excluded)
     }
+
+    /// Tests that skip themselves on `kernel`, with a part of the reason each gives.
+    pub(super) fn skips<'a>(&'a self, kernel: &'a Kernel) -> BTreeMap<&'a str, &'a str> {
+        of_both(self.skips.get(&kernel.arch), &kernel.skips)
+    }
+}
+
+/// Tests of an architecture and those of one kernel, which win.
+fn of_both<'a>(
+    arch: Option<&'a BTreeMap<String, String>>,
+    kernel: &'a BTreeMap<String, String>,
+) -> BTreeMap<&'a str, &'a str> {
+    let tests = arch.into_iter().flatten().chain(kernel);
+    tests
+        .map(|(test, why)| (test.as_str(), why.as_str()))
+        .collect()
 }
 
 impl Kernel {
@@ -318,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_run_is_of_the_kernel_or_of_its_architecture() {
+    fn what_is_not_run_or_skipped_is_of_the_kernel_or_of_its_architecture() {
         let text = kernel("5", "[kernel.excluded]\n\"a::b\" = \"old\"")
             + "[excluded.x86_64]\n\"c::d\" = \"never\"\n[excluded.aarch64]\n\"e::f\" = \"no\"\n";
         let matrix = parse(&[text]).expect("sound");
@@ -327,6 +343,12 @@ mod tests {
             excluded.into_iter().collect::<Vec<_>>(),
             [("a::b", "old"), ("c::d", "never")]
         );
+        let text = kernel("5", "[kernel.skips]\n\"a::b\" = \"old\"")
+            + "[skips.x86_64]\n\"a::b\" = \"new\"\n\"c::d\" = \"small\"\n";
+        let matrix = parse(&[text]).expect("sound");
+        let skips = matrix.skips(matrix.kernel("5").expect("there"));
+        let skips: Vec<_> = skips.into_iter().collect();
+        assert_eq!(skips, [("a::b", "old"), ("c::d", "small")]);
     }
 
     #[test]

@@ -200,12 +200,17 @@ fn problems_of(matrix: &Matrix, guest: &Guest<'_>, all_tests: bool) -> Vec<Strin
         let differences = capabilities::differences(&matrix.doctor(kernel), &report.doctor);
         lines.extend(differences.into_iter().map(|d| format!("doctor: {d}")));
     }
+    let skips = matrix.skips(kernel);
     for (name, test) in &report.tests {
-        lines.extend(problem_of_test(kernel, name, test));
+        lines.extend(problem_of_test(
+            skips.get(name.as_str()).copied(),
+            name,
+            test,
+        ));
     }
     let is_run = |name: &str| report.tests.contains_key(name);
     if all_tests && guest.failure.is_none() {
-        let stale = kernel.skips.keys().filter(|name| !is_run(name));
+        let stale = skips.keys().filter(|name| !is_run(name));
         lines.extend(
             stale.map(|n| format!("{n}: expected to be skipped, but there is no such test")),
         );
@@ -217,14 +222,14 @@ fn problems_of(matrix: &Matrix, guest: &Guest<'_>, all_tests: bool) -> Vec<Strin
         .collect()
 }
 
-fn problem_of_test(kernel: &Kernel, name: &str, test: &Test) -> Option<String> {
-    let expected = kernel.skips.get(name);
+/// `expected`: a part of the reason with which it is to skip itself.
+fn problem_of_test(expected: Option<&str>, name: &str, test: &Test) -> Option<String> {
     match test.verdict {
         Verdict::Fail => return Some(format!("{name} failed: {}", telling(&test.said))),
         Verdict::Timeout => return Some(format!("{name} took longer than {} s", test.seconds)),
         Verdict::Pass => (),
     }
-    let surprise = |why: &&String| expected.is_none_or(|wanted| !why.contains(wanted.as_str()));
+    let surprise = |why: &&String| expected.is_none_or(|wanted| !why.contains(wanted));
     if let Some(why) = test.skips.iter().find(surprise) {
         return Some(format!("{name} was skipped: {why}"));
     }

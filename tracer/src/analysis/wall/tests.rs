@@ -1,6 +1,6 @@
 use super::*;
 use crate::event::{
-    FrameSymbol, RunEnd, Space, SymbolOrigin, SymbolizedAddress, Symbols, ThreadCpu, Wait,
+    FrameSymbol, RunEnd, Space, StackEnd, SymbolOrigin, SymbolizedAddress, Symbols, ThreadCpu, Wait,
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -21,7 +21,7 @@ fn sample(tid: u32, address: u64) -> Event {
         comm: "work".to_owned(),
         kernel: Vec::new(),
         user: vec![address],
-        user_missing: false,
+        user_end: StackEnd::Unknown,
         truncated: false,
     };
     event(tid, Body::Sample(sample))
@@ -68,8 +68,12 @@ fn names(functions: &[(u64, &str)]) -> Event {
     event(7, Body::Symbols(Box::new(Symbols { addresses })))
 }
 
-fn profile(detail: WallDetail, events: &[Event]) -> WallProfile {
-    let mut wall = Wall::new(detail);
+fn profile(threads: bool, states: bool, events: &[Event]) -> WallProfile {
+    let detail = StackDetail {
+        threads,
+        ..StackDetail::default()
+    };
+    let mut wall = Wall::new(detail).by_state(states);
     events.iter().for_each(|e| wall.observe(e));
     wall.finish(&event(0, Body::RunEnd(Box::<RunEnd>::default())))
 }
@@ -100,7 +104,7 @@ fn samples_share_the_exact_time_of_their_thread() {
         cpu(9, 5, 5),
         cpu(10, 3, 3),
     ];
-    let profile = profile(WallDetail::default(), &events);
+    let profile = profile(false, false, &events);
     assert_eq!(
         lines(&profile),
         [
@@ -115,6 +119,12 @@ fn samples_share_the_exact_time_of_their_thread() {
     let b = &profile.functions[0];
     assert_eq!((b.frame.name.as_str(), b.total_ns), ("main.b", 16));
     assert_eq!((b.own.on_cpu_ns, b.own.blocked_ns), (9, 6));
+    let totals = profile.thread_totals.iter().map(|t| (t.tid, t.value));
+    assert_eq!(Vec::from_iter(totals), [(8, 17), (9, 5), (10, 3)]);
+    for (at, total) in profile.thread_totals.iter().enumerate() {
+        let own = profile.by_thread.iter().filter(|s| s.thread == at as u32);
+        assert_eq!(own.map(|s| s.value).sum::<u64>(), total.value);
+    }
 }
 
 #[test]
@@ -124,11 +134,15 @@ fn every_tree_adds_up_to_the_time_found() {
     let wait = event(8, Body::OffCpuStack(Box::new(waited(&[3], SECOND, 1))));
     events.push(wait);
     for (threads, states) in [(false, false), (true, false), (false, true), (true, true)] {
-        let profile = profile(WallDetail { threads, states }, &events);
+        let profile = profile(threads, states, &events);
         assert_eq!(profile.tree.total(), 2 * SECOND);
         assert_eq!(profile.accounted.sum_ns(), profile.elapsed_ns);
         let rows = profile.functions.iter().map(|f| f.own.sum_ns());
         assert_eq!(rows.sum::<u64>(), 2 * SECOND);
+        let stacks = profile.by_thread.iter();
+        let counts = stacks.clone().map(|s| s.count);
+        assert_eq!(stacks.map(|s| s.value).sum::<u64>(), 2 * SECOND);
+        assert_eq!(counts.sum::<u64>(), 97 + 1, "samples and a wait");
     }
 }
 
@@ -152,11 +166,7 @@ fn idle_go_threads_are_one_row() {
         event(9, Body::OffCpuStack(Box::new(waited(&[2, 103], 20, 0)))),
         event(10, Body::Wait(Box::new(open))),
     ];
-    let detail = WallDetail {
-        threads: true,
-        states: false,
-    };
-    let profile = profile(detail, &events);
+    let profile = profile(true, false, &events);
     assert_eq!(profile.idle_ns, 40);
     assert_eq!(
         lines(&profile),
@@ -186,7 +196,7 @@ fn sums_end_at_the_greatest_value() {
         cpu(8, most, most),
         cpu(9, most, most),
     ];
-    let profile = profile(WallDetail::default(), &events);
+    let profile = profile(false, false, &events);
     assert_eq!(profile.accounted.sum_ns(), most);
     assert_eq!(profile.tree.total(), most);
 }

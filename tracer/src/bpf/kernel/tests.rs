@@ -22,18 +22,25 @@ const SIZES: Sizes = Sizes {
     syscall_stats: true,
     run_queue: true,
     slow_calls: true,
+    unwinding: true,
 };
 const MODERN: Abilities = Abilities {
     compare_exchange: true,
+    typed_task: true,
     steadier_by_perf: false,
+    unwinding: false,
 };
 const OLD: Abilities = Abilities {
     compare_exchange: false,
+    typed_task: false,
     steadier_by_perf: false,
+    unwinding: false,
 };
 const STEADIER: Abilities = Abilities {
     compare_exchange: true,
+    typed_task: true,
     steadier_by_perf: true,
+    unwinding: false,
 };
 
 fn is_root(what: &str) -> bool {
@@ -53,7 +60,11 @@ fn kinds() -> Vec<Abilities> {
         && RunningKernel::default()
             .try_feature(Feature::PerfTracepoint)
             .is_ok();
-    let mut kinds = vec![OLD];
+    let unwinding = Abilities {
+        unwinding: true,
+        ..here
+    };
+    let mut kinds = vec![OLD, unwinding];
     kinds.extend(here.compare_exchange.then_some(MODERN));
     kinds.extend(steadier.then_some(STEADIER));
     kinds

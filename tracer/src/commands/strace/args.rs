@@ -46,7 +46,7 @@ Options are those of strace, with these differences: -d is --duration and -i is 
 without a number is --all; what probes cost is --probe-costs, since -v is strace's. Lines go to
 stdout, or to the file of -o; notices go to stderr. Times are wall clock in the call (strace -c shows
 system CPU time without -w). Arguments that were not in memory at entry are read when the call ends;
-what nobody read is shown as an address, and counted. -s is at most 4096. What the objects of
+what nobody read is shown as an address, and counted. -s shows at most 8176 bytes. What the objects of
 --format json and ndjson look like: tracer schema strace.
 
 --by function is the innermost function of the program's own: not of Go's runtime and standard

@@ -42,6 +42,13 @@ impl StraceArgs {
             return self.kernel_counts(&expressions);
         }
         let destination = self.destination()?;
+        if self.lines.string_limit > MAX_STRING_LIMIT {
+            let limit = self.lines.string_limit;
+            self.notice(&format!(
+                "-s {limit}: the first {MAX_STRING_LIMIT} bytes of a buffer are copied; what is \
+                 longer ends in ..."
+            ));
+        }
         let options = self.line_options(&expressions)?;
         let json = !self.statistics.summary_only && json_format(&self.output)?.is_some();
         if json {
@@ -239,7 +246,7 @@ impl StraceArgs {
             string_limit: match (dumps, self.statistics.summary_only) {
                 (_, true) => 0,
                 (true, false) => MAX_STRING_LIMIT,
-                (false, false) => self.lines.string_limit,
+                (false, false) => self.lines.string_limit.min(MAX_STRING_LIMIT),
             },
             copied: self.copied(options),
             goroutines: self.lines.goroutines,
@@ -314,7 +321,21 @@ impl StraceArgs {
         }
     }
 
+    /// The sinks of calls. Secrets are left out of files, and not of what a command reads.
     fn stream_sinks(
+        &self,
+        options: LineOptions,
+        destination: &Destination,
+    ) -> Result<Vec<Box<dyn Sink>>, ExpectedError> {
+        let sinks = self.bare_sinks(options, destination)?;
+        if matches!(destination, Destination::Stdout | Destination::Pipe(_)) {
+            return Ok(sinks);
+        }
+        let redacted = sinks.into_iter().map(|sink| self.output.redacted(sink));
+        Ok(redacted.collect())
+    }
+
+    fn bare_sinks(
         &self,
         options: LineOptions,
         destination: &Destination,

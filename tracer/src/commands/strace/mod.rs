@@ -11,4 +11,4 @@ mod view;
 
 pub use args::StraceArgs;
 pub use view::{CountView, LineView};
-pub(super) use view::{LineStyle, call_count_sink, count_sink, line_sink};
+pub(super) use view::{LineStyle, MAX_STRING_LIMIT, call_count_sink, count_sink, line_sink};

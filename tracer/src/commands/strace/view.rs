@@ -4,6 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
+use tracer_common::capture::MAX_MESSAGE;
 
 use super::destination::{Destination, Writer};
 use super::json::json_format;
@@ -21,8 +22,8 @@ use crate::syscall::count::{SummaryColumn, SummaryError, SummarySort, parse_colu
 use crate::syscall::filter::SyscallSet;
 use crate::syscall::print::{Constants, DecodeOptions, Escapes};
 
-/// Longest string or buffer that is copied.
-pub(super) const MAX_STRING_LIMIT: u32 = 4096;
+/// Bytes of a buffer that are copied at most: a record has room for no more.
+pub(in crate::commands) const MAX_STRING_LIMIT: u32 = MAX_MESSAGE as u32;
 
 /// How lines are shown.
 #[derive(Clone, Debug, Args)]
@@ -40,7 +41,7 @@ pub struct LineView {
     #[arg(short = 'r', long, value_name = "PRECISION", num_args = 0..=1, require_equals = true, default_missing_value = "us", value_parser = parse_precision)]
     pub relative_timestamps: Option<Precision>,
     /// Bytes of a string to show
-    #[arg(short = 's', long, value_name = "BYTES", default_value_t = 32, value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_STRING_LIMIT)))]
+    #[arg(short = 's', long, value_name = "BYTES", default_value_t = 32)]
     pub string_limit: u32,
     /// Column of the result; 40 unless given
     #[arg(short = 'a', long, value_name = "COLUMN", num_args = 0..=1, default_missing_value = "", value_parser = parse_columns_at)]
@@ -286,13 +287,10 @@ pub(in crate::commands) fn line_sink(
     };
     if let Some(format) = json {
         let sink = StraceJson::new(options, opened.out, &opened.name, format);
-        return Ok(Box::new(sink));
+        return Ok(output.redacted(Box::new(sink)));
     }
-    Ok(Box::new(StraceLines::new(
-        options,
-        opened.out,
-        &opened.name,
-    )))
+    let sink = StraceLines::new(options, opened.out, &opened.name);
+    Ok(output.redacted(Box::new(sink)))
 }
 
 /// The sink of the table of a recording.

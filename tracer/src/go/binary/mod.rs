@@ -12,6 +12,8 @@ pub(in crate::go) mod source;
 
 pub use build_info::BuildInfo;
 pub use elf::{Arch, Symbol};
+pub(crate) use elf::{Elf, Segment};
 pub use error::BinaryError;
 pub use file::Binary;
 pub use module_data::ModuleData;
+pub(crate) use source::Source;

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::event::{
     Body, Capture, CaptureStatus, Event, Exec, Exit, Fork, FrameSymbol, GcTrigger, Latency, Losses,
     OffCpuStack, ProbeLoss, ProcessInfo, RunEnd, RunQueueThread, RunStart, Sample, Signal, Space,
-    StopReason, SymbolOrigin, SymbolizedAddress, Symbols, SyscallEnter, SyscallExit,
+    StackEnd, StopReason, SymbolOrigin, SymbolizedAddress, Symbols, SyscallEnter, SyscallExit,
     SyscallLatency, ThreadCpu, Wait, Waker,
 };
 use crate::go::gc::{GcCpu, GcCycle, GcWall};
@@ -171,13 +171,18 @@ fn stack() -> impl Strategy<Value = Vec<u64>> {
     vec(any::<u64>(), 0..127)
 }
 
+fn stack_end() -> impl Strategy<Value = StackEnd> {
+    use StackEnd::{Lost, Missing, Root, Unknown};
+    prop_oneof![Just(Unknown), Just(Missing), Just(Root), Just(Lost)]
+}
+
 fn sample() -> impl Strategy<Value = Sample> {
-    (text(), stack(), stack(), any::<bool>(), any::<bool>()).prop_map(
-        |(comm, kernel, user, user_missing, truncated)| Sample {
+    (text(), stack(), stack(), stack_end(), any::<bool>()).prop_map(
+        |(comm, kernel, user, user_end, truncated)| Sample {
             comm,
             kernel,
             user,
-            user_missing,
+            user_end,
             truncated,
         },
     )
@@ -227,15 +232,15 @@ fn aggregate_body() -> impl Strategy<Value = Body> {
 }
 
 fn off_cpu() -> impl Strategy<Value = OffCpuStack> {
-    let stacks = (stack(), stack(), any::<bool>());
+    let stacks = (stack(), stack(), stack_end());
     (text(), any::<u32>(), stacks, any::<[u64; 4]>()).prop_map(
-        |(comm, state, (kernel, user, user_missing), [count, blocked_ns, runnable_ns, max_ns])| {
+        |(comm, state, (kernel, user, user_end), [count, blocked_ns, runnable_ns, max_ns])| {
             OffCpuStack {
                 comm,
                 state,
                 kernel,
                 user,
-                user_missing,
+                user_end,
                 count,
                 blocked_ns,
                 runnable_ns,

@@ -334,7 +334,10 @@ mod tests {
             comm: String::new(),
             kernel: Vec::new(),
             user: user.to_vec(),
-            user_missing: user.is_empty(),
+            user_end: match user {
+                [] => crate::event::StackEnd::Missing,
+                _ => crate::event::StackEnd::Unknown,
+            },
             truncated: false,
         }))
     }

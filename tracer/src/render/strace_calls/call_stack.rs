@@ -132,7 +132,7 @@ mod tests {
             comm: String::new(),
             kernel: Vec::new(),
             user: vec![0x1234, 0x1300, 0x1300, 0x9999, 0x9999, 0x9999, 0, 0x9998],
-            user_missing: false,
+            user_end: crate::event::StackEnd::Unknown,
             truncated: false,
         };
         stacks.note(8, &sample);

@@ -1,16 +1,12 @@
-//! All time of threads as text, folded stacks, a flame graph or JSON.
+//! All time of threads: how it adds up, by thread and by function.
 
-use std::fmt;
 use std::io::{self, Write};
 
-use super::costed::{Costed, cost_of};
-use super::stack_text::{clean, count, cut, duration, file_name, percent, tail, write_footers};
-use super::{FlameGraph, StackFormat, StackText, write_flame_graph, write_folded};
-use crate::analysis::{Wall, WallDetail};
-use crate::event::{Body, Event};
+use super::{
+    StackText, clean, count, cut, duration, file_name, peek, percent, tail, write_footers,
+};
+use crate::render::{StackBy, StackOutput};
 use crate::report::{WallFunction, WallProfile, WallThread, WallTime};
-use crate::sink::{Sink, SinkError};
-use crate::term::printable;
 
 /// Threads of the table.
 const THREADS: usize = 20;
@@ -21,101 +17,28 @@ const IDLE: f64 = 0.95;
 /// How far the times of a thread may be from its elapsed time without a word.
 const TOLERANCE: f64 = 0.01;
 
-/// What to write.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct WallOutput {
-    pub format: StackFormat,
-    pub text: StackText,
-    pub detail: WallDetail,
-}
-
-/// Prints where all time of threads goes, at the end: what is left to account for is known then.
-pub struct WallSink<W> {
-    analysis: Wall,
-    output: WallOutput,
-    cost: Option<serde_json::Value>,
-    out: W,
-    name: String,
-}
-
-impl<W: Write> WallSink<W> {
-    /// Writes to `out`; errors call it `name`.
-    pub fn new(output: WallOutput, out: W, name: &str) -> Self {
-        Self {
-            analysis: Wall::new(output.detail),
-            output,
-            cost: None,
-            out,
-            name: name.to_owned(),
-        }
-    }
-
-    fn print(&mut self, end: &Event) -> io::Result<()> {
-        let profile = self.analysis.finish(end);
-        let out = &mut self.out;
-        match self.output.format {
-            StackFormat::Text => write_wall(&profile, self.output.text, out)?,
-            StackFormat::Folded => write_folded(&profile.tree, out)?,
-            StackFormat::Svg => write_flame_graph(&profile.tree, &texts(&profile), out)?,
-            StackFormat::Json => {
-                let costed = Costed {
-                    report: &profile,
-                    cost: self.cost.as_ref(),
-                };
-                serde_json::to_writer(&mut *out, &costed)?;
-                writeln!(out)?;
-            }
-        }
-        out.flush()
-    }
-}
-
-impl<W: Write> Sink for WallSink<W> {
-    fn event(&mut self, event: &Event) -> Result<(), SinkError> {
-        self.analysis.observe(event);
-        if let Some(cost) = cost_of(event) {
-            self.cost = Some(cost);
-        }
-        if matches!(event.body, Body::RunEnd(_)) {
-            self.print(event)
-                .map_err(|e| SinkError::from_io(&self.name, e))?;
-        }
-        Ok(())
-    }
-}
-
-impl<W> fmt::Debug for WallSink<W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WallSink").finish_non_exhaustive()
-    }
-}
-
-fn texts(profile: &WallProfile) -> FlameGraph {
-    let run = &profile.run;
-    let target = match &run.pids[..] {
-        [] => printable(&run.command.join(" ")).into_owned(),
-        [pid] => format!("pid {pid}"),
-        pids => format!("{} processes", pids.len()),
-    };
-    FlameGraph {
-        title: "Wall-clock time".to_owned(),
-        subtitle: format!("{target}: {}", headline(profile)),
-    }
-}
-
-/// Writes threads, then functions by own time.
-///
-/// # Errors
-/// Those of the writer.
-pub fn write_wall(profile: &WallProfile, text: StackText, out: &mut impl Write) -> io::Result<()> {
+/// Writes threads, then functions by own time, unless the options ask for one of them.
+pub(super) fn write(
+    profile: &WallProfile,
+    output: &StackOutput,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let text = output.text;
     writeln!(out, "{}", headline(profile))?;
     writeln!(out, "{}", parts(profile))?;
     if profile.one_in != 1 {
         writeln!(out, "estimated: not every switch was measured to the end")?;
     }
-    if !profile.threads.is_empty() {
-        write_threads(profile, text, out)?;
-        write_functions(profile, text, out)?;
+    if let Some(regex) = &output.peek {
+        writeln!(out)?;
+        peek::write(&profile.tree, regex, text, out)?;
+    } else if !profile.threads.is_empty() {
+        if output.by != Some(StackBy::Function) {
+            write_threads(profile, text, out)?;
+        }
+        if output.by != Some(StackBy::Thread) {
+            write_functions(profile, text, out)?;
+        }
     }
     for line in doubts(profile) {
         writeln!(out, "{line}")?;
@@ -170,7 +93,7 @@ fn is_idle(thread: &WallThread) -> bool {
     thread.idle_ns > 0 && thread.idle_ns as f64 >= thread.time.sum_ns() as f64 * IDLE
 }
 
-fn write_threads(profile: &WallProfile, text: StackText, out: &mut impl Write) -> io::Result<()> {
+fn write_threads(profile: &WallProfile, text: StackText, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "\n{:>9} {:>9} {:>9} {:>9} {:>7}  THREAD",
@@ -210,7 +133,7 @@ fn write_threads(profile: &WallProfile, text: StackText, out: &mut impl Write) -
     Ok(())
 }
 
-fn write_functions(profile: &WallProfile, text: StackText, out: &mut impl Write) -> io::Result<()> {
+fn write_functions(profile: &WallProfile, text: StackText, out: &mut dyn Write) -> io::Result<()> {
     let rows = profile.functions.iter().filter(|f| f.own.sum_ns() > 0);
     let rows: Vec<&WallFunction> = rows.collect();
     let shown = &rows[..rows.len().min(text.top)];
@@ -312,10 +235,14 @@ mod tests {
                     module: Some("/bin/work".to_owned()),
                     kind: FrameKind::Go,
                     inlined: false,
+                    file: None,
+                    line: None,
                 },
                 own: accounted,
                 total_ns: accounted.sum_ns(),
             }],
+            thread_totals: Vec::new(),
+            by_thread: Vec::new(),
             threads,
             tree: StackTree::new(Unit::Nanoseconds),
         }
@@ -330,7 +257,7 @@ mod tests {
             thread(11, 100, 9_900, 9_900),
         ]);
         let mut text = Vec::new();
-        write_wall(&profile, StackText::default(), &mut text).expect("memory");
+        write(&profile, &StackOutput::default(), &mut text).expect("memory");
         assert_eq!(
             String::from_utf8(text).expect("text"),
             "threads 4, elapsed 10.00 s each, accounted 97.5%\n\
@@ -351,7 +278,7 @@ mod tests {
     #[test]
     fn nothing_to_account_for() {
         let mut text = Vec::new();
-        write_wall(&profile(Vec::new()), StackText::default(), &mut text).expect("memory");
+        write(&profile(Vec::new()), &StackOutput::default(), &mut text).expect("memory");
         let text = String::from_utf8(text).expect("text");
         assert!(
             text.starts_with("threads 0, elapsed 10.00 s each, accounted 0.0%\n"),

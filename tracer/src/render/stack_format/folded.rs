@@ -5,22 +5,20 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use super::Shown;
 use crate::report::{Frame, FrameKind, StackTree, Unit};
 use crate::term::is_control;
 
 /// Writes each stack with a value of at least 1, in the order of the lines' text.
-///
-/// # Errors
-/// Those of the writer.
-pub fn write_folded(tree: &StackTree, out: &mut impl Write) -> io::Result<()> {
-    for (stack, value) in lines(tree) {
+pub(super) fn write(shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
+    for (stack, value) in lines(shown.profile.tree()) {
         writeln!(out, "{stack} {value}")?;
     }
     Ok(())
 }
 
 /// Stacks and their values. Stacks that differ only in what the text cannot show are one.
-pub(super) fn lines(tree: &StackTree) -> BTreeMap<String, u64> {
+pub(in crate::render) fn lines(tree: &StackTree) -> BTreeMap<String, u64> {
     let names: Vec<String> = tree.frames.iter().map(frame_name).collect();
     let mut lines: BTreeMap<String, u64> = BTreeMap::new();
     for (at, node) in tree.nodes.iter().enumerate() {

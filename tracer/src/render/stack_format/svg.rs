@@ -1,5 +1,7 @@
 //! Flame graphs in SVG, with search and zoom.
 
+mod legend;
+
 use std::io::{self, Write};
 
 use inferno::flamegraph::{
@@ -7,34 +9,25 @@ use inferno::flamegraph::{
     color::{Color, PaletteMap},
 };
 
-use super::folded;
+use super::{Shown, folded, table::hot_regions};
+use crate::analysis::HotRegions;
+use crate::render::caption::Caption;
 use crate::report::{Frame, FrameKind, StackTree, Unit};
 
-/// Texts around a flame graph.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FlameGraph {
-    pub title: String,
-    /// Targets, duration and losses.
-    pub subtitle: String,
-}
-
-/// Writes the tree as SVG. The same tree gives the same bytes.
-///
-/// # Errors
-/// Those of the writer. An empty tree is drawn as a picture that says so.
-pub fn write_flame_graph(
-    tree: &StackTree,
-    texts: &FlameGraph,
-    out: &mut impl Write,
-) -> io::Result<()> {
+/// Writes the tree as SVG. The same tree gives the same bytes. An empty tree is drawn as a picture
+/// that says so.
+pub(super) fn write(shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let tree = shown.profile.tree();
+    let texts = Caption::of(shown.profile);
     let lines: Vec<String> = folded::lines(tree)
         .iter()
         .map(|(stack, value)| format!("{stack} {value}"))
         .collect();
     if lines.is_empty() {
-        return write_empty(texts, out);
+        return write_empty(&texts, out);
     }
-    let mut colours = colours(tree);
+    let found = hot_regions(shown);
+    let mut colours = colours(tree, &found);
     let mut options = Options::default();
     options.title = texts.title.clone();
     options.subtitle = (!texts.subtitle.is_empty()).then(|| texts.subtitle.clone());
@@ -44,10 +37,13 @@ pub fn write_flame_graph(
     };
     options.palette_map = Some(&mut colours);
     options.deterministic = true;
-    flamegraph::from_lines(&mut options, lines.iter().map(String::as_str), out)
+    let mut svg = Vec::new();
+    flamegraph::from_lines(&mut options, lines.iter().map(String::as_str), &mut svg)?;
+    let svg = String::from_utf8(svg).map_err(io::Error::other)?;
+    out.write_all(legend::added(&svg, tree, &found).as_bytes())
 }
 
-fn write_empty(texts: &FlameGraph, out: &mut impl Write) -> io::Result<()> {
+fn write_empty(texts: &Caption, out: &mut dyn Write) -> io::Result<()> {
     let text = |s: &str| s.replace('&', "&amp;").replace('<', "&lt;");
     writeln!(
         out,
@@ -62,18 +58,32 @@ fn write_empty(texts: &FlameGraph, out: &mut impl Write) -> io::Result<()> {
     )
 }
 
-/// A colour for each frame: the hue says what it is, the shade only tells neighbours apart.
-fn colours(tree: &StackTree) -> PaletteMap {
+/// A colour for each frame: the hue says what it is, the shade only tells neighbours apart. Where a
+/// hot region begins, the colour says that.
+fn colours(tree: &StackTree, found: &HotRegions) -> PaletteMap {
     let mut colours = PaletteMap::default();
     for frame in &tree.frames {
         colours.insert(folded::frame_name(frame), colour(frame));
     }
+    for node in 0..tree.nodes.len() as u32 {
+        if found.begins_hot(tree, node).is_some() {
+            colours.insert(folded::frame_name(tree.frame(node)), HOT);
+        }
+    }
     colours
 }
+
+/// Where a hot region begins.
+const HOT: Color = Color {
+    r: 225,
+    g: 60,
+    b: 160,
+};
 
 fn colour(frame: &Frame) -> Color {
     let shade = shade(&frame.name);
     let (r, g, b) = match frame.kind {
+        _ if frame.inlined => (110 + shade, 200 + shade, 120),
         FrameKind::Kernel => (255, 130 + shade, 40),
         FrameKind::Go => (70, 185 + shade, 200 + shade),
         FrameKind::GoRuntime => (120 + shade, 150 + shade, 230),

@@ -1,9 +1,19 @@
 //! Profiles as text: tables for a terminal, with what limits their truth.
 
+mod goroutine_waits;
+mod hot;
+mod peek;
+mod tables;
+mod wall;
+
 use std::io::{self, Write};
 
+use super::Shown;
+use crate::analysis::function_totals;
+use crate::render::{StackBy, StackOutput};
 use crate::report::{
-    Frame, FrameKind, FunctionTotal, OffCpuProfile, OnCpuProfile, ProfileRun, StackTimes, WOKEN_BY,
+    Frame, FrameKind, OffCpuProfile, OnCpuProfile, ProfileRun, StackProfile, StackRoots,
+    StackTimes, Unit, WOKEN_BY,
 };
 use crate::term::is_control;
 
@@ -13,8 +23,26 @@ const STACK_FRAMES: usize = 24;
 /// Threads listed below a profile.
 const THREADS: usize = 5;
 
-/// Columns of a table of functions besides the function's name, a short module included.
-const OTHER_COLUMNS: usize = 53;
+/// What shares in a table are of.
+#[derive(Clone, Copy)]
+struct Whole {
+    value: u64,
+    unit: Unit,
+}
+
+impl Whole {
+    /// A value in its unit.
+    fn amount(self, value: u64) -> String {
+        match self.unit {
+            Unit::Samples => value.to_string(),
+            Unit::Nanoseconds => duration(value),
+        }
+    }
+
+    fn share(self, value: u64) -> String {
+        percent(value, self.value)
+    }
+}
 
 /// Layout of a text profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,15 +62,23 @@ impl Default for StackText {
     }
 }
 
+/// Writes the profile with what its options ask for.
+pub(super) fn write(shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
+    match shown.profile {
+        StackProfile::OnCpu(profile) => write_on_cpu(profile, shown.output, out),
+        StackProfile::OffCpu(profile) => write_off_cpu(profile, shown.output, out),
+        StackProfile::Wall(profile) => wall::write(profile, shown.output, out),
+        StackProfile::Goroutines(profile) => goroutine_waits::write(profile, shown.output, out),
+    }
+}
+
 /// Writes functions by own samples.
-///
-/// # Errors
-/// Those of the writer.
-pub fn write_on_cpu(
+fn write_on_cpu(
     profile: &OnCpuProfile,
-    text: StackText,
-    out: &mut impl Write,
+    output: &StackOutput,
+    out: &mut dyn Write,
 ) -> io::Result<()> {
+    let text = output.text;
     let run = &profile.run;
     let rate = match profile.sample_hz {
         0 => String::new(),
@@ -58,9 +94,25 @@ pub fn write_on_cpu(
     )?;
     if profile.samples > 0 {
         writeln!(out)?;
-        write_functions(profile, text, out)?;
+        let of = Whole {
+            value: profile.samples,
+            unit: Unit::Samples,
+        };
+        match (&output.peek, output.by) {
+            (Some(regex), _) => peek::write(&profile.tree, regex, text, out)?,
+            (None, Some(StackBy::Thread)) => {
+                tables::write_threads(&profile.threads, of, text, out)?;
+            }
+            (None, Some(StackBy::Cpu)) => tables::write_cpus(&profile.cpus, of, out)?,
+            (None, Some(StackBy::Function) | None) => {
+                tables::write_functions(&profile.functions, of, text, out)?;
+            }
+        }
     }
-    write_threads(profile, text, out)?;
+    if output.by != Some(StackBy::Thread) {
+        write_threads(profile, text, out)?;
+    }
+    hot::write(&profile.tree, output, out)?;
     write_footers(run, out)?;
     if profile.user_missing > 0 {
         let missing = count(profile.user_missing, "sample", "samples");
@@ -70,52 +122,7 @@ pub fn write_on_cpu(
     Ok(())
 }
 
-fn write_functions(
-    profile: &OnCpuProfile,
-    text: StackText,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let shown = &profile.functions[..profile.functions.len().min(text.top)];
-    let widest = text.width.saturating_sub(OTHER_COLUMNS).max(20);
-    let names: Vec<String> = shown
-        .iter()
-        .map(|f| tail(&function_name(&f.frame), widest))
-        .collect();
-    let width = names.iter().map(|n| n.chars().count()).max().unwrap_or(0);
-    let width = width.max("FUNCTION".len());
-    let header = format!(
-        "{:>7} {:>8} {:>7} {:>8}  {:width$}  MODULE",
-        "SELF%", "SELF", "TOTAL%", "TOTAL", "FUNCTION"
-    );
-    writeln!(out, "{header}")?;
-    for (function, name) in shown.iter().zip(&names) {
-        let row = function_row(function, name, profile.samples, width);
-        writeln!(out, "{}", cut(&row, text.width))?;
-    }
-    let hidden = &profile.functions[shown.len()..];
-    if !hidden.is_empty() {
-        let own: u64 = hidden.iter().map(|f| f.own).sum();
-        let share = percent(own, profile.samples);
-        let hidden = count(hidden.len() as u64, "more function", "more functions");
-        writeln!(out, "{hidden} with {share} of samples as SELF")?;
-    }
-    Ok(())
-}
-
-fn function_row(function: &FunctionTotal, name: &str, samples: u64, width: usize) -> String {
-    let module = function.frame.module.as_deref();
-    let module = module.map_or_else(String::new, |path| clean(file_name(path)));
-    let row = format!(
-        "{:>7} {:>8} {:>7} {:>8}  {name:width$}  {module}",
-        percent(function.own, samples),
-        function.own,
-        percent(function.total, samples),
-        function.total,
-    );
-    row.trim_end().to_owned()
-}
-
-fn write_threads(profile: &OnCpuProfile, text: StackText, out: &mut impl Write) -> io::Result<()> {
+fn write_threads(profile: &OnCpuProfile, text: StackText, out: &mut dyn Write) -> io::Result<()> {
     if profile.threads.len() < 2 {
         return Ok(());
     }
@@ -147,13 +154,10 @@ fn write_threads(profile: &OnCpuProfile, text: StackText, out: &mut impl Write) 
 }
 
 /// Writes waiting time by state and by stack.
-///
-/// # Errors
-/// Those of the writer.
-pub fn write_off_cpu(
+fn write_off_cpu(
     profile: &OffCpuProfile,
-    text: StackText,
-    out: &mut impl Write,
+    output: &StackOutput,
+    out: &mut dyn Write,
 ) -> io::Result<()> {
     let run = &profile.run;
     writeln!(
@@ -185,7 +189,7 @@ pub fn write_off_cpu(
     }
     if profile.count > 0 {
         write_states(profile, out)?;
-        write_stacks(profile, text, out)?;
+        write_waits(profile, output, out)?;
     }
     write_footers(run, out)?;
     if profile.user_missing > 0 {
@@ -196,7 +200,32 @@ pub fn write_off_cpu(
     Ok(())
 }
 
-fn write_states(profile: &OffCpuProfile, out: &mut impl Write) -> io::Result<()> {
+/// Writes what the options ask for: stacks unless they say otherwise.
+fn write_waits(
+    profile: &OffCpuProfile,
+    output: &StackOutput,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let text = output.text;
+    let of = Whole {
+        value: profile.blocked_ns,
+        unit: Unit::Nanoseconds,
+    };
+    if output.peek.is_some() || output.by.is_some() {
+        writeln!(out)?;
+    }
+    match (&output.peek, output.by) {
+        (Some(regex), _) => peek::write(&profile.tree, regex, text, out),
+        (None, Some(StackBy::Function)) => {
+            tables::write_functions(&function_totals(&profile.tree), of, text, out)
+        }
+        (None, Some(StackBy::Thread)) => tables::write_threads(&profile.threads, of, text, out),
+        // Waits are not of a CPU.
+        (None, Some(StackBy::Cpu) | None) => write_stacks(profile, text, out),
+    }
+}
+
+fn write_states(profile: &OffCpuProfile, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "\n{:>10} {:>10} {:>10} {:>9}  STATE",
@@ -216,7 +245,7 @@ fn write_states(profile: &OffCpuProfile, out: &mut impl Write) -> io::Result<()>
     Ok(())
 }
 
-fn write_stacks(profile: &OffCpuProfile, text: StackText, out: &mut impl Write) -> io::Result<()> {
+fn write_stacks(profile: &OffCpuProfile, text: StackText, out: &mut dyn Write) -> io::Result<()> {
     for stack in profile.stacks.iter().take(text.top) {
         write_stack(profile, stack, text, out)?;
     }
@@ -236,7 +265,7 @@ fn write_stack(
     profile: &OffCpuProfile,
     stack: &StackTimes,
     text: StackText,
-    out: &mut impl Write,
+    out: &mut dyn Write,
 ) -> io::Result<()> {
     let runnable = match stack.runnable_ns {
         0 => String::new(),
@@ -271,7 +300,7 @@ fn write_stack(
 }
 
 /// Frames, innermost first.
-fn write_frames(frames: &[&Frame], text: StackText, out: &mut impl Write) -> io::Result<()> {
+fn write_frames(frames: &[&Frame], text: StackText, out: &mut dyn Write) -> io::Result<()> {
     let shown = frames.len().min(STACK_FRAMES);
     for frame in &frames[..shown] {
         let line = format!("    {}", stack_line(frame));
@@ -285,7 +314,8 @@ fn write_frames(frames: &[&Frame], text: StackText, out: &mut impl Write) -> io:
     Ok(())
 }
 
-fn stack_line(frame: &Frame) -> String {
+/// A function with where it is from.
+pub(in crate::render) fn stack_line(frame: &Frame) -> String {
     let name = clean(&frame.name);
     match (&frame.module, frame.kind) {
         (Some(module), FrameKind::Native | FrameKind::Go | FrameKind::GoRuntime) => {
@@ -298,7 +328,7 @@ fn stack_line(frame: &Frame) -> String {
 }
 
 /// What the numbers above leave out.
-pub(super) fn write_footers(run: &ProfileRun, out: &mut impl Write) -> io::Result<()> {
+fn write_footers(run: &ProfileRun, out: &mut dyn Write) -> io::Result<()> {
     if run.lost > 0 {
         let lost = count(run.lost, "record", "records");
         writeln!(out, "{lost} lost: buffers were full")?;
@@ -307,6 +337,7 @@ pub(super) fn write_footers(run: &ProfileRun, out: &mut impl Write) -> io::Resul
         let left_out = count(run.stacks_over_limit, "stack", "stacks");
         writeln!(out, "{left_out} left out: too many different ones")?;
     }
+    write_roots(&run.roots, out)?;
     if run.kernel_frames > 0 && run.unresolved_kernel_frames == run.kernel_frames {
         writeln!(
             out,
@@ -314,6 +345,29 @@ pub(super) fn write_footers(run: &ProfileRun, out: &mut impl Write) -> io::Resul
         )?;
     }
     Ok(())
+}
+
+/// How many user stacks are whole, and whose are not.
+fn write_roots(roots: &StackRoots, out: &mut dyn Write) -> io::Result<()> {
+    /// Modules that are named.
+    const WORST: usize = 3;
+    if roots.stacks == 0 {
+        return Ok(());
+    }
+    let share = percent(roots.whole, roots.stacks);
+    write!(out, "{share} of user stacks reach their root")?;
+    let broken = roots.modules.iter().filter(|m| m.whole < m.stacks);
+    let worst: Vec<String> = broken
+        .take(WORST)
+        .map(|m| {
+            let missing = count(m.stacks - m.whole, "does not", "do not");
+            format!("{missing} in {}", clean(file_name(&m.module)))
+        })
+        .collect();
+    match worst.is_empty() {
+        true => writeln!(out),
+        false => writeln!(out, ": {}", worst.join(", ")),
+    }
 }
 
 fn function_name(frame: &Frame) -> String {
@@ -325,18 +379,18 @@ fn function_name(frame: &Frame) -> String {
 }
 
 /// Without characters that could drive the terminal.
-pub(super) fn clean(text: &str) -> String {
+fn clean(text: &str) -> String {
     text.chars()
         .map(|c| if is_control(c) { '?' } else { c })
         .collect()
 }
 
-pub(super) fn file_name(module: &str) -> &str {
+fn file_name(module: &str) -> &str {
     module.rsplit('/').next().unwrap_or(module)
 }
 
 /// The line, at most `width` characters long.
-pub(super) fn cut(line: &str, width: usize) -> String {
+fn cut(line: &str, width: usize) -> String {
     if line.chars().count() <= width {
         return line.to_owned();
     }
@@ -345,7 +399,7 @@ pub(super) fn cut(line: &str, width: usize) -> String {
 }
 
 /// The name, at most `width` characters long: its end tells more than the packages before it.
-pub(super) fn tail(name: &str, width: usize) -> String {
+fn tail(name: &str, width: usize) -> String {
     let len = name.chars().count();
     if len <= width {
         return name.to_owned();
@@ -354,11 +408,11 @@ pub(super) fn tail(name: &str, width: usize) -> String {
     std::iter::once('…').chain(kept).collect()
 }
 
-pub(super) fn count(n: u64, one: &str, many: &str) -> String {
+fn count(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 
-pub(super) fn percent(part: u64, whole: u64) -> String {
+fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "0.0%".to_owned();
     }
@@ -370,7 +424,7 @@ fn seconds(ns: u64) -> String {
 }
 
 /// Three digits or so with a unit.
-pub(super) fn duration(ns: u64) -> String {
+fn duration(ns: u64) -> String {
     let value = ns as f64;
     match ns {
         0 => "0".to_owned(),

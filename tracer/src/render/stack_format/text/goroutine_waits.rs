@@ -1,41 +1,30 @@
-//! What goroutines wait for, as text, folded stacks, a flame graph or JSON.
+//! What goroutines wait for, by wait reason and by stack.
 
 use std::io::{self, Write};
 
-use super::stack_text::{clean, count, cut, duration, percent};
-use super::{FlameGraph, StackFormat, StackText, write_flame_graph, write_folded};
+use super::{StackText, clean, count, cut, duration, peek, percent};
+use crate::render::StackOutput;
 use crate::report::{GoroutineStackTime, GoroutineTime, GoroutineWaitProfile};
 
 /// Frames shown of each stack.
 const FRAMES: usize = 24;
 
-/// Writes a profile in a format.
-///
-/// # Errors
-/// Those of the writer.
-pub fn write_goroutine_waits(
+/// Writes reasons, then stacks, or callers and callees in the place of these.
+pub(super) fn write(
     profile: &GoroutineWaitProfile,
-    format: StackFormat,
-    text: StackText,
-    out: &mut impl Write,
+    output: &StackOutput,
+    out: &mut dyn Write,
 ) -> io::Result<()> {
-    match format {
-        StackFormat::Text => write_text(profile, text, out)?,
-        StackFormat::Folded => write_folded(&profile.tree, out)?,
-        StackFormat::Svg => write_flame_graph(&profile.tree, &texts(profile), out)?,
-        StackFormat::Json => {
-            serde_json::to_writer(&mut *out, profile)?;
+    let text = output.text;
+    write_reasons(profile, text, out)?;
+    match &output.peek {
+        Some(regex) => {
             writeln!(out)?;
+            peek::write(&profile.tree, regex, text, out)?;
         }
+        None => write_stacks(profile, text, out)?,
     }
-    out.flush()
-}
-
-fn texts(profile: &GoroutineWaitProfile) -> FlameGraph {
-    FlameGraph {
-        title: "Goroutine time by wait reason".to_owned(),
-        subtitle: format!("pid {}: {}", profile.pid, headline(profile)),
-    }
+    write_doubts(profile, out)
 }
 
 /// How many goroutines there were, and how that is known.
@@ -54,10 +43,10 @@ fn mean(profile: &GoroutineWaitProfile, time_ns: u64) -> f64 {
     time_ns as f64 / profile.duration_ns.max(1) as f64
 }
 
-fn write_text(
+fn write_reasons(
     profile: &GoroutineWaitProfile,
     text: StackText,
-    out: &mut impl Write,
+    out: &mut dyn Write,
 ) -> io::Result<()> {
     writeln!(out, "{}", headline(profile))?;
     writeln!(
@@ -81,6 +70,14 @@ fn write_text(
         );
         writeln!(out, "{}", cut(&row, text.width))?;
     }
+    Ok(())
+}
+
+fn write_stacks(
+    profile: &GoroutineWaitProfile,
+    text: StackText,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     for stack in profile.stacks.iter().take(text.top) {
         write_stack(profile, stack, text, out)?;
     }
@@ -91,14 +88,14 @@ fn write_text(
         let hidden = count(hidden.len() as u64, "more stack", "more stacks");
         writeln!(out, "\n{hidden} with {share} of the time")?;
     }
-    write_doubts(profile, out)
+    Ok(())
 }
 
 fn write_stack(
     profile: &GoroutineWaitProfile,
     stack: &GoroutineStackTime,
     text: StackText,
-    out: &mut impl Write,
+    out: &mut dyn Write,
 ) -> io::Result<()> {
     let time = &stack.time;
     writeln!(
@@ -133,7 +130,7 @@ fn at_end(time: &GoroutineTime) -> String {
 }
 
 /// What the numbers above leave out.
-fn write_doubts(profile: &GoroutineWaitProfile, out: &mut impl Write) -> io::Result<()> {
+fn write_doubts(profile: &GoroutineWaitProfile, out: &mut dyn Write) -> io::Result<()> {
     for (looks, what) in [
         (profile.unreadable, "could not be read"),
         (profile.torn, "did not stand still: they have no stack"),
@@ -154,7 +151,7 @@ fn write_doubts(profile: &GoroutineWaitProfile, out: &mut impl Write) -> io::Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Frame, FrameKind, StackTreeBuilder, Unit};
+    use crate::report::{Frame, FrameKind, ProfileRun, StackTreeBuilder, Unit};
 
     #[test]
     fn a_table_of_reasons_and_their_stacks() {
@@ -163,6 +160,8 @@ mod tests {
             module: None,
             kind,
             inlined: false,
+            file: None,
+            line: None,
         };
         let mut tree = StackTreeBuilder::new(Unit::Nanoseconds);
         let root = frame("[chan receive]", FrameKind::Thread);
@@ -198,10 +197,13 @@ mod tests {
                 node,
                 time: receive,
             }],
+            run: ProfileRun::default(),
+            together: Vec::new(),
+            by_thread: Vec::new(),
             tree: tree.finish(),
         };
         let mut text = Vec::new();
-        write_text(&profile, StackText::default(), &mut text).expect("memory");
+        write(&profile, &StackOutput::default(), &mut text).expect("memory");
         assert_eq!(
             String::from_utf8(text).expect("text"),
             "2.5 goroutines on average in 10.00 s, from 1001 looks every 10.0 ms\n\

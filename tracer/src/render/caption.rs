@@ -1,0 +1,70 @@
+//! What stands above a picture of stacks.
+
+use crate::report::{ProfileRun, StackProfile, StackTree, WallProfile};
+use crate::term::printable;
+
+/// Texts around a picture.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Caption {
+    pub(super) title: String,
+    /// Targets, duration and losses.
+    pub(super) subtitle: String,
+}
+
+impl Caption {
+    /// What the profile is and covers.
+    pub(super) fn of(profile: &StackProfile) -> Self {
+        let (title, amount) = match profile {
+            StackProfile::OnCpu(on_cpu) => {
+                let rate = match on_cpu.sample_hz {
+                    0 => String::new(),
+                    hz => format!(" at {hz} Hz"),
+                };
+                ("CPU time", format!("{} samples{rate}", on_cpu.samples))
+            }
+            StackProfile::OffCpu(off_cpu) => ("Blocked time", format!("{} waits", off_cpu.count)),
+            StackProfile::Wall(wall) => ("Wall-clock time", all_time(wall)),
+            StackProfile::Goroutines(goroutines) => (
+                "Goroutine time by wait reason",
+                format!("{} looks", goroutines.looks),
+            ),
+        };
+        Self {
+            title: title.to_owned(),
+            subtitle: subtitle(&amount, profile.run(), profile.tree()),
+        }
+    }
+
+    /// Both in one line.
+    pub(super) fn line(&self) -> String {
+        format!("{}, {}", self.title, self.subtitle)
+    }
+}
+
+/// How much of the time of all threads was found.
+fn all_time(wall: &WallProfile) -> String {
+    let accounted = match wall.elapsed_ns {
+        0 => 0.0,
+        ns => 100.0 * wall.accounted.sum_ns() as f64 / ns as f64,
+    };
+    format!("{} threads, {accounted:.1}% accounted", wall.threads.len())
+}
+
+fn subtitle(amount: &str, run: &ProfileRun, tree: &StackTree) -> String {
+    let target = match &run.pids[..] {
+        [] => printable(&run.command.join(" ")).into_owned(),
+        [pid] => format!("pid {pid}"),
+        pids => format!("{} processes", pids.len()),
+    };
+    let mut subtitle = format!("{amount}, {:.2} s", run.duration_ns as f64 / 1e9);
+    if !target.is_empty() {
+        subtitle = format!("{target}: {subtitle}");
+    }
+    if run.lost > 0 {
+        subtitle.push_str(&format!(", {} lost", run.lost));
+    }
+    if tree.nodes.is_empty() {
+        subtitle.push_str(", no stacks");
+    }
+    subtitle
+}

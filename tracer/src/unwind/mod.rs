@@ -1,0 +1,22 @@
+//! Unwind tables: how to get from any instruction of a file to its function's caller, without frame
+//! pointers.
+//!
+//! Compilers describe that in `.eh_frame` for exceptions, also in C and in stripped files. Here it
+//! is read once per file ([`FileTable`]), shortened to what user stacks on x86_64 need
+//! ([`Rule`](tracer_common::unwind::Rule)), and placed for the BPF programs, which walk with it
+//! ([`Tables`]). Files are the target's choice: sizes, rows and time are limited, and whatever is
+//! not understood is a row that says so.
+
+mod expression;
+mod file_table;
+mod pool;
+mod rows;
+mod rule;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+pub use file_table::{FileTable, FileTableError, may_need_tables};
+pub use pool::Pool;
+pub use rows::{MAX_FILE_ROWS, Rows};
+pub use tables::{NodeStore, TableStats, Tables};
