@@ -17,6 +17,8 @@ mod stack_format;
 mod stack_sink;
 #[cfg(test)]
 mod stack_tests;
+#[cfg(test)]
+mod time_tests;
 
 pub use stack_diff::{DIFF_FORMATS, DiffOutput, WriteDiff};
 pub use stack_format::{STACK_FORMATS, StackFormat, StackText};

@@ -410,6 +410,7 @@ mod tests {
     use serde_json::Value;
 
     use crate::render::stack_tests::{off_cpu_bytes, off_cpu_run, on_cpu_bytes, whole_run};
+    use crate::render::time_tests::{ALL_NS, goroutine_bytes, wall_bytes};
 
     fn column<'a>(table: &'a Value, name: &str) -> &'a [Value] {
         table[name]
@@ -504,5 +505,20 @@ mod tests {
         let weights = column(samples, "weight").iter();
         let sum: f64 = weights.filter_map(Value::as_f64).sum();
         assert!((sum - 1502.0008).abs() < 1e-6, "{sum}");
+    }
+
+    #[test]
+    fn all_time_of_threads_and_of_goroutines_adds_up() {
+        let ms = |document: &Value| -> f64 {
+            let threads = column(document, "threads").iter();
+            let weights = threads.flat_map(|thread| column(&thread["samples"], "weight"));
+            weights.filter_map(Value::as_f64).sum()
+        };
+        let wall = checked(&wall_bytes("firefox", false));
+        assert!((ms(&wall) - ALL_NS as f64 / 1e6).abs() < 1e-6);
+        assert_eq!(column(&wall, "threads").len(), 2);
+        assert!(column(&wall["threads"][0], "stringArray").contains(&"[on CPU]".into()));
+        let goroutines = checked(&goroutine_bytes("firefox"));
+        assert!((ms(&goroutines) - 3000.0).abs() < 1e-6);
     }
 }

@@ -272,6 +272,7 @@ mod tests {
 
     use super::*;
     use crate::render::stack_tests::{off_cpu_bytes, off_cpu_run, on_cpu_bytes, whole_run};
+    use crate::render::time_tests::{ALL_NS, goroutine_bytes, wall_bytes};
 
     fn decoded(gzip: &[u8]) -> Profile {
         let mut bytes = Vec::new();
@@ -378,6 +379,41 @@ mod tests {
         let values: Vec<_> = profile.sample.iter().map(|s| &s.value[..]).collect();
         let expected: [&[i64]; 3] = [&[5, 1_500_000_000], &[1, 2_000_400], &[1, 400]];
         assert_eq!(values, expected, "one who was preempted did not wait");
+    }
+
+    #[test]
+    fn all_time_says_what_threads_did() {
+        let profile = decoded(&wall_bytes("pprof", false));
+        assert_valid(&profile);
+        assert_eq!(text(&profile, profile.default_sample_type), "time");
+        let ns: i64 = profile.sample.iter().map(|s| s.value[0]).sum();
+        assert_eq!(ns, ALL_NS as i64);
+        let stacks: Vec<_> = profile.sample.iter().map(|s| stack(&profile, s)).collect();
+        let on_cpu = [
+            "[on CPU]:0",
+            "main.work; x:20",
+            "main.main:30",
+            "runtime.main:40",
+        ];
+        assert!(stacks.iter().any(|s| *s == on_cpu), "{stacks:#?}");
+        let blocked = |s: &Vec<String>| s.first().is_some_and(|f| f == "[blocked]:0");
+        assert_eq!(
+            stacks.iter().filter(|s| blocked(s)).count(),
+            2,
+            "{stacks:#?}"
+        );
+    }
+
+    #[test]
+    fn goroutines_have_their_wait_reason() {
+        let profile = decoded(&goroutine_bytes("pprof"));
+        assert_valid(&profile);
+        let shown = |s: &Sample| (stack(&profile, s).join(" "), s.value[0]);
+        let expected = [
+            ("main.wait:0 [chan receive]:0".to_owned(), 2_000_000_000),
+            ("[running]:0".to_owned(), 1_000_000_000),
+        ];
+        assert_eq!(Vec::from_iter(profile.sample.iter().map(shown)), expected);
     }
 
     #[test]

@@ -142,6 +142,7 @@ mod tests {
     use serde_json::Value;
 
     use crate::render::stack_tests::{off_cpu_bytes, off_cpu_run, on_cpu_bytes, whole_run};
+    use crate::render::time_tests::{ALL_NS, goroutine_bytes, wall_bytes};
 
     /// Checks a document, and returns the sum of weights of each of its profiles by name.
     fn checked(bytes: &[u8]) -> Vec<(String, u64)> {
@@ -192,5 +193,19 @@ mod tests {
         assert_eq!(checked(&bytes), [("all threads".to_owned(), 1_502_000_800)]);
         let text = String::from_utf8(bytes).expect("text");
         assert!(text.contains(r#""unit":"nanoseconds""#));
+    }
+
+    #[test]
+    fn all_time_of_threads_and_of_goroutines_adds_up() {
+        let sums = checked(&wall_bytes("speedscope", true));
+        let sums: Vec<_> = sums.iter().map(|(n, sum)| (n.as_str(), *sum)).collect();
+        let expected = [
+            ("all threads", ALL_NS),
+            ("app/42", ALL_NS - 100),
+            ("app/43", 100),
+        ];
+        assert_eq!(sums, expected);
+        let goroutines = checked(&goroutine_bytes("speedscope"));
+        assert_eq!(goroutines[0].1, 3_000_000_000);
     }
 }
