@@ -236,8 +236,10 @@ fn all_time_of_all_threads_is_accounted_for() {
     let stacks = report(&place, &["report", "wall", "--format", "folded", &file]);
     let burnt = with(&stacks, &["burn", "[on CPU]"]);
     let cpu = of("burner")["on_cpu_ns"].as_u64().expect("ns") / 1000;
+    // Each line is rounded.
+    let most = cpu + stacks.lines().count() as u64;
     assert!(
-        burnt >= cpu * 9 / 10 && burnt <= cpu,
+        burnt >= cpu * 9 / 10 && burnt <= most,
         "{burnt} µs of {cpu}\n{stacks}"
     );
     assert!(with(&stacks, &["nap", "[blocked]"]) >= 280_000, "{stacks}");
