@@ -28,7 +28,7 @@ const FORMATS: [(&str, &[&str]); 4] = [
 /// Records everything about a Go program that collects garbage.
 fn record(place: &Place) -> String {
     let file = place.path("a.trc");
-    let kinds = "strace,count,profile,offcpu,sched,gc";
+    let kinds = "strace,count,profile,offcpu,wall,sched,gc";
     let run = place
         .tracer(&["record", "-k", kinds, "-F", "499", "-o", &file])
         .launching(
@@ -47,7 +47,7 @@ fn each_kind_in_each_format_is_the_same_every_time_and_not_empty() {
     let Some(place) = place(true) else { return };
     let file = record(&place);
     let of_stacks: Vec<&str> = STACK_FORMATS.iter().map(|f| f.name).collect();
-    let stacks = ["profile", "offcpu"].map(|kind| (kind, &of_stacks[..]));
+    let stacks = ["profile", "offcpu", "wall"].map(|kind| (kind, &of_stacks[..]));
     for (kind, formats) in FORMATS.into_iter().chain(stacks) {
         for format in formats {
             let output = place.path("output");
@@ -73,6 +73,7 @@ fn each_kind_in_each_format_is_the_same_every_time_and_not_empty() {
         "% time",
         " samples in ",
         "times off the CPU",
+        ", accounted ",
         "run-queue latency",
         "gc 1 @",
     ] {

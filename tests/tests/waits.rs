@@ -185,6 +185,22 @@ fn assert_near(what: &str, found: u64, expected: u64) {
     );
 }
 
+#[test]
+fn there_is_no_table_of_waits_by_cpu() {
+    let Some(place) = place(false) else { return };
+    for command in ["offcpu", "wall"] {
+        let run = place.tracer(&[command, "--by", "cpu", "-p", "1"]).run();
+        assert_eq!(run.status.code(), Some(2), "{}", run.stderr);
+        assert!(
+            run.stderr.contains("--by thread and function"),
+            "{}",
+            run.stderr
+        );
+    }
+    let args = ["offcpu", "--goroutines", "--by", "thread", "-p", "1"];
+    assert_eq!(place.tracer(&args).run().status.code(), Some(2));
+}
+
 fn sum(time: &Value) -> u64 {
     let of = |key: &str| time[key].as_u64().expect("ns");
     of("on_cpu_ns") + of("runnable_ns") + of("blocked_ns")
