@@ -115,8 +115,8 @@ fn usage_errors_are_exit_2() {
             "no target: give -p PID, --comm NAME, --all or -- CMD",
         ),
         (
-            &["profile", "--format", "pprof", "-p", "1"],
-            "profile has no format pprof; it has: ",
+            &["profile", "--format", "csv", "-p", "1"],
+            "profile has no format csv; it has: ",
         ),
         (
             &["gc", "--format", "svg", "-p", "1"],

@@ -215,11 +215,11 @@ fn growth_is_told_from_two_recordings() {
         row.split_whitespace().nth(3).map(|n| n.parse::<f64>())
     };
     assert!(
-        matches!(change(" main.burnSixty "), Some(Ok(n)) if n > 10.0),
+        matches!(change(" main.burnSixty "), Some(Ok(n)) if n > 1.0),
         "{text}"
     );
     assert!(
-        matches!(change(" burn_sixty "), Some(Ok(n)) if n < -10.0),
+        matches!(change(" burn_sixty "), Some(Ok(n)) if n < -1.0),
         "{text}"
     );
     let picture = place.path("diff.svg");

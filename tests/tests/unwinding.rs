@@ -32,7 +32,7 @@ fn folded(text: &str) -> Vec<(Vec<&str>, u64)> {
 fn share(text: &str, wanted: impl Fn(&[&str]) -> bool) -> f64 {
     let stacks = folded(text);
     let total: u64 = stacks.iter().map(|(_, n)| n).sum();
-    assert!(total > 100, "only {total} samples:\n{text}");
+    assert!(total > 20, "only {total} samples:\n{text}");
     let with = stacks.iter().filter(|(frames, _)| wanted(frames));
     with.map(|(_, n)| n).sum::<u64>() as f64 * 100.0 / total as f64
 }

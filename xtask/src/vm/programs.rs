@@ -13,7 +13,7 @@ use crate::step;
 
 /// What the tests start besides fixtures.
 const PROGRAMS: &[&str] = &[
-    "cat", "cp", "echo", "env", "false", "find", "git", "grep", "head", "id", "kill", "ls",
+    "cat", "cp", "echo", "env", "false", "find", "git", "grep", "gzip", "head", "id", "kill", "ls",
     "mkfifo", "mv", "python3", "rm", "sh", "sleep", "sort", "strace", "strip", "tar", "true",
     "uniq",
 ];
