@@ -22,13 +22,12 @@ pub enum ProbeId {
     GoSchedule = 15,
     SignalGenerate = 16,
     OffCpuWaker = 17,
-    OnCpuSwitch = 18,
-    OnCpuNew = 19,
+    OnCpuNew = 18,
 }
 
 impl ProbeId {
     /// All probes; the index is the number.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 19] = [
         Self::SyscallEnter,
         Self::SyscallExit,
         Self::SyscallCountEnter,
@@ -47,7 +46,6 @@ impl ProbeId {
         Self::GoSchedule,
         Self::SignalGenerate,
         Self::OffCpuWaker,
-        Self::OnCpuSwitch,
         Self::OnCpuNew,
     ];
 

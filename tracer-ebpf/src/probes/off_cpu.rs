@@ -16,9 +16,11 @@ use tracer_common::{
     stats::{MORE_STACKS_BIT, OffCpuKey, OffCpuPending, OffCpuTime, UNWOUND_BIT},
 };
 
-use super::waker;
+use super::{on_cpu, waker};
 use crate::{
-    constants::{max_block_ns, min_block_ns, want_kernel_stack, want_user_stack, want_wakers},
+    constants::{
+        max_block_ns, min_block_ns, want_kernel_stack, want_on_cpu, want_user_stack, want_wakers,
+    },
     count, filter,
     maps::{MORE_STACKS, OFF_CPU, OFF_CPU_PENDING, OFF_CPU_SKIP, STACKS, UNWOUND_STACKS, walk},
     task::Task,
@@ -84,11 +86,18 @@ fn switch(ctx: &BtfTracePointContext, user_stack: impl FnOnce(u32) -> UserStack)
     let now = unsafe { bpf_ktime_get_ns() };
     let next_tgid = next.tgid();
     let to_target = filter::is_target(next_tgid);
+    let all_time = want_on_cpu() != 0;
     if to_target {
         begins_to_run(next.tid(), now);
+        if all_time {
+            on_cpu::begins(next_tgid, next, now);
+        }
     }
     let tgid = prev.tgid();
     if filter::is_target(tgid) {
+        if all_time {
+            on_cpu::stops(tgid, prev, now);
+        }
         if prev.is_dead() {
             // Its last switch: it never comes back, and would keep its room.
             let _ = OFF_CPU_PENDING.remove(prev.tid());
@@ -233,18 +242,18 @@ fn begins_to_run(tid: u32, now: u64) {
     // A wakeup on another CPU may read the clock before the switch does, and write after it.
     let woken = match pending.woken_ns {
         0 => now,
-        woken => woken.max(out_ns),
+        woken => woken.max(out_ns).min(now),
     };
     pending.out_ns = 0;
-    let blocked_ns = woken.wrapping_sub(out_ns);
+    let blocked_ns = woken.saturating_sub(out_ns);
     if blocked_ns < min_block_ns() || blocked_ns > max_block_ns() {
         return;
     }
     let time = OffCpuTime {
         count: weight,
         blocked_ns: blocked_ns * weight,
-        runnable_ns: now.wrapping_sub(woken) * weight,
-        max_ns: now.wrapping_sub(out_ns),
+        runnable_ns: now.saturating_sub(woken) * weight,
+        max_ns: now.saturating_sub(out_ns),
     };
     if want_wakers() != 0 {
         waker::add(&key, out_ns, time);

@@ -1,4 +1,4 @@
-//! How long threads are on the CPU, to the ns.
+//! How long threads are on the CPU, to the ns: told by the program that times their waits.
 
 use aya_ebpf::{helpers::bpf_ktime_get_ns, macros::btf_tracepoint, programs::BtfTracePointContext};
 use tracer_common::{
@@ -13,34 +13,21 @@ use crate::{
     task::Task,
 };
 
-/// Arguments: preempted, previous task, next task.
-#[btf_tracepoint(function = "sched_switch")]
-pub fn on_cpu_switch(ctx: BtfTracePointContext) -> i32 {
-    if skip() == NOTHING {
-        return 0;
+/// A thread gets a CPU. `now` is that of the end of its wait: nothing is between the two.
+#[inline(always)]
+pub fn begins(tgid: u32, task: Task, now: u64) {
+    if let Some(time) = time_of(tgid, task, now) {
+        time.since_ns = now;
+        seen(time, now);
     }
-    let prev = Task::from_ptr(ctx.arg(1));
-    let next = Task::from_ptr(ctx.arg(2));
-    // SAFETY: the helper has no preconditions.
-    let now = unsafe { bpf_ktime_get_ns() };
-    let tgid = prev.tgid();
-    let from_target = filter::is_target(tgid);
-    if from_target {
-        count::hit(ProbeId::OnCpuSwitch);
-        if let Some(time) = time_of(tgid, prev, now) {
-            leaves(time, now);
-        }
+}
+
+/// A thread leaves its CPU. `now` is that of the beginning of its wait.
+#[inline(always)]
+pub fn stops(tgid: u32, task: Task, now: u64) {
+    if let Some(time) = time_of(tgid, task, now) {
+        leaves(time, now);
     }
-    let tgid = next.tgid();
-    if filter::is_target(tgid) {
-        if let Some(time) = time_of(tgid, next, now) {
-            time.since_ns = now;
-            seen(time, now);
-        }
-    } else if !from_target {
-        count::foreign(ProbeId::OnCpuSwitch);
-    }
-    0
 }
 
 /// Adds the time since it was given the CPU; since the run began, when it has had it all the time.
@@ -88,7 +75,7 @@ fn insert(tgid: u32, task: Task, now: u64) {
         cpu_ns: 0,
     };
     if ON_CPU.insert(task.tid(), time, 0).is_err() {
-        count::full(ProbeId::OnCpuSwitch);
+        count::full(ProbeId::OnCpuNew);
     }
 }
 

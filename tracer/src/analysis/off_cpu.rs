@@ -48,6 +48,7 @@ pub struct OffCpu {
     states: BTreeMap<WaitState, Times>,
     by_state: bool,
     before_run: u64,
+    truncated: u64,
     user_missing: u64,
     one_in: u32,
 }
@@ -62,6 +63,7 @@ impl OffCpu {
             states: BTreeMap::new(),
             by_state: false,
             before_run: 0,
+            truncated: 0,
             user_missing: 0,
             one_in: 1,
         }
@@ -106,6 +108,9 @@ impl OffCpu {
             waker: wait.and_then(|w| w.waker.clone()),
         };
         self.states.entry(state).or_default().add(&times);
+        if stack.truncated {
+            self.truncated = self.truncated.saturating_add(stack.count);
+        }
         if stack.user_end == StackEnd::Missing {
             self.user_missing = self.user_missing.saturating_add(stack.count);
         }
@@ -116,7 +121,7 @@ impl OffCpu {
             kernel: &stack.kernel,
             user: &stack.user,
             user_end: stack.user_end,
-            truncated: false,
+            truncated: stack.truncated,
             class: class(state),
         };
         self.fold.add_marked(&folded, marks, &times);
@@ -148,6 +153,7 @@ impl OffCpu {
             runnable_ns: total.runnable_ns,
             open: total.open,
             before_run: std::mem::take(&mut self.before_run),
+            truncated: std::mem::take(&mut self.truncated),
             user_missing: std::mem::take(&mut self.user_missing),
             states: states.into_iter().map(state_times).collect(),
             threads: folded.threads,

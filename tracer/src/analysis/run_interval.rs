@@ -14,6 +14,7 @@ pub(super) struct RunInterval {
     /// Add to a time for ns since 1970 UTC; 0 when unknown.
     wall_offset_ns: i64,
     pub(super) sample_hz: u32,
+    pub(super) sample_event: Option<String>,
     /// The first event, or the last output.
     since_ns: Option<u64>,
     lost: u64,
@@ -36,6 +37,7 @@ impl RunInterval {
                 self.pids.clone_from(&start.pids);
                 self.command.clone_from(&start.command);
                 self.sample_hz = start.sample_hz;
+                self.sample_event.clone_from(&start.sample_event);
                 self.wall_offset_ns = start.wall_offset_ns;
                 self.since_ns = Some(event.time_ns);
             }

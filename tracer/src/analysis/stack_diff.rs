@@ -133,6 +133,7 @@ mod tests {
             },
             samples: tree.total(),
             sample_hz: 100,
+            event: None,
             truncated: 0,
             user_missing: 0,
             threads: Vec::new(),

@@ -306,11 +306,11 @@ impl<W: Weight> Merged<W> {
         trim_maker_of_thread(&mut user);
         trim_beyond_root(&mut user);
         self.counts.count(Space::User, &user);
-        self.roots.count(key.user_end, &user, weight.stacks());
+        let is_whole = self.roots.count(key.user_end, &user, weight.stacks());
         let mut kernel = lookup(names, 0, Space::Kernel, &key.kernel);
         trim_probe(&mut kernel);
         self.counts.count(Space::Kernel, &kernel);
-        let head = head(key, threads);
+        let head = head(key, threads, is_whole);
         let body = user.iter().chain(&kernel).flat_map(|frames| frames.iter());
         let len = user.iter().chain(&kernel).map(|f| f.len()).sum::<usize>();
         let woken_by = key.marks.waker.as_ref().map(|w| waker::frames(w, names));
@@ -461,8 +461,8 @@ impl FrameCounts {
     }
 }
 
-/// What stands at the root of a stack.
-fn head(key: &StackKey, threads: bool) -> Vec<Frame> {
+/// What stands at the root of a stack. A guess that led to a root was right.
+fn head(key: &StackKey, threads: bool, is_whole: bool) -> Vec<Frame> {
     let mut head = vec![plain(
         match threads {
             true => format!("{}/{}", key.comm, key.tid),
@@ -472,6 +472,9 @@ fn head(key: &StackKey, threads: bool) -> Vec<Frame> {
     )];
     if key.truncated {
         head.push(plain("[truncated]".to_owned(), FrameKind::Note));
+    }
+    if key.user_end == StackEnd::Guessed && !is_whole {
+        head.push(plain("[guessed]".to_owned(), FrameKind::Note));
     }
     let notes = key.marks.notes.iter();
     head.extend(notes.map(|&note| plain(note.to_owned(), FrameKind::Note)));
@@ -658,6 +661,24 @@ mod tests {
             names_of(&fold.finish()),
             ["x", "runtime.mstart", "runtime.futex"]
         );
+    }
+
+    #[test]
+    fn a_guess_that_leads_to_no_root_is_marked() {
+        let mut fold = StackFold::new(Unit::Samples, StackDetail::default());
+        for (address, name) in [(1, "leaf"), (2, "clone3")] {
+            fold.observe(&named(1, Space::User, address, address > 1, name));
+        }
+        let guessed = |user| FoldedStack {
+            user_end: StackEnd::Guessed,
+            ..stack(1, &[], user)
+        };
+        fold.add(&guessed(&[1, 2]), &3);
+        fold.add(&guessed(&[1]), &1);
+        let folded = fold.finish();
+        assert_eq!(names_of(&folded), ["x", "[guessed]", "leaf", "clone3"]);
+        let roots = folded.roots;
+        assert_eq!((roots.stacks, roots.whole, roots.guessed), (4, 3, 4));
     }
 
     #[test]

@@ -84,6 +84,7 @@ pub struct Wall {
     threads: Vec<WallThread>,
     index: HashMap<(u32, u32), u32>,
     samples: u64,
+    truncated: u64,
     one_in: u32,
 }
 
@@ -102,13 +103,7 @@ impl Wall {
     /// With stacks told apart as `detail` says.
     #[must_use]
     pub fn new(detail: StackDetail) -> Self {
-        let probes = &[
-            "sample",
-            "off_cpu_switch",
-            "off_cpu_wakeup",
-            "on_cpu_switch",
-            "on_cpu_new",
-        ];
+        let probes = &["sample", "off_cpu_switch", "off_cpu_wakeup", "on_cpu_new"];
         Self {
             by_state: false,
             fold: StackFold::new(Unit::Nanoseconds, detail),
@@ -116,6 +111,7 @@ impl Wall {
             threads: Vec::new(),
             index: HashMap::new(),
             samples: 0,
+            truncated: 0,
             one_in: 1,
         }
     }
@@ -165,6 +161,7 @@ impl Wall {
         let thread = self.thread(event, &sample.comm);
         self.threads[thread as usize].samples += 1;
         self.samples += 1;
+        self.truncated += u64::from(sample.truncated);
         let stack = FoldedStack {
             pid: event.pid,
             tid: event.tid,
@@ -184,6 +181,9 @@ impl Wall {
 
     fn add_wait(&mut self, event: &Event, wait: &OffCpuStack, before_run: bool) {
         let thread = self.thread(event, &wait.comm);
+        if wait.truncated {
+            self.truncated = self.truncated.saturating_add(wait.count);
+        }
         // One that is both counts once.
         let as_runnable = match wait.blocked_ns {
             0 => wait.count,
@@ -204,7 +204,7 @@ impl Wall {
                 kernel: &wait.kernel,
                 user: &wait.user,
                 user_end: wait.user_end,
-                truncated: false,
+                truncated: wait.truncated,
                 class: class(thread, doing),
             };
             let marks = Marks {
@@ -250,6 +250,7 @@ impl Wall {
             one_in: self.one_in,
             idle_ns,
             samples: std::mem::take(&mut self.samples),
+            truncated: std::mem::take(&mut self.truncated),
             sample_hz: self.run.sample_hz,
             thread_totals: threads.iter().map(total_of).collect(),
             threads,

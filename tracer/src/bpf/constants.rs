@@ -21,6 +21,8 @@ pub struct Constants {
     pub want_slow_stack: bool,
     /// Waits are told apart by who ended them.
     pub want_wakers: bool,
+    /// Switches also tell how long threads are on the CPU.
+    pub want_on_cpu: bool,
     /// Waits that were shorter until they were ended are left out, in ns.
     pub min_block_ns: u64,
     /// As above, those that were longer.
@@ -44,6 +46,7 @@ impl Default for Constants {
             want_call_stack: false,
             want_slow_stack: false,
             want_wakers: false,
+            want_on_cpu: false,
             min_block_ns: 0,
             max_block_ns: u64::MAX,
             syscalls: [0; 9],
@@ -114,6 +117,7 @@ impl Rodata {
             ("WANT_CALL_STACK", constants.want_call_stack.into()),
             ("WANT_SLOW_STACK", constants.want_slow_stack.into()),
             ("WANT_WAKERS", constants.want_wakers.into()),
+            ("WANT_ON_CPU", constants.want_on_cpu.into()),
             ("CPUS", cpus),
             ("HAS_TYPED_TASK", abilities.typed_task.into()),
             ("TASK_PID", task("pid")?),

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuValues, RingBuf};
-use aya::programs::perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent};
+use aya::programs::perf_event::PerfEventScope;
 use aya::programs::{BtfTracePoint, PerfEvent, Program, ProgramError, TracePoint, UProbe};
 use aya::{Btf, Ebpf, EbpfLoader, Endianness};
 use aya_log::EbpfLogger;
@@ -20,8 +20,8 @@ use super::undisturbed::Undisturbed;
 use super::unwind_maps::{UnwindChunks, registers_on_stack};
 use super::uprobe::UprobeLink;
 use super::{
-    Abilities, Attach, BpfError, Constants, KernelTypes, PROBES, Probe, RunningKernel, VMLINUX_BTF,
-    When,
+    Abilities, Attach, BpfError, Constants, KernelTypes, PROBES, Probe, RunningKernel, SampleEvent,
+    VMLINUX_BTF, When,
 };
 use crate::term::notice;
 
@@ -94,6 +94,7 @@ pub struct Kernel {
     ring: RingBuf<MapData>,
     log: Option<EbpfLogger<KernelLog>>,
     abilities: Abilities,
+    sample_event: SampleEvent,
     /// Runs left out of programs that are unloaded, by number of the probe.
     missed: [u64; ProbeId::COUNT],
     /// Names of the tracepoint and timer programs that are attached.
@@ -182,6 +183,7 @@ impl Kernel {
             ring,
             log,
             abilities,
+            sample_event: SampleEvent::default(),
             missed: [0; ProbeId::COUNT],
             attached: Vec::new(),
             uprobes: Vec::new(),
@@ -207,6 +209,11 @@ impl Kernel {
     /// called before anything is attached.
     pub fn follow_pointers(&mut self) {
         self.abilities.unwinding = false;
+    }
+
+    /// Has samples taken of an event. To be called before they are attached.
+    pub const fn sample(&mut self, event: SampleEvent) {
+        self.sample_event = event;
     }
 
     /// Loads a program, which has the kernel check it. It may be loaded already.
@@ -270,14 +277,22 @@ impl Kernel {
             }
             Attach::CpuClock => {
                 let cpus = aya::util::online_cpus().map_err(|(_, e)| BpfError::Cpus(e))?;
+                let event = self.sample_event;
+                let failed = |source| match event.is_time() {
+                    true => program_error(probe, source),
+                    false => BpfError::NoCounter {
+                        event,
+                        source: Box::new(source),
+                    },
+                };
                 let (program, _) = self.program(probe.program);
                 let program: &mut PerfEvent = program.try_into().map_err(failed)?;
                 for cpu in cpus {
                     program
                         .attach(
-                            PerfEventConfig::Software(SoftwareEvent::CpuClock),
+                            event.config(),
                             PerfEventScope::AllProcessesOneCpu { cpu },
-                            SamplePolicy::Frequency(hz),
+                            event.policy(hz),
                             false,
                         )
                         .map_err(failed)?;

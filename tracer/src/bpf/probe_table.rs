@@ -11,7 +11,7 @@ pub enum Attach {
     Tracepoint(&'static str),
     /// A kernel tracepoint, CATEGORY/NAME, through a perf event.
     PerfTracepoint(&'static str, &'static str),
-    /// A timer on every CPU.
+    /// A timer on every CPU, or a counter of [`super::SampleEvent`].
     CpuClock,
     /// A function of the Go runtime, after its stack check.
     GoFunction(&'static str),
@@ -28,7 +28,7 @@ pub enum Group {
     OffCpu,
     /// Who ends waits: beside [`Group::OffCpu`].
     Wakers,
-    /// Time on the CPU, exactly: beside [`Group::OffCpu`].
+    /// Time on the CPU, exactly: the probes of [`Group::OffCpu`] measure it, too.
     OnCpu,
     RunQueue,
     GoGc,
@@ -305,8 +305,6 @@ pub const PROBES: &[Probe] = &[
         Group::Samples,
     )
     .when(When::Unwinding),
-    // Before the switch off the CPU is timed, which takes longer: what one end of a time on the CPU
-    // then lacks, the other has.
     row(
         "on_cpu_new",
         ProbeId::OnCpuNew,
@@ -314,12 +312,6 @@ pub const PROBES: &[Probe] = &[
         Group::OnCpu,
     )
     .without("the first wait of new threads is not measured"),
-    row(
-        "on_cpu_switch",
-        ProbeId::OnCpuSwitch,
-        Attach::Tracepoint("sched_switch"),
-        Group::OnCpu,
-    ),
     row(
         "off_cpu_wakeup",
         ProbeId::OffCpuWakeup,

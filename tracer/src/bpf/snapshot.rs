@@ -2,6 +2,7 @@
 
 use aya::maps::{HashMap, MapData, PerCpuArray, StackTraceMap};
 use tracer_common::capture::MAX_SYSCALLS;
+use tracer_common::event::MAX_STACK;
 use tracer_common::histogram::BUCKETS;
 use tracer_common::probe::ProbeId;
 use tracer_common::stats::{
@@ -204,20 +205,42 @@ struct Stacks<'a> {
     unwound: HashMap<&'a MapData, u64, Wire<UnwoundStack>>,
 }
 
+/// A user stack.
+struct UserStack {
+    addresses: Vec<u64>,
+    end: StackEnd,
+    truncated: bool,
+}
+
+impl UserStack {
+    const MISSING: Self = Self {
+        addresses: Vec::new(),
+        end: StackEnd::Missing,
+        truncated: false,
+    };
+}
+
 impl Stacks<'_> {
-    /// A user stack and how it ends.
-    fn user(&self, key: &OffCpuKey) -> (Vec<u64>, StackEnd) {
+    fn user(&self, key: &OffCpuKey) -> UserStack {
         let Some(id) = key.unwound() else {
-            return match self.addresses(key.user_stack) {
-                Some(addresses) => (addresses, StackEnd::Unknown),
-                None => (Vec::new(), StackEnd::Missing),
+            let Some(addresses) = self.addresses(key.user_stack) else {
+                return UserStack::MISSING;
+            };
+            return UserStack {
+                truncated: is_full(&addresses),
+                addresses,
+                end: StackEnd::Unknown,
             };
         };
         let Ok(Wire(stack)) = self.unwound.get(&id, 0) else {
-            return (Vec::new(), StackEnd::Missing);
+            return UserStack::MISSING;
         };
         let len = (stack.len as usize).min(stack.frames.len());
-        (stack.frames[..len].to_vec(), end_of(stack.flags))
+        UserStack {
+            addresses: stack.frames[..len].to_vec(),
+            end: end_of(stack.flags),
+            truncated: stack.flags & unwound::TRUNCATED != 0,
+        }
     }
 
     fn addresses(&self, id: i32) -> Option<Vec<u64>> {
@@ -232,23 +255,31 @@ impl Stacks<'_> {
     }
 }
 
+/// Whether the kernel's limit may have cut a stack.
+const fn is_full(addresses: &[u64]) -> bool {
+    addresses.len() >= MAX_STACK
+}
+
 /// What was guessed may have ended at the root by chance.
-fn end_of(flags: u32) -> StackEnd {
+const fn end_of(flags: u32) -> StackEnd {
     match flags & (unwound::ROOT | unwound::GUESSED) {
         unwound::ROOT => StackEnd::Root,
         _ if flags & (unwound::BROKEN | unwound::TRUNCATED) != 0 => StackEnd::Lost,
-        _ => StackEnd::Unknown,
+        0 => StackEnd::Unknown,
+        _ => StackEnd::Guessed,
     }
 }
 
 fn off_cpu_stack(stacks: &Stacks<'_>, key: &OffCpuKey, time: &OffCpuTime) -> OffCpuStack {
-    let (user, user_end) = stacks.user(key);
+    let user = stacks.user(key);
+    let kernel = stacks.addresses(key.kernel_stack).unwrap_or_default();
     OffCpuStack {
         comm: comm(&key.comm),
         state: key.state,
-        kernel: stacks.addresses(key.kernel_stack).unwrap_or_default(),
-        user_end,
-        user,
+        truncated: user.truncated || is_full(&kernel),
+        kernel,
+        user_end: user.end,
+        user: user.addresses,
         count: time.count,
         blocked_ns: time.blocked_ns,
         runnable_ns: time.runnable_ns,
@@ -271,4 +302,25 @@ fn waker(stacks: &Stacks<'_>, key: &WakerKey) -> Option<Waker> {
         user_missing: user.is_none(),
         user: user.unwrap_or_default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guess_is_no_root() {
+        use unwound::{BROKEN, GUESSED, ROOT, TRUNCATED};
+        for (flags, end) in [
+            (0, StackEnd::Unknown),
+            (ROOT, StackEnd::Root),
+            (GUESSED, StackEnd::Guessed),
+            (GUESSED | ROOT, StackEnd::Guessed),
+            (GUESSED | BROKEN, StackEnd::Lost),
+            (TRUNCATED, StackEnd::Lost),
+        ] {
+            assert_eq!(end_of(flags), end, "{flags:#x}");
+        }
+        assert!(is_full(&[1; MAX_STACK]) && !is_full(&[1; MAX_STACK - 1]));
+    }
 }

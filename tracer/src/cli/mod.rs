@@ -5,6 +5,7 @@ mod output;
 mod redaction;
 mod target;
 mod version;
+mod when;
 
 use clap::{Parser, Subcommand};
 
@@ -27,6 +28,7 @@ pub use output::{Output, OutputArgs};
 pub use redaction::RedactionArgs;
 pub use target::TargetArgs;
 pub use version::version;
+pub use when::WhenArgs;
 
 /// Examples stand before options.
 const TEMPLATE: &str =

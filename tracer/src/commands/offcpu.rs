@@ -8,7 +8,7 @@ use clap::Args;
 use super::execute::{Exit, capture};
 use super::goroutine_waits;
 use super::profile::{DEFAULT_DURATION, StackArgs, StackView};
-use crate::cli::{OutputArgs, TargetArgs};
+use crate::cli::{OutputArgs, TargetArgs, WhenArgs};
 use crate::cost::Policy;
 use crate::error::ExpectedError;
 use crate::render::{StackBy, StackSink};
@@ -56,7 +56,7 @@ pub struct OffCpuArgs {
     #[arg(long, conflicts_with = "no_kernel")]
     pub wakers: bool,
     /// Goroutines of a Go program, by wait reason and stack, in place of threads
-    #[arg(long, conflicts_with_all = ["wakers", "min_block", "max_block", "no_kernel", "states", "threads", "by", "how"])]
+    #[arg(long, conflicts_with_all = ["wakers", "min_block", "max_block", "no_kernel", "states", "threads", "by", "how", "when"])]
     pub goroutines: bool,
     /// Time between two looks at all goroutines; 10ms unless given
     #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "goroutines")]
@@ -68,6 +68,8 @@ pub struct OffCpuArgs {
     pub stacks: StackArgs,
     #[command(flatten)]
     pub view: OffCpuView,
+    #[command(flatten)]
+    pub when: WhenArgs,
     #[command(flatten)]
     pub output: OutputArgs,
     #[command(flatten)]
@@ -108,6 +110,7 @@ impl OffCpuArgs {
         captures.extend(self.wakers.then_some(Capture::Wakers));
         let mut plan = self.target.plan(captures, &["offcpu"], Policy::Enforce)?;
         plan.stack_walk = self.stacks.walk();
+        plan.when = self.when.trigger(&self.target)?;
         if self.target.command.is_empty() {
             plan.duration = plan.duration.or(Some(DEFAULT_DURATION));
         }

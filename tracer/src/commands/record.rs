@@ -9,7 +9,8 @@ use super::execute::{Exit, capture};
 use super::profile::DEFAULT_HZ;
 use super::strace::MAX_STRING_LIMIT;
 use super::wall;
-use crate::cli::{RedactionArgs, TargetArgs};
+use crate::bpf::SampleEvent;
+use crate::cli::{RedactionArgs, TargetArgs, WhenArgs};
 use crate::cost::Policy;
 use crate::recording::Writer;
 use crate::session::{ANY_WAIT, CallStacks, Capture};
@@ -55,6 +56,8 @@ pub struct RecordArgs {
     pub force: bool,
     #[command(flatten)]
     pub redaction: RedactionArgs,
+    #[command(flatten)]
+    pub when: WhenArgs,
     #[command(flatten)]
     pub target: TargetArgs,
 }
@@ -119,6 +122,7 @@ impl Kind {
                 syscalls: SyscallSet::ALL,
             },
             Self::Profile => Capture::Samples {
+                event: SampleEvent::CpuClock,
                 hz: args.hz,
                 kernel: true,
                 user: true,
@@ -149,6 +153,7 @@ impl RecordArgs {
         let names: Vec<&str> = kinds.iter().map(|k| k.recorded()).collect();
         let mut plan = self.target.plan(captures, &names, Policy::Warn)?;
         plan.interval = self.interval;
+        plan.when = self.when.trigger(&self.target)?;
         plan.go_optional = self.kind == DEFAULT_KINDS || kinds.len() > 1;
         let writer = Writer::create(&self.output, self.force)?;
         capture(&plan, vec![self.redaction.before(Box::new(writer))])

@@ -4,7 +4,8 @@ use clap::Args;
 
 use super::execute::{Exit, capture};
 use super::profile::{DEFAULT_DURATION, DEFAULT_HZ, StackArgs, StackView};
-use crate::cli::{OutputArgs, TargetArgs};
+use crate::bpf::SampleEvent;
+use crate::cli::{OutputArgs, TargetArgs, WhenArgs};
 use crate::cost::Policy;
 use crate::error::ExpectedError;
 use crate::render::{StackBy, StackSink};
@@ -21,7 +22,7 @@ Examples:
 
 const OVERHEAD: &str = "\
 Overhead: that of profile and offcpu together, about 3 microseconds for each time the target leaves
-the CPU, and 0.3 for each context switch of other processes. More than 2 % is only told, since
+the CPU, and 0.15 for each context switch of other processes. More than 2 % is only told, since
 nothing may be missing from the sum, unless you give --max-overhead.
 
 Every thread adds up to the time it was there: on the CPU, runnable (waiting for a CPU) and blocked.
@@ -45,6 +46,8 @@ pub struct WallArgs {
     #[command(flatten)]
     pub view: WallView,
     #[command(flatten)]
+    pub when: WhenArgs,
+    #[command(flatten)]
     pub output: OutputArgs,
     #[command(flatten)]
     pub target: TargetArgs,
@@ -64,6 +67,7 @@ pub struct WallView {
 pub(super) fn captures(hz: u32, kernel: bool) -> Vec<Capture> {
     vec![
         Capture::Samples {
+            event: SampleEvent::CpuClock,
             hz,
             kernel,
             user: true,
@@ -99,6 +103,7 @@ impl WallArgs {
         let captures = captures(self.hz, !self.no_kernel);
         let mut plan = self.target.plan(captures, &["wall"], Policy::Warn)?;
         plan.stack_walk = self.stacks.walk();
+        plan.when = self.when.trigger(&self.target)?;
         if self.target.command.is_empty() {
             plan.duration = plan.duration.or(Some(DEFAULT_DURATION));
         }

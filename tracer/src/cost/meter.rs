@@ -91,7 +91,9 @@ impl Meter {
             Group::Samples => &[Class::Samples],
             // The way there and two stacks, as at a switch.
             Group::OffCpu | Group::Wakers => &[Class::OffCpu],
-            Group::RunQueue | Group::OnCpu => &[Class::RunQueue],
+            Group::RunQueue => &[Class::RunQueue],
+            // Threads that begin. At switches it is little beside the stacks.
+            Group::OnCpu => &[Class::Record],
             Group::GoGc | Group::GoSchedule => &[Class::Uprobe, Class::UprobeStepped],
         }
     }
@@ -176,8 +178,8 @@ impl Meter {
                 charge("off_cpu_waker", of(ProbeId::OffCpuWaker), price, 0)
             }
             Group::OnCpu => {
-                let price = self.prices.of(Class::RunQueue);
-                charge("on_cpu", of(ProbeId::OnCpuSwitch), price, 0)
+                let price = self.prices.of(Class::Record);
+                charge("on_cpu", of(ProbeId::OnCpuNew), price, 0)
             }
             Group::RunQueue => {
                 let price = self.prices.of(Class::RunQueue);

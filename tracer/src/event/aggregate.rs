@@ -89,6 +89,8 @@ pub struct OffCpuStack {
     pub kernel: Vec<u64>,
     pub user: Vec<u64>,
     pub user_end: StackEnd,
+    /// A stack was as long as the kernel's limit.
+    pub truncated: bool,
     pub count: u64,
     /// From leaving the CPU to being woken.
     pub blocked_ns: u64,

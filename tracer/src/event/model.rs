@@ -125,6 +125,8 @@ pub enum StackEnd {
     Root,
     /// Early, at something that is no frame, or at the limit.
     Lost,
+    /// As [`StackEnd::Unknown`]; it leads through code that is not known to keep frame pointers.
+    Guessed,
 }
 
 /// Why a Go garbage collection cycle began (`gcTriggerKind`, runtime/mgc.go).

@@ -20,7 +20,11 @@ impl Caption {
                     0 => String::new(),
                     hz => format!(" at {hz} Hz"),
                 };
-                ("CPU time", format!("{} samples{rate}", on_cpu.samples))
+                let samples = on_cpu.samples;
+                match &on_cpu.event {
+                    Some(event) => ("Samples", format!("{samples} of {}", printable(event))),
+                    None => ("CPU time", format!("{samples} samples{rate}")),
+                }
             }
             StackProfile::OffCpu(off_cpu) => ("Blocked time", format!("{} waits", off_cpu.count)),
             StackProfile::Wall(wall) => ("Wall-clock time", all_time(wall)),

@@ -35,6 +35,8 @@ pub struct ProfileRun {
 pub struct StackRoots {
     pub stacks: u64,
     pub whole: u64,
+    /// Stacks found in part by following frame pointers in code that may keep none.
+    pub guessed: u64,
     /// Most stacks that are not whole first.
     pub modules: Vec<ModuleRoots>,
 }
@@ -94,8 +96,11 @@ pub struct CpuTotal {
 pub struct OnCpuProfile {
     pub run: ProfileRun,
     pub samples: u64,
-    /// Samples per second and CPU asked for, 0 when unknown.
+    /// Samples per second and CPU asked for, 0 when unknown, or of what is not time.
     pub sample_hz: u32,
+    /// What samples are of where it is not time, as `perf list` names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
     /// Samples whose stack was as long as the limit.
     pub truncated: u64,
     /// Samples without their user stack.
@@ -210,6 +215,8 @@ pub struct OffCpuProfile {
     pub open: u64,
     /// Times a thread was off the CPU already when the run began: counted from then on.
     pub before_run: u64,
+    /// Waits whose stack was as long as the limit.
+    pub truncated: u64,
     /// Switches without their user stack.
     pub user_missing: u64,
     pub states: Vec<StateTimes>,

@@ -72,6 +72,8 @@ pub struct WallProfile {
     /// Part of the blocked time in which threads of a Go program had no goroutine to run.
     pub idle_ns: u64,
     pub samples: u64,
+    /// Samples and waits whose stack was as long as the limit.
+    pub truncated: u64,
     /// Samples per second and CPU asked for.
     pub sample_hz: u32,
     /// Most time outside idleness first.

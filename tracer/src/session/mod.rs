@@ -2,10 +2,13 @@
 //! last event. No command has an event loop of its own.
 
 mod aggregates;
+mod await_trigger;
 mod clock;
 mod cold;
+mod condition;
 mod degrade;
 mod dump_signal;
+mod gauge;
 mod go_target;
 mod goroutines;
 mod launch;
@@ -24,6 +27,7 @@ mod unwinding;
 mod watch;
 
 pub(crate) use clock::now_ns;
+pub use condition::{Condition, ConditionError, Metric, Trigger};
 pub use dump_signal::DumpSignal;
 pub(crate) use launch::find_executable;
 pub use launch::{LaunchSetup, User};

@@ -156,7 +156,11 @@ fn open_wait(stack: OffCpuStack, pending: &OffCpuPending, end_ns: u64) -> Wait {
     let since = |ns: u64| end_ns.saturating_sub(ns);
     let (blocked_ns, runnable_ns) = match pending.woken_ns {
         0 => (since(pending.out_ns), 0),
-        woken => (woken.saturating_sub(pending.out_ns), since(woken)),
+        // Wakeups are seen for some time after the end.
+        woken => {
+            let woken = woken.clamp(pending.out_ns, end_ns.max(pending.out_ns));
+            (woken - pending.out_ns, since(woken))
+        }
     };
     let weight = pending.weight.max(1);
     Wait {

@@ -4,8 +4,9 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::condition::Trigger;
 use super::launch::LaunchSetup;
-use crate::bpf::Group;
+use crate::bpf::{Group, SampleEvent};
 use crate::cost::{Budget, Policy};
 use crate::syscall::filter::SyscallSet;
 use crate::syscall::slow::SlowCalls;
@@ -46,6 +47,7 @@ pub enum Capture {
     SyscallStats { syscalls: SyscallSet },
     /// On-CPU samples.
     Samples {
+        event: SampleEvent,
         /// Per second and CPU.
         hz: u32,
         kernel: bool,
@@ -129,6 +131,8 @@ pub struct Plan {
     pub captures: Vec<Capture>,
     /// Names of the commands that show the captures, for the recording.
     pub kinds: Vec<String>,
+    /// What to wait for before anything is attached.
+    pub when: Option<Trigger>,
     pub duration: Option<Duration>,
     pub interval: Option<Duration>,
     /// Size of the ring buffer in bytes; by default one that suits the captures.
@@ -156,6 +160,7 @@ impl Plan {
             follow: false,
             captures,
             kinds: Vec::new(),
+            when: None,
             duration: None,
             interval: None,
             ring_bytes: None,

@@ -9,6 +9,7 @@ use tracer_common::config::target as flag;
 use tracer_common::probe::{ProbeCounters, ProbeId};
 
 use super::aggregates::Aggregates;
+use super::await_trigger::await_trigger;
 use super::clock::{now_ns, own_cpu_ns, utc_offset_s, wall_offset_ns};
 use super::degrade::Captured;
 use super::go_target::GoTarget;
@@ -22,7 +23,7 @@ use super::spending::{Spending, breakdown, over_line, prices_for};
 use super::target::{Target, comm};
 use super::unwinding::Unwinding;
 use super::watch::{all_ended, is_alive, reap};
-use crate::bpf::{Group, Kernel, PROBES, Probe, When};
+use crate::bpf::{Group, Kernel, PROBES, Probe, SampleEvent, When};
 use crate::cost::{Action, Prices};
 use crate::decode::LostRecords;
 use crate::error::ExpectedError;
@@ -58,6 +59,9 @@ pub async fn run(plan: &Plan, sinks: &mut [Box<dyn Sink>]) -> Result<Outcome, Ex
     let mut signals = Signals::new()?;
     let prices = prices_for(plan);
     let mut target = Target::open(&plan.target)?;
+    if let Some(trigger) = plan.when {
+        await_trigger(trigger, &target, &mut signals, plan.notices).await?;
+    }
     let mut session = Session::open(plan, &target, prices, sinks)?;
     session.attach(&target)?;
     let started = session.begin(&target);
@@ -136,15 +140,13 @@ impl<'a> Session<'a> {
         self.captured.has(group)
     }
 
-    fn hz(&self) -> u32 {
-        self.plan
-            .captures
-            .iter()
-            .find_map(|c| match c {
-                Capture::Samples { hz, .. } => Some(*hz),
-                _ => None,
-            })
-            .unwrap_or(0)
+    /// What samples are of, and how many a second.
+    fn sampling(&self) -> (SampleEvent, u32) {
+        let of = |c: &Capture| match c {
+            Capture::Samples { event, hz, .. } => Some((*event, *hz)),
+            _ => None,
+        };
+        self.plan.captures.iter().find_map(of).unwrap_or_default()
     }
 
     /// Tells the programs whom and what, then attaches them.
@@ -169,8 +171,9 @@ impl<'a> Session<'a> {
         }
         self.attach_go(target)?;
         self.open_unwinding(target)?;
-        let hz = u64::from(self.hz());
-        self.captured.attach(&mut self.kernel, hz)?;
+        let (event, hz) = self.sampling();
+        self.kernel.sample(event);
+        self.captured.attach(&mut self.kernel, hz.into())?;
         for notice in self.captured.take_notices() {
             self.notice(&notice);
         }
@@ -397,7 +400,7 @@ impl<'a> Session<'a> {
         let pids = target.pids();
         let now = self.begin_waits(&pids);
         self.pump.begin_ns = now;
-        let start = run_start(self.plan, &pids, self.hz());
+        let start = run_start(self.plan, &pids, self.sampling());
         self.pump
             .deliver(&fact(now, 0, Body::RunStart(Box::new(start))))?;
         if target.launched().is_none() {
@@ -858,7 +861,7 @@ fn fact(time_ns: u64, pid: u32, body: Body) -> Event {
     }
 }
 
-fn run_start(plan: &Plan, pids: &[u32], hz: u32) -> RunStart {
+fn run_start(plan: &Plan, pids: &[u32], (event, hz): (SampleEvent, u32)) -> RunStart {
     RunStart {
         wall_offset_ns: wall_offset_ns(),
         utc_offset_s: utc_offset_s(),
@@ -873,7 +876,8 @@ fn run_start(plan: &Plan, pids: &[u32], hz: u32) -> RunStart {
             _ => Vec::new(),
         },
         kinds: plan.kinds.clone(),
-        sample_hz: hz,
+        sample_hz: if event.is_time() { hz } else { 0 },
+        sample_event: (!event.is_time()).then(|| event.name().to_owned()),
         tracer_version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }

@@ -51,7 +51,8 @@ pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
                 constants.max_block_ns = *blocked.end();
             }
             Capture::Wakers => constants.want_wakers = true,
-            Capture::OnCpu | Capture::RunQueue | Capture::GoSchedule | Capture::GoGc => {}
+            Capture::OnCpu => constants.want_on_cpu = true,
+            Capture::RunQueue | Capture::GoSchedule | Capture::GoGc => {}
         }
     }
     constants

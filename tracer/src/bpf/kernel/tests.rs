@@ -9,6 +9,7 @@ fn constants() -> Constants {
         want_call_stack: true,
         want_slow_stack: true,
         want_wakers: true,
+        want_on_cpu: true,
         syscalls: [u64::MAX; 9],
         ..Constants::default()
     }

@@ -172,8 +172,14 @@ fn stack() -> impl Strategy<Value = Vec<u64>> {
 }
 
 fn stack_end() -> impl Strategy<Value = StackEnd> {
-    use StackEnd::{Lost, Missing, Root, Unknown};
-    prop_oneof![Just(Unknown), Just(Missing), Just(Root), Just(Lost)]
+    use StackEnd::{Guessed, Lost, Missing, Root, Unknown};
+    prop_oneof![
+        Just(Unknown),
+        Just(Missing),
+        Just(Root),
+        Just(Lost),
+        Just(Guessed)
+    ]
 }
 
 fn sample() -> impl Strategy<Value = Sample> {
@@ -232,15 +238,21 @@ fn aggregate_body() -> impl Strategy<Value = Body> {
 }
 
 fn off_cpu() -> impl Strategy<Value = OffCpuStack> {
-    let stacks = (stack(), stack(), stack_end());
+    let stacks = (stack(), stack(), stack_end(), any::<bool>());
     (text(), any::<u32>(), stacks, any::<[u64; 4]>()).prop_map(
-        |(comm, state, (kernel, user, user_end), [count, blocked_ns, runnable_ns, max_ns])| {
+        |(
+            comm,
+            state,
+            (kernel, user, user_end, truncated),
+            [count, blocked_ns, runnable_ns, max_ns],
+        )| {
             OffCpuStack {
                 comm,
                 state,
                 kernel,
                 user,
                 user_end,
+                truncated,
                 count,
                 blocked_ns,
                 runnable_ns,
@@ -295,12 +307,13 @@ fn run_start() -> impl Strategy<Value = RunStart> {
         vec(text(), 0..4),
         vec(text(), 0..4),
         any::<u32>(),
+        option::of(text()),
     );
     (clock, host, asked).prop_map(
         |(
             (wall_offset_ns, utc_offset_s),
             (arch, kernel_release, cpus, tracer_version),
-            (pids, command, kinds, sample_hz),
+            (pids, command, kinds, sample_hz, sample_event),
         )| RunStart {
             wall_offset_ns,
             utc_offset_s,
@@ -311,6 +324,7 @@ fn run_start() -> impl Strategy<Value = RunStart> {
             command,
             kinds,
             sample_hz,
+            sample_event,
             tracer_version,
         },
     )

@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 
 use super::Shown;
 use crate::render::caption::Caption;
-use crate::report::{Frame, FrameKind, StackProfile, StackTree, ThreadStack, ThreadTotal, Unit};
+use crate::report::{
+    Frame, FrameKind, OnCpuProfile, StackProfile, StackTree, ThreadStack, ThreadTotal, Unit,
+};
 
 /// Version of the format (`preprocessedProfileVersion`).
 const VERSION: u32 = 48;
@@ -51,10 +53,18 @@ fn document(profile: &StackProfile) -> Value {
     })
 }
 
+/// Samples of what is not time are shown as long as they can be told apart.
+fn ns_per_sample(profile: &OnCpuProfile) -> f64 {
+    match profile.sample_hz {
+        0 => 1e6,
+        hz => 1e9 / f64::from(hz),
+    }
+}
+
 fn meta(profile: &StackProfile) -> Value {
     let run = profile.run();
     let interval_ms = match profile {
-        StackProfile::OnCpu(on_cpu) => 1000.0 / f64::from(on_cpu.sample_hz.max(1)),
+        StackProfile::OnCpu(on_cpu) => ns_per_sample(on_cpu) / 1e6,
         _ => 1.0,
     };
     let category = |(name, color): (&str, &str)| json!({"name": name, "color": color, "subcategories": ["Other"]});
@@ -172,7 +182,7 @@ struct Samples {
 impl Samples {
     fn new(profile: &StackProfile) -> Self {
         let ns_per_unit = match profile {
-            StackProfile::OnCpu(on_cpu) => 1e9 / f64::from(on_cpu.sample_hz.max(1)),
+            StackProfile::OnCpu(on_cpu) => ns_per_sample(on_cpu),
             _ => 1.0,
         };
         Self {

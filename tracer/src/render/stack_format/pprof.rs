@@ -70,12 +70,14 @@ impl<'a> Builder<'a> {
 
     /// The types of values, of which the last is shown first, and what lies between two.
     fn types(&self) -> (&'static [Kind], Kind, u64) {
+        const SAMPLES: Kind = ("samples", "count");
         const CPU: Kind = ("cpu", "nanoseconds");
         const WAITS: Kind = ("contentions", "count");
         const TIME: Kind = ("time", "nanoseconds");
         match self.profile {
+            StackProfile::OnCpu(on_cpu) if on_cpu.event.is_some() => (&[SAMPLES], SAMPLES, 1),
             StackProfile::OnCpu(on_cpu) => {
-                let types = &[("samples", "count"), CPU];
+                let types = &[SAMPLES, CPU];
                 (types, CPU, ns_per_sample(on_cpu.sample_hz))
             }
             StackProfile::OffCpu(_) => (&[WAITS, ("delay", "nanoseconds")], WAITS, 1),
@@ -86,6 +88,7 @@ impl<'a> Builder<'a> {
     /// A value of each type.
     fn values(&self, stack: &ThreadStack) -> Vec<i64> {
         let values = match self.profile {
+            StackProfile::OnCpu(on_cpu) if on_cpu.event.is_some() => vec![stack.count],
             StackProfile::OnCpu(on_cpu) => {
                 let each = ns_per_sample(on_cpu.sample_hz);
                 vec![stack.count, stack.value.saturating_mul(each)]

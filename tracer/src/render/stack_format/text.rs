@@ -84,9 +84,11 @@ fn write_on_cpu(
         0 => String::new(),
         hz => format!(" at {hz} Hz"),
     };
+    let event = profile.event.as_deref().map(clean);
+    let of = event.map_or_else(String::new, |event| format!(" of {event}"));
     writeln!(
         out,
-        "{} in {}{rate}, {} of frames unresolved, {} truncated",
+        "{}{of} in {}{rate}, {} of frames unresolved, {} truncated",
         count(profile.samples, "sample", "samples"),
         seconds(run.duration_ns),
         percent(run.unresolved_frames, run.frames),
@@ -192,6 +194,7 @@ fn write_off_cpu(
         write_waits(profile, output, out)?;
     }
     write_footers(run, out)?;
+    write_truncated(profile.truncated, profile.count, out)?;
     if profile.user_missing > 0 {
         let missing = count(profile.user_missing, "switch", "switches");
         let share = percent(profile.user_missing, profile.count);
@@ -365,9 +368,31 @@ fn write_roots(roots: &StackRoots, out: &mut dyn Write) -> io::Result<()> {
         })
         .collect();
     match worst.is_empty() {
-        true => writeln!(out),
-        false => writeln!(out, ": {}", worst.join(", ")),
+        true => writeln!(out)?,
+        false => writeln!(out, ": {}", worst.join(", "))?,
     }
+    if roots.guessed > 0 {
+        let share = percent(roots.guessed, roots.stacks);
+        writeln!(
+            out,
+            "{share} of user stacks are guessed in part: along frame pointers, through code \
+             without unwind tables"
+        )?;
+    }
+    Ok(())
+}
+
+/// Stacks that may lack their outermost frames.
+fn write_truncated(truncated: u64, of: u64, out: &mut dyn Write) -> io::Result<()> {
+    if truncated == 0 {
+        return Ok(());
+    }
+    let stacks = count(truncated, "stack", "stacks");
+    let share = percent(truncated, of);
+    writeln!(
+        out,
+        "{stacks} truncated ({share}): too deep to be taken whole"
+    )
 }
 
 fn function_name(frame: &Frame) -> String {

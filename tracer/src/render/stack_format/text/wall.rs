@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::{
     StackText, clean, count, cut, duration, file_name, peek, percent, tail, write_footers,
+    write_truncated,
 };
 use crate::render::{StackBy, StackOutput};
 use crate::report::{WallFunction, WallProfile, WallThread, WallTime};
@@ -43,7 +44,8 @@ pub(super) fn write(
     for line in doubts(profile) {
         writeln!(out, "{line}")?;
     }
-    write_footers(&profile.run, out)
+    write_footers(&profile.run, out)?;
+    write_truncated(profile.truncated, profile.run.roots.stacks, out)
 }
 
 /// How many threads, how long, and how much of that is found again.
@@ -228,6 +230,7 @@ mod tests {
             one_in: 1,
             idle_ns: threads.iter().map(|t| t.idle_ns).sum(),
             samples: 3,
+            truncated: 0,
             sample_hz: 99,
             functions: vec![WallFunction {
                 frame: Frame {
