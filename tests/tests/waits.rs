@@ -175,10 +175,11 @@ fn wakers_are_those_who_wake() {
     assert!(svg.contains("[woken_by]"), "no wakers in the picture");
 }
 
-/// Off by at most one in a hundred.
+/// Off by at most one in a thousand. Both ends of a wait are those of times on the CPU, too; only
+/// what a CPU does while measuring ends may be missing.
 #[track_caller]
 fn assert_near(what: &str, found: u64, expected: u64) {
-    let tolerance = expected / 100;
+    let tolerance = expected / 1000 + 20_000;
     assert!(
         found.abs_diff(expected) <= tolerance,
         "{what}: {found} is not {expected}"
@@ -228,7 +229,7 @@ fn all_time_of_all_threads_is_accounted_for() {
         if lives {
             assert_near("a thread that lives on", own_elapsed, duration);
         }
-        assert!(own_elapsed <= duration + duration / 100, "{thread}");
+        assert!(own_elapsed <= duration, "{thread}");
     }
     let of = |name: &str| {
         threads

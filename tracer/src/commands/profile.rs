@@ -6,13 +6,12 @@ use clap::{Args, ValueEnum};
 use regex_lite::Regex;
 
 use super::execute::{Exit, capture};
-use crate::bpf::SampleEvent;
 use crate::cli::{OutputArgs, TargetArgs, WhenArgs};
 use crate::cost::Policy;
 use crate::error::ExpectedError;
 use crate::render::{STACK_FORMATS, StackBy, StackOutput, StackSink, StackText};
 use crate::report::HotClass;
-use crate::session::{Capture, StackWalk};
+use crate::session::{Capture, SampleEvent, StackWalk};
 use crate::sink::Sink;
 
 const EXAMPLES: &str = "\

@@ -9,11 +9,10 @@ use super::execute::{Exit, capture};
 use super::profile::DEFAULT_HZ;
 use super::strace::MAX_STRING_LIMIT;
 use super::wall;
-use crate::bpf::SampleEvent;
 use crate::cli::{RedactionArgs, TargetArgs, WhenArgs};
 use crate::cost::Policy;
 use crate::recording::Writer;
-use crate::session::{ANY_WAIT, CallStacks, Capture};
+use crate::session::{ANY_WAIT, CallStacks, Capture, SampleEvent};
 use crate::syscall::filter::SyscallSet;
 use crate::term::parse_duration;
 

@@ -4,12 +4,11 @@ use clap::Args;
 
 use super::execute::{Exit, capture};
 use super::profile::{DEFAULT_DURATION, DEFAULT_HZ, StackArgs, StackView};
-use crate::bpf::SampleEvent;
 use crate::cli::{OutputArgs, TargetArgs, WhenArgs};
 use crate::cost::Policy;
 use crate::error::ExpectedError;
 use crate::render::{StackBy, StackSink};
-use crate::session::{ANY_WAIT, Capture};
+use crate::session::{ANY_WAIT, Capture, SampleEvent};
 use crate::sink::Sink;
 
 const EXAMPLES: &str = "\

@@ -36,3 +36,5 @@ pub use plan::{ANY_WAIT, CallStacks, Capture, Plan, StackWalk, TargetSpec};
 pub(crate) use refusal::not_go_process;
 pub use run::{Outcome, run};
 pub(crate) use target::comm;
+
+pub use crate::bpf::SampleEvent;

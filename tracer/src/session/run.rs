@@ -92,7 +92,6 @@ struct Session<'a> {
     spending: Spending,
     /// Groups whose probes are still attached.
     groups: Vec<Group>,
-    started: Instant,
     own_cpu_start_ns: u64,
     /// What the programs were told of slow calls.
     slow_ns: u64,
@@ -123,7 +122,6 @@ impl<'a> Session<'a> {
             counts: Counts::default(),
             spending: Spending::begin(plan, target, prices),
             groups: plan.captures.iter().map(Capture::group).collect(),
-            started: Instant::now(),
             own_cpu_start_ns: own_cpu_ns(),
             slow_ns: 0,
             unwinding,
@@ -396,7 +394,6 @@ impl<'a> Session<'a> {
 
     /// Begins the stream of events.
     fn begin(&mut self, target: &Target) -> Result<(), SinkError> {
-        self.started = Instant::now();
         let pids = target.pids();
         let now = self.begin_waits(&pids);
         self.pump.begin_ns = now;
@@ -691,7 +688,6 @@ impl<'a> Session<'a> {
         // A command that was launched can be asked until its status is taken.
         let cpu_ns = self.spending.cpu_ns(target, &self.pump.live);
         let command_status = self.end_command(target, reason);
-        let duration_ns = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         // Detaching takes time, in which some probes still run and others no more: what they see
         // is not part of the run.
         if self.has(Group::OffCpu)
@@ -700,6 +696,7 @@ impl<'a> Session<'a> {
             self.notice(&format!("the end of the run is not exact: {error}"));
         }
         let end_ns = now_ns();
+        let duration_ns = end_ns.saturating_sub(self.pump.begin_ns);
         let cut_off = self.cut_off_waits(end_ns);
         let kernel_time = self.kernel_time();
         self.kernel.detach();
