@@ -175,8 +175,8 @@ fn wakers_are_those_who_wake() {
     assert!(svg.contains("[woken_by]"), "no wakers in the picture");
 }
 
-/// Off by at most one in a thousand. Both ends of a wait are those of times on the CPU, too; only
-/// what a CPU does while measuring ends may be missing.
+/// Both ends of a wait are those of times on the CPU, too; only what a CPU does in the moment in
+/// which measuring ends may be missing.
 #[track_caller]
 fn assert_near(what: &str, found: u64, expected: u64) {
     let tolerance = expected / 1000 + 20_000;

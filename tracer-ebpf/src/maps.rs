@@ -263,6 +263,10 @@ pub static MORE_STACKS: StackTrace = StackTrace::with_max_entries(4096, 0);
 #[map]
 pub static OFF_CPU_PENDING: HashMap<u32, OffCpuPending> = HashMap::with_max_entries(32768, 0);
 
+/// When each CPU switched last, as far as the kernel told, in ns.
+#[map]
+pub static SWITCHED: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
 /// Of how many switches off the CPU one is measured, less 1; a power of two less 1. `u32::MAX` while
 /// nothing is measured, neither on the CPU nor off it.
 #[map]

@@ -13,7 +13,7 @@ use aya_ebpf::{
 };
 use tracer_common::{
     probe::ProbeId,
-    stats::{MORE_STACKS_BIT, OffCpuKey, OffCpuPending, OffCpuTime, UNWOUND_BIT},
+    stats::{BEFORE_RUN, MORE_STACKS_BIT, OffCpuKey, OffCpuPending, OffCpuTime, UNWOUND_BIT},
 };
 
 use super::{on_cpu, waker};
@@ -22,7 +22,9 @@ use crate::{
         max_block_ns, min_block_ns, want_kernel_stack, want_on_cpu, want_user_stack, want_wakers,
     },
     count, filter,
-    maps::{MORE_STACKS, OFF_CPU, OFF_CPU_PENDING, OFF_CPU_SKIP, STACKS, UNWOUND_STACKS, walk},
+    maps::{
+        MORE_STACKS, OFF_CPU, OFF_CPU_PENDING, OFF_CPU_SKIP, STACKS, SWITCHED, UNWOUND_STACKS, walk,
+    },
     task::Task,
     unwind,
 };
@@ -77,13 +79,16 @@ fn with_tables(tgid: u32) -> Option<UserStack> {
 /// Arguments: preempted, previous task (the current one), next task.
 #[inline(always)]
 fn switch(ctx: &BtfTracePointContext, user_stack: impl FnOnce(u32) -> UserStack) -> i32 {
-    if skip() == NOTHING {
+    // Read once: a switch is measured as a whole or not at all.
+    let skip = skip();
+    if skip == NOTHING {
         return 0;
     }
     let prev = Task::from_ptr(ctx.arg(1));
     let next = Task::from_ptr(ctx.arg(2));
     // SAFETY: the helper has no preconditions.
     let now = unsafe { bpf_ktime_get_ns() };
+    let before = switched(now);
     let next_tgid = next.tgid();
     let to_target = filter::is_target(next_tgid);
     let all_time = want_on_cpu() != 0;
@@ -95,6 +100,13 @@ fn switch(ctx: &BtfTracePointContext, user_stack: impl FnOnce(u32) -> UserStack)
     }
     let tgid = prev.tgid();
     if filter::is_target(tgid) {
+        if let Some(began) = began_untold(prev.tid(), before, now) {
+            count::unpaired(ProbeId::OffCpuSwitch);
+            begins_to_run(prev.tid(), began);
+            if all_time {
+                on_cpu::begins(tgid, prev, began);
+            }
+        }
         if all_time {
             on_cpu::stops(tgid, prev, now);
         }
@@ -103,7 +115,7 @@ fn switch(ctx: &BtfTracePointContext, user_stack: impl FnOnce(u32) -> UserStack)
             let _ = OFF_CPU_PENDING.remove(prev.tid());
             return 0;
         }
-        let weight = weight();
+        let weight = weight(skip);
         if weight == 0 {
             count::skipped(ProbeId::OffCpuSwitch);
         } else {
@@ -116,11 +128,36 @@ fn switch(ctx: &BtfTracePointContext, user_stack: impl FnOnce(u32) -> UserStack)
     0
 }
 
+/// Notes that this CPU switches now, and returns when it did so last, in ns.
+#[inline(always)]
+fn switched(now: u64) -> u64 {
+    let Some(last) = SWITCHED.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: this CPU's slot of the map.
+    unsafe { last.replace(now) }
+}
+
+/// When a thread that leaves the CPU began to run, if no event told that. Linux 6.18 was seen to
+/// tell of no switch away from some tasks. Whom it switched to is then found on the CPU, after the
+/// last switch that was told there.
+#[inline(always)]
+fn began_untold(tid: u32, before: u64, now: u64) -> Option<u64> {
+    let pending = OFF_CPU_PENDING.get_ptr(tid)?;
+    // SAFETY: the thread is on this CPU and on no other.
+    let pending = unsafe { &*pending };
+    // Who was there before the run may have run from its beginning on.
+    if pending.out_ns == 0 || pending.key.user_stack == BEFORE_RUN {
+        return None;
+    }
+    let earliest = pending.out_ns.max(pending.woken_ns);
+    Some(before.max(earliest).min(now))
+}
+
 /// How many switches this one stands for; 0 when it is passed over. Chance decides, so that no
 /// rhythm of the target's is missed.
 #[inline(always)]
-fn weight() -> u64 {
-    let skip = skip();
+fn weight(skip: u32) -> u64 {
     if skip == 0 {
         return 1;
     }

@@ -17,7 +17,10 @@ use crate::{
 #[inline(always)]
 pub fn begins(tgid: u32, task: Task, now: u64) {
     if let Some(time) = time_of(tgid, task, now) {
-        time.since_ns = now;
+        // Should it have left a CPU without an event, it counts as running meanwhile.
+        if time.since_ns == 0 || time.unseen != 0 {
+            time.since_ns = now;
+        }
         seen(time, now);
     }
 }

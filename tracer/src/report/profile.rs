@@ -19,6 +19,8 @@ pub struct ProfileRun {
     pub duration_ns: u64,
     /// Records that did not fit in a buffer or map.
     pub lost: u64,
+    /// Switches to a thread of which the kernel did not tell: when it began to run is estimated.
+    pub untold_switches: u64,
     /// Addresses in stacks, and how many of them have no function name.
     pub frames: u64,
     pub unresolved_frames: u64,

@@ -178,9 +178,10 @@ fn open_wait(stack: OffCpuStack, pending: &OffCpuPending, end_ns: u64) -> Wait {
 }
 
 fn thread_cpu(time: &ThreadTime, end_ns: u64, is_off: bool) -> ThreadCpu {
+    // A thread that ends may have to wait for a CPU once more, and then counts until the end.
     let until_ns = match time.end_ns {
-        0 => end_ns,
-        ended => ended,
+        ended if ended != 0 && !is_off => ended,
+        _ => end_ns,
     };
     let running_ns = match (time.since_ns, time.unseen) {
         (0, _) => 0,
@@ -340,6 +341,8 @@ mod tests {
         };
         let time = thread_cpu(&ended, 110, false);
         assert_eq!((time.elapsed_ns, time.cpu_ns), (50, 7));
+        let waits_to_end = thread_cpu(&ended, 110, true);
+        assert_eq!((waits_to_end.elapsed_ns, waits_to_end.cpu_ns), (100, 7));
     }
 
     #[test]

@@ -340,6 +340,13 @@ fn write_footers(run: &ProfileRun, out: &mut dyn Write) -> io::Result<()> {
         let left_out = count(run.stacks_over_limit, "stack", "stacks");
         writeln!(out, "{left_out} left out: too many different ones")?;
     }
+    if run.untold_switches > 0 {
+        let untold = count(run.untold_switches, "switch", "switches");
+        writeln!(
+            out,
+            "{untold} to a thread that the kernel did not tell of: when these began is estimated"
+        )?;
+    }
     write_roots(&run.roots, out)?;
     if run.kernel_frames > 0 && run.unresolved_kernel_frames == run.kernel_frames {
         writeln!(
