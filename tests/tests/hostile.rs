@@ -158,6 +158,9 @@ surfaces!(
     kernel_types,
     executable,
     symbolize,
+    unwind_table,
+    mapping_records,
+    redaction,
 );
 
 #[test]

@@ -11,6 +11,7 @@ use tracer::doctor::ExecutableFacts;
 use tracer::event::Space;
 use tracer::process::{AddressSpace, MappedFiles};
 use tracer::symbol::{Address, Resolver};
+use tracer::unwind::{FileTable, MAX_FILE_ROWS};
 
 /// Text that the names of one address may take.
 const TEXT_PER_ADDRESS: usize = 256 << 10;
@@ -24,6 +25,18 @@ pub(super) fn examine_executable(bytes: &[u8]) {
         let id = facts.build_id.unwrap_or_default();
         assert!(id.len() <= 2 * bytes.len(), "{} digits", id.len());
     }
+}
+
+/// The bytes as a file whose stacks are to be followed without frame pointers.
+pub(super) fn read_unwind_table(bytes: &[u8]) {
+    let Ok((table, build_id)) = FileTable::from_bytes(bytes.to_vec()) else {
+        return;
+    };
+    let rows = &table.rows.rows;
+    assert!(rows.len() <= MAX_FILE_ROWS, "{} rows", rows.len());
+    let addresses = || rows.iter().map(|row| row >> 32);
+    assert!(addresses().is_sorted_by(|a, b| a < b), "rows out of order");
+    assert!(build_id.is_none_or(|id| (8..=64).contains(&id.len())));
 }
 
 /// The bytes as a file that a process runs code of: addresses in it are named as in a profile,

@@ -5,8 +5,11 @@ use std::{fs, io};
 use tempfile::TempDir;
 use tracer::bpf::{Feature, Features, Group, Refusal};
 use tracer::doctor::{Host, doctor_text, examine};
-use tracer::process::Maps;
+use tracer::process::{MappingEvent, Maps, Told};
+use tracer::redact::Redaction;
 use tracer::symbol::Kallsyms;
+
+use super::input::Input;
 
 /// The bytes as each of the files of `/proc` that are parsed.
 pub(super) fn parse_proc_files(bytes: &[u8]) {
@@ -51,6 +54,45 @@ pub(super) fn examine_host(bytes: &[u8]) {
         "{} bytes",
         text.len()
     );
+}
+
+/// Chunks of the bytes as records of a perf ring about mappings.
+pub(super) fn parse_mapping_records(bytes: &[u8]) {
+    let mut input = Input::new(bytes);
+    while !input.is_empty() {
+        let record = input.chunk();
+        if let Some(MappingEvent {
+            what: Told::Mapped(mapping),
+            ..
+        }) = MappingEvent::parse(record)
+        {
+            assert!(mapping.start < mapping.end && mapping.perms.execute);
+            // A name of invalid UTF-8 has three bytes for one.
+            assert!(mapping.name().len() <= 3 * record.len());
+        }
+    }
+}
+
+/// The bytes as a text, as data and as arguments that go into a file.
+pub(super) fn redact(bytes: &[u8]) {
+    let redaction = Redaction::default();
+    let (masked, replaced) = (redaction.masked(bytes), redaction.bytes(bytes));
+    assert_eq!(masked.is_some(), replaced.is_some());
+    if let Some(masked) = &masked {
+        assert_eq!(masked.len(), bytes.len());
+        let differs = |(a, b): (&u8, &u8)| a == b || *a == b'*';
+        assert!(masked.iter().zip(bytes).all(differs), "more than masked");
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let redacted = redaction.text(&text);
+    assert_eq!(
+        redacted,
+        redaction.text(&redacted),
+        "what is left has secrets"
+    );
+    let arguments: Vec<String> = text.split('\0').map(str::to_owned).collect();
+    let redacted = redaction.arguments(&arguments);
+    assert!(redacted.is_none_or(|r| r.len() == arguments.len()));
 }
 
 /// Refuses everything.

@@ -46,7 +46,7 @@ pub fn write_seeds(place: &Place, corpus: &Path) -> io::Result<()> {
     }
     for fixture in ["c/sleeper", "c/fork_tree", "c/syscall_zoo"] {
         let bytes = fs::read(place.fixture(fixture))?;
-        for surface in ["executable", "symbolize"] {
+        for surface in ["executable", "symbolize", "unwind_table"] {
             put(corpus, surface, &fixture.replace('/', "-"), &bytes)?;
         }
     }

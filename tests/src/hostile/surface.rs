@@ -31,6 +31,9 @@ pub const SURFACES: &[Surface] = &[
     row("kernel_types", kernel_types::read_btf, 4 * MIB),
     row("executable", files::examine_executable, 4 * MIB),
     row("symbolize", files::symbolize_apart, 64 * MIB),
+    row("unwind_table", files::read_unwind_table, 16 * MIB),
+    row("mapping_records", host_text::parse_mapping_records, 4 * MIB),
+    row("redaction", host_text::redact, 4 * MIB),
 ];
 
 const fn row(name: &'static str, run: fn(&[u8]), memory: usize) -> Surface {

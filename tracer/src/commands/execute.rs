@@ -52,6 +52,7 @@ pub(super) fn capture(plan: &Plan, mut sinks: Vec<Box<dyn Sink>>) -> anyhow::Res
     exit_of(&outcome)
 }
 
+/// Runs a future to its end, on this thread.
 pub(super) fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::execute::{Exit, block_on};
-use super::goroutines::Process;
+use super::go_process::GoProcess;
+use super::goroutines::{reader, unreadable};
 use super::offcpu::OffCpuArgs;
 use super::profile::DEFAULT_DURATION;
 use crate::analysis::GoroutineWaits;
@@ -24,7 +25,7 @@ pub(super) fn execute(args: &OffCpuArgs) -> anyhow::Result<Exit> {
     let view = &args.view.stacks;
     view.resolve("offcpu", &args.output, 0)?;
     let pid = args.target.only_pid("offcpu --goroutines")?;
-    let process = Process::open(pid)?;
+    let process = GoProcess::open(pid)?;
     let duration = args.target.duration.unwrap_or(DEFAULT_DURATION);
     let period = args.every.unwrap_or(DEFAULT_PERIOD);
     let notices = args.target.quiet == 0;
@@ -59,13 +60,13 @@ pub(super) fn execute(args: &OffCpuArgs) -> anyhow::Result<Exit> {
 
 /// What was seen, and how long looking took, in ns.
 fn watch(
-    process: &Process,
+    process: &GoProcess,
     period: Duration,
     duration: Duration,
 ) -> anyhow::Result<(GoroutineWaits, u64)> {
     let mut waits = GoroutineWaits::default();
     let mut took_ns = 0;
-    let reader = process.reader();
+    let reader = reader(process);
     let look = || {
         let began = now_ns();
         match reader.read() {
@@ -78,7 +79,7 @@ fn watch(
             }
             // It ended, or runs another program: what was seen until then is shown.
             Err(_) if took_ns != 0 => Ok(false),
-            Err(error) => Err(process.unreadable(&error)),
+            Err(error) => Err(unreadable(process, &error)),
         }
     };
     block_on(look_every(process.pid, period, duration, look))??;
@@ -92,7 +93,7 @@ fn unix_ns() -> u64 {
 
 /// Calls of a stack as tracebacks show them, innermost first, without secrets where the output
 /// leaves these out.
-fn frames(process: &Process, goroutine: &Goroutine, output: &OutputArgs) -> Vec<Frame> {
+fn frames(process: &GoProcess, goroutine: &Goroutine, output: &OutputArgs) -> Vec<Frame> {
     let Stack::Frames { frames, .. } = &goroutine.stack else {
         return Vec::new();
     };

@@ -6,15 +6,16 @@ use anyhow::Context;
 use clap::Args;
 
 use super::execute::Exit;
+use super::go_process::GoProcess;
 use crate::analysis::goroutine_groups::goroutine_groups;
 use crate::cli::{Output, OutputArgs};
 use crate::error::ExpectedError;
-use crate::go::goroutine::{Code, Goroutine, GoroutineReader, ReadError, Snapshot, Stack};
-use crate::go::{Binary, Live, ProcessMemory, Runtime, load_bias};
+use crate::go::goroutine::{Goroutine, GoroutineReader, ReadError, Snapshot, Stack};
+use crate::go::{ProcessMemory, Runtime};
 use crate::render::goroutine_dump::write_goroutine;
 use crate::render::goroutine_json::{GoroutineJson, GroupJson};
 use crate::render::goroutine_summary::write_groups;
-use crate::session::{comm, not_go_process, now_ns};
+use crate::session::{comm, now_ns};
 use crate::term::{self, plural};
 
 const EXAMPLES: &str = "\
@@ -53,9 +54,9 @@ pub struct GoroutinesArgs {
 impl GoroutinesArgs {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
         let format = self.output.format("goroutines", &["text", "json"])?;
-        let process = Process::open(self.pid)?;
+        let process = GoProcess::open(self.pid)?;
         let started = now_ns();
-        let snapshot = process.read()?;
+        let snapshot = read(&process)?;
         let took_ns = now_ns() - started;
         let mut output = self.output.open(false)?;
         let text = match format {
@@ -75,7 +76,7 @@ impl GoroutinesArgs {
         all.filter(move |goroutine| system || !goroutine.is_system)
     }
 
-    fn text(&self, process: &Process, snapshot: &Snapshot) -> anyhow::Result<String> {
+    fn text(&self, process: &GoProcess, snapshot: &Snapshot) -> anyhow::Result<String> {
         let mut text = String::new();
         let now = now_ns().cast_signed();
         if self.summary {
@@ -92,7 +93,7 @@ impl GoroutinesArgs {
         Ok(text)
     }
 
-    fn json(&self, process: &Process, snapshot: &Snapshot) -> anyhow::Result<String> {
+    fn json(&self, process: &GoProcess, snapshot: &Snapshot) -> anyhow::Result<String> {
         let code = &process.code;
         let now = now_ns().cast_signed();
         let mut document = serde_json::json!({
@@ -114,55 +115,25 @@ impl GoroutinesArgs {
     }
 }
 
-/// A Go process whose goroutines can be found.
-pub(super) struct Process {
-    pub(super) pid: u32,
-    version: Option<String>,
-    pub(super) code: Code,
-    runtime: Runtime,
-    live: Live,
+/// Reads all goroutines.
+fn read(process: &GoProcess) -> Result<Snapshot, ExpectedError> {
+    reader(process)
+        .read()
+        .map_err(|error| unreadable(process, &error))
 }
 
-impl Process {
-    pub(super) fn open(pid: u32) -> Result<Self, ExpectedError> {
-        let file = format!("/proc/{pid}");
-        if !std::path::Path::new(&file).exists() {
-            return Err(ExpectedError::NoSuchProcess { pid });
-        }
-        Self::try_open(pid).map_err(|why| not_go_process(pid, why))
-    }
+/// Reads the goroutines of a process.
+pub(super) fn reader(process: &GoProcess) -> GoroutineReader<'_, ProcessMemory> {
+    let Runtime { layout, globals } = process.runtime;
+    GoroutineReader::new(&process.live.memory, &process.code, layout, globals)
+}
 
-    fn try_open(pid: u32) -> Result<Self, String> {
-        let file = format!("/proc/{pid}/exe");
-        let binary = Binary::open(file.as_ref()).map_err(|e| e.to_string())?;
-        let load_bias = load_bias(pid, &binary)?;
-        let live = Live::of(pid);
-        Ok(Self {
-            pid,
-            version: binary.build_info().map(|info| info.version.clone()),
-            code: Code::new(&binary, load_bias).map_err(|e| e.to_string())?,
-            runtime: Runtime::find(&binary, load_bias, Some(&live))?,
-            live,
-        })
-    }
-
-    fn read(&self) -> Result<Snapshot, ExpectedError> {
-        self.reader()
-            .read()
-            .map_err(|error| self.unreadable(&error))
-    }
-
-    pub(super) fn reader(&self) -> GoroutineReader<'_, ProcessMemory> {
-        let Runtime { layout, globals } = self.runtime;
-        GoroutineReader::new(&self.live.memory, &self.code, layout, globals)
-    }
-
-    pub(super) fn unreadable(&self, error: &ReadError) -> ExpectedError {
-        ExpectedError::UnreadableTarget {
-            pid: self.pid,
-            what: format!("the goroutines of {}", comm(self.pid)),
-            why: error.to_string(),
-        }
+/// Why its goroutines cannot be read.
+pub(super) fn unreadable(process: &GoProcess, error: &ReadError) -> ExpectedError {
+    ExpectedError::UnreadableTarget {
+        pid: process.pid,
+        what: format!("the goroutines of {}", comm(process.pid)),
+        why: error.to_string(),
     }
 }
 

@@ -16,6 +16,8 @@ pub mod strace;
 pub mod wall;
 
 mod execute;
+mod go_process;
 mod goroutine_waits;
+mod sched_trace;
 
 pub use execute::{Exit, execute};

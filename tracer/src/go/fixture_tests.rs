@@ -54,6 +54,32 @@ fn identity_and_tables() {
 }
 
 #[test]
+fn the_version_is_found_without_a_build_record() {
+    for path in executables("the_version_is_found_without_a_build_record") {
+        let name = path.display();
+        let recorded = Binary::open(&path).expect("Go");
+        let mut bytes = std::fs::read(&path).expect("readable");
+        let mark = b"\xff Go buildinf:";
+        let marks: Vec<usize> = positions(&bytes, mark);
+        assert!(!marks.is_empty(), "{name}");
+        for at in marks {
+            bytes[at..at + mark.len()].fill(0);
+        }
+        let found = Binary::parse(bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(found.release(), recorded.release(), "{name}");
+        assert_eq!(found.module(), recorded.module(), "{name}");
+    }
+}
+
+fn positions(bytes: &[u8], wanted: &[u8]) -> Vec<usize> {
+    let windows = bytes.windows(wanted.len()).enumerate();
+    windows
+        .filter(|(_, w)| *w == wanted)
+        .map(|(at, _)| at)
+        .collect()
+}
+
+#[test]
 fn globals_by_code_equal_the_symbol_table() {
     let mut located: BTreeMap<String, Globals> = BTreeMap::new();
     for path in executables("globals_by_code_equal_the_symbol_table") {

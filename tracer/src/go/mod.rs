@@ -15,6 +15,7 @@ mod origin;
 pub mod pclntab;
 pub mod probe_site;
 mod runtime;
+mod scheduler;
 mod tls;
 mod version;
 
@@ -24,6 +25,7 @@ pub use globals::{Globals, GlobalsError};
 pub use memory::{Memory, MemoryError, ProcessMemory, RangeMemory};
 pub use origin::{Origin, origin};
 pub use runtime::{Live, Runtime, load_bias};
+pub use scheduler::{Processor, Scheduler, SchedulerError};
 pub use tls::{CurrentG, CurrentGError};
 pub use version::Release;
 

@@ -58,6 +58,18 @@ pub enum Told {
     Mapped(Mapping),
 }
 
+impl MappingEvent {
+    /// The event of one record of a perf ring, its header included; `None` when it tells nothing of
+    /// mappings.
+    #[must_use]
+    pub fn parse(record: &[u8]) -> Option<Self> {
+        match parse(record) {
+            Record::Event(event) => Some(event),
+            Record::Lost(_) | Record::Other => None,
+        }
+    }
+}
+
 /// Records of the executable mappings of all processes.
 #[derive(Debug)]
 pub struct MappingEvents {

@@ -7,6 +7,7 @@ pub mod goroutine_json;
 pub mod goroutine_summary;
 mod histogram;
 mod run_queue;
+pub mod sched_trace;
 
 pub use gc_line::{GcFormat, GcSink, GcSummarySink, gc_summary};
 pub use histogram::log2_histogram;

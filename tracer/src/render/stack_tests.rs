@@ -547,10 +547,18 @@ fn what_is_guessed_or_cut_is_told() {
             }
             stack.truncated = stack.state == 2;
         }
+        if let Body::RunEnd(end) = &mut event.body {
+            end.losses.probes.push(ProbeLoss {
+                probe: "off_cpu_switch".to_owned(),
+                unpaired: 2,
+                ..ProbeLoss::default()
+            });
+        }
     }
     let text = |bytes| String::from_utf8(bytes).expect("text");
     let shown = text(off_cpu_bytes("text", &events));
     let footers = "\
+2 switches to a thread that the kernel did not tell of: when these began is estimated
 0.0% of user stacks reach their root: 13 do not in app
 38.5% of user stacks are guessed in part: along frame pointers, through code without unwind tables
 1 stack truncated (7.1%): too deep to be taken whole

@@ -5,7 +5,7 @@ mod call_stack;
 mod go_frame;
 mod slowest;
 
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashSet};
 
 pub(super) use call_stack::CallStacks;
 use go_frame::GoFrames;
@@ -91,12 +91,12 @@ impl<T> Calls<T> {
             stacks: CallStacks::default(),
             go_frames: GoFrames::default(),
             start: RunStart::default(),
-            threads: HashSet::new(),
-            comms: HashMap::new(),
-            pending: HashMap::new(),
-            detached: HashSet::new(),
-            interrupted: HashMap::new(),
-            ignored: HashMap::new(),
+            threads: HashSet::default(),
+            comms: HashMap::default(),
+            pending: HashMap::default(),
+            detached: HashSet::default(),
+            interrupted: HashMap::default(),
+            ignored: HashMap::default(),
             shown: 0,
             awaits_program: false,
         }
@@ -276,7 +276,7 @@ impl<T> Calls<T> {
     }
 
     fn is_restart(&self, nr: u32, compat: bool) -> bool {
-        self.decoder.name(nr, compat) == RESTART_SYSCALL
+        self.decoder.is_called(nr, compat, RESTART_SYSCALL)
     }
 
     /// What a call goes on with if it is `restart_syscall`, which has no arguments to tell.

@@ -9,11 +9,11 @@ mod options;
 mod output;
 mod skip;
 
-use std::collections::HashMap;
 use std::io::Write;
 
 pub use clock::{Precision, TimeFormat, Timestamp};
 use color::{Part, paint};
+use foldhash::HashMap;
 pub use notice::Notices;
 pub use options::{LineOptions, Prefix};
 pub use output::{Column, Outputs, SeparateFiles};
@@ -55,7 +55,7 @@ impl<W: Write> StraceLines<W> {
             out,
             notices,
             previous_ns: None,
-            last_calls: HashMap::new(),
+            last_calls: HashMap::default(),
         }
     }
 
@@ -214,13 +214,25 @@ impl<W: Write> StraceLines<W> {
         let padding = self.options().column.saturating_sub(self.out.width(tid));
         let failed = result.starts_with("-1 ") || result.starts_with("? ");
         let result = paint(self.options().color && failed, Part::Error, result);
-        self.out.write(tid, &format!("{:padding$}= {result}", ""))?;
+        self.pad(tid, padding)?;
+        self.out.write(tid, "= ")?;
+        self.out.write(tid, &result)?;
         if let (Some(precision), Some(ns)) = (self.options().durations, took) {
             let mut text = " <".to_owned();
             precision.push(&mut text, ns, 0);
             self.out.write(tid, &(text + ">"))?;
         }
         self.out.end_line(tid)
+    }
+
+    fn pad(&mut self, tid: u32, mut width: usize) -> Result<(), SinkError> {
+        const SPACES: &str = "                                                                ";
+        while width > 0 {
+            let part = width.min(SPACES.len());
+            self.out.write(tid, &SPACES[..part])?;
+            width -= part;
+        }
+        Ok(())
     }
 
     /// The data of a call, when its descriptor is one of those asked for.

@@ -5,8 +5,7 @@
 //! entry lacks, and a successful `execve` what the kernel copied of its arguments. Until then an
 //! entry is held back, and with it whatever is younger, so that every consumer sees a whole call.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use tracer_common::capture::{MAX_STRINGS, kind};
 
 use crate::decode::ExecArguments;

@@ -1,6 +1,6 @@
 //! The goroutine of a call's end is that of its begin: the probe at the end does not read it again.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use crate::event::{Body, Event};
 

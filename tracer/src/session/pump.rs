@@ -18,7 +18,7 @@ use crate::symbol::Symbolizer;
 
 /// Events younger than this wait, since another CPU may still be writing one with an earlier
 /// time, in ns.
-pub(super) const ORDER_WINDOW_NS: u64 = 1_000_000;
+const ORDER_WINDOW_NS: u64 = 1_000_000;
 
 pub(super) struct Pump<'a> {
     sinks: &'a mut [Box<dyn Sink>],
@@ -46,8 +46,10 @@ pub(super) struct Pump<'a> {
     cold: ColdEntries,
     goroutines: CallGoroutines,
     losses: RingLosses,
-    /// Up to which time events were handed on.
+    /// When the youngest event happened that was handed on.
     released_ns: u64,
+    /// When the event happened that arrived last.
+    newest_ns: u64,
     /// Events that came after younger ones were handed on.
     pub(super) late: u64,
     /// Strings, buffers and structures that are shown as addresses since they could not be read.
@@ -77,6 +79,7 @@ impl<'a> Pump<'a> {
             goroutines: CallGoroutines::default(),
             losses: RingLosses::default(),
             released_ns: 0,
+            newest_ns: 0,
             late: 0,
             unread: 0,
             delivered: 0,
@@ -131,7 +134,19 @@ impl<'a> Pump<'a> {
         if event.time_ns < self.released_ns {
             self.late += 1;
         }
+        self.newest_ns = event.time_ns;
         self.pending.push(event);
+    }
+
+    /// Up to which time everything has arrived, but for what another CPU is still writing, when the
+    /// ring buffer was looked at at `now_ns` and `is_empty` now. What is still in it is younger than
+    /// what came out.
+    pub(super) fn complete_ns(&self, now_ns: u64, is_empty: bool) -> u64 {
+        let known_ns = match is_empty {
+            true => now_ns,
+            false => now_ns.min(self.newest_ns),
+        };
+        known_ns.saturating_sub(ORDER_WINDOW_NS)
     }
 
     /// Takes losses that no record has told of.
@@ -179,8 +194,10 @@ impl<'a> Pump<'a> {
         }
         self.pending.sort_by_key(|e| e.time_ns);
         let until_ns = self.cold.hold(until_ns, self.pending.len());
-        self.released_ns = self.released_ns.max(until_ns);
         let ready = self.pending.partition_point(|e| e.time_ns <= until_ns);
+        if let Some(youngest) = self.pending[..ready].last() {
+            self.released_ns = self.released_ns.max(youngest.time_ns);
+        }
         let rest = self.pending.split_off(ready);
         let ready = std::mem::replace(&mut self.pending, rest);
         for event in &ready {
@@ -312,4 +329,41 @@ const fn is_about_processes(body: &Body) -> bool {
 
 fn send(sinks: &mut [Box<dyn Sink>], event: &Event) -> Result<(), SinkError> {
     sinks.iter_mut().try_for_each(|s| s.event(event))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::SyscallEnter;
+
+    fn event(time_ns: u64) -> Event {
+        Event {
+            time_ns,
+            pid: 1,
+            tid: 1,
+            cpu: 0,
+            goid: None,
+            body: Body::SyscallEnter(SyscallEnter::default()),
+        }
+    }
+
+    #[test]
+    fn what_waits_in_the_ring_buffer_is_not_late() {
+        const S: u64 = 1_000_000_000;
+        let mut sinks = [];
+        let mut pump = Pump::new(&mut sinks, false, false);
+        pump.arrived(event(5_000_000));
+        assert_eq!(pump.complete_ns(S, false), 4_000_000);
+        pump.release(pump.complete_ns(S, false)).expect("no sink");
+        assert_eq!(pump.delivered, 0);
+        pump.arrived(event(7_000_000));
+        pump.release(pump.complete_ns(S, false)).expect("no sink");
+        assert_eq!((pump.delivered, pump.late), (1, 0));
+        assert_eq!(pump.complete_ns(S, true), S - ORDER_WINDOW_NS);
+        pump.release(pump.complete_ns(S, true)).expect("no sink");
+        assert_eq!((pump.delivered, pump.late), (2, 0));
+        pump.arrived(event(6_900_000));
+        pump.arrived(event(7_000_000));
+        assert_eq!(pump.late, 1);
+    }
 }

@@ -15,7 +15,7 @@ use super::degrade::Captured;
 use super::go_target::GoTarget;
 use super::losses::{Counts, describe, losses, missing_events, without_ring};
 use super::plan::{CallStacks, Capture, Plan, StackWalk, TargetSpec};
-use super::pump::{ORDER_WINDOW_NS, Pump};
+use super::pump::Pump;
 use super::refusal::{not_go, refused};
 use super::settings::{constants, sizes};
 use super::signals::Signals;
@@ -535,9 +535,10 @@ impl<'a> Session<'a> {
     }
 
     fn drain_some(&mut self, check_losses: bool) -> Result<(), SinkError> {
-        let until = now_ns().saturating_sub(ORDER_WINDOW_NS);
-        self.take_records();
-        self.pump.release(until)?;
+        let looked_ns = now_ns();
+        let is_empty = self.take_records() < BATCH;
+        self.pump
+            .release(self.pump.complete_ns(looked_ns, is_empty))?;
         self.raise_slow_calls();
         for pid in std::mem::take(&mut self.pump.ended_go) {
             self.kernel.forget_go(pid);

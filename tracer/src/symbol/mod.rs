@@ -10,6 +10,7 @@
 //! process (`worker`) whose memory and time are limited, since a file made to harm can defeat its parser.
 
 mod collector;
+mod demangle;
 mod go_symbols;
 mod kallsyms;
 mod native;

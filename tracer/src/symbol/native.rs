@@ -8,6 +8,7 @@ use blazesym::symbolize::{
 };
 use object::{Object, ReadCache};
 
+use super::demangle::demangled;
 use crate::event::{FrameSymbol, SymbolOrigin};
 
 /// Largest file whose DWARF is read, in bytes. Reading it takes memory of two to three times its
@@ -21,9 +22,17 @@ const MAX_NAME: usize = 4096;
 const MAX_TEXT: usize = 64 << 10;
 
 /// Symbolizes offsets in ELF files. Parsed files are kept.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Native {
     symbolizer: Symbolizer,
+}
+
+impl Default for Native {
+    fn default() -> Self {
+        // It would take the names of C functions for types of C++.
+        let symbolizer = Symbolizer::builder().enable_demangling(false).build();
+        Self { symbolizer }
+    }
 }
 
 impl Native {
@@ -107,7 +116,7 @@ fn frames_of(sym: &Sym<'_>) -> Vec<FrameSymbol> {
     inlined.chain([function]).collect()
 }
 
-/// The name, cut to what can be shown.
+/// The path, cut to what can be shown.
 fn bounded(name: &str) -> String {
     let end = name.floor_char_boundary(MAX_NAME);
     name[..end].to_owned()
@@ -115,7 +124,7 @@ fn bounded(name: &str) -> String {
 
 fn frame(name: &str, code: Option<&CodeInfo<'_>>) -> FrameSymbol {
     FrameSymbol {
-        function: bounded(name),
+        function: demangled(name, MAX_NAME),
         offset: 0,
         file: code.map(|c| bounded(&c.to_path().to_string_lossy())),
         line: code.and_then(|c| c.line),

@@ -158,6 +158,15 @@ fn go_text(binary: &Binary) -> Vec<Range<u64>> {
 }
 
 impl FileTable {
+    /// Reads the table of an ELF file held in memory, and its build id.
+    ///
+    /// # Errors
+    /// It is no ELF file for x86-64, or has no `.eh_frame`.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<(Self, Option<Vec<u8>>), FileTableError> {
+        let file = OpenedFile::from_bytes(bytes)?;
+        Ok((file.table()?, file.build_id()))
+    }
+
     /// What, subtracted from addresses of a mapping of the file, gives those of the table. `None`
     /// when the mapping is of no segment.
     #[must_use]

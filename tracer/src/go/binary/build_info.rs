@@ -54,6 +54,16 @@ impl BuildInfo {
         Ok(None)
     }
 
+    /// Without a record: only the version is known.
+    pub(super) fn of_version(version: String) -> Self {
+        Self {
+            release: Release::parse(&version),
+            main_path: None,
+            settings: Vec::new(),
+            version,
+        }
+    }
+
     /// The value of a build setting.
     pub fn setting(&self, key: &str) -> Option<&str> {
         let setting = self.settings.iter().find(|(name, _)| name == key);

@@ -6,6 +6,7 @@ use std::path::Path;
 use object::elf;
 
 use super::build_info::BuildInfo;
+use super::build_version::build_version;
 use super::elf::{Arch, Elf, Symbol};
 use super::error::BinaryError;
 use super::module_data::ModuleData;
@@ -47,20 +48,30 @@ impl Binary {
         if build_info.is_none() && header.is_none() {
             return Err(BinaryError::NotGo);
         }
-        let minor = build_info
-            .as_ref()
-            .and_then(|info| info.release)
-            .map(|r| r.minor);
-        let module = match &header {
-            Some(header) => ModuleData::find(&elf, header, minor)?,
-            None => None,
-        };
-        Ok(Self {
+        let mut binary = Self {
             elf,
             build_info,
             header,
-            module,
-        })
+            module: None,
+        };
+        binary.find_module()?;
+        if binary.build_info.is_none() {
+            // A table that is damaged there still serves without the release.
+            let version = build_version(&binary).unwrap_or_default();
+            binary.build_info = version.map(BuildInfo::of_version);
+            binary.find_module()?;
+        }
+        Ok(binary)
+    }
+
+    /// What is known of the module depends on the release.
+    fn find_module(&mut self) -> Result<(), BinaryError> {
+        let minor = self.release().map(|release| release.minor);
+        self.module = match &self.header {
+            Some(header) => ModuleData::find(&self.elf, header, minor)?,
+            None => None,
+        };
+        Ok(())
     }
 
     /// Headers of the file.
@@ -78,7 +89,8 @@ impl Binary {
         self.elf.pie
     }
 
-    /// What the linker recorded; `None` when that record was removed.
+    /// What the linker recorded, or where that was removed the version that the runtime has of
+    /// itself; `None` when there is neither.
     pub fn build_info(&self) -> Option<&BuildInfo> {
         self.build_info.as_ref()
     }

@@ -4,6 +4,7 @@
 //! `pread(2)`; see [`source`] for why they are not mapped.
 
 mod build_info;
+mod build_version;
 pub(in crate::go) mod elf;
 mod error;
 mod file;

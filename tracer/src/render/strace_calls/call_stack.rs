@@ -1,7 +1,8 @@
 //! Stacks of calls: `-k`, and the instruction pointer of `--instruction-pointer`.
 
-use std::collections::HashMap;
 use std::fmt::Write;
+
+use foldhash::HashMap;
 
 use crate::event::{Sample, Space, SymbolizedAddress, Symbols};
 

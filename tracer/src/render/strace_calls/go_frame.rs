@@ -2,8 +2,9 @@
 //! library's.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::rc::Rc;
+
+use foldhash::HashMap;
 
 use crate::event::{CallerStack, FrameSymbol, Space, SymbolOrigin, Symbols};
 use crate::go::{Origin, origin};

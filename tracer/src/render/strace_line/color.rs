@@ -33,6 +33,9 @@ pub(super) fn paint(on: bool, part: Part, text: &str) -> Cow<'_, str> {
 
 /// Characters of `text` that a terminal shows: all but colours.
 pub(super) fn shown_width(text: &str) -> usize {
+    if !text.contains('\x1b') {
+        return text.len();
+    }
     let mut pieces = text.split("\x1b[");
     let first = pieces.next().map_or(0, str::len);
     let shown = |piece: &str| piece.split_once('m').map_or(0, |(_, after)| after.len());

@@ -1,10 +1,11 @@
 //! Where lines stand: one output for all threads, or a file for each.
 
-use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use foldhash::{HashMap, HashSet};
 
 use super::color::shown_width;
 use crate::sink::SinkError;
@@ -83,8 +84,8 @@ impl SeparateFiles {
         Self {
             base,
             append,
-            files: HashMap::new(),
-            closed: HashSet::new(),
+            files: HashMap::default(),
+            closed: HashSet::default(),
         }
     }
 

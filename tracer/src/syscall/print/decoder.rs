@@ -107,6 +107,11 @@ impl Decoder {
         table::name_on(self.machine.filter(|_| !compat), nr)
     }
 
+    /// Whether a number is that of the call of this name.
+    pub(crate) fn is_called(&self, nr: u32, compat: bool, name: &str) -> bool {
+        self.row(nr, compat).is_some_and(|row| row.name == name)
+    }
+
     /// The 32-bit ABI has other numbers: its calls are shown by number.
     pub(super) fn row(&self, nr: u32, compat: bool) -> Option<&'static Syscall> {
         let machine = self.machine.filter(|_| !compat)?;

@@ -22,6 +22,9 @@ pub(super) use put;
 /// (include/linux/errno.h).
 pub(super) const ERESTART_RESTARTBLOCK: i64 = -516;
 
+/// Bytes that most pieces of lines fit into.
+const USUAL: usize = 96;
+
 /// When a capture was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -56,7 +59,7 @@ impl<'a> Printer<'a> {
     ) -> Self {
         let nr = enter.map(|e| e.nr).or(exit.map(|e| e.nr));
         Self {
-            out: String::new(),
+            out: String::with_capacity(USUAL),
             args: enter.map_or([0; 6], |e| e.args),
             limit: options.string_limit,
             options,

@@ -1,0 +1,137 @@
+//! `tracer sched --schedtrace`: the scheduler's state, time after time.
+
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, interval, sleep_until};
+
+use super::execute::{Exit, block_on};
+use super::go_process::GoProcess;
+use crate::cli::{Output, OutputArgs};
+use crate::error::ExpectedError;
+use crate::go::Scheduler;
+use crate::render::sched_trace::{SchedTraceJson, sched_trace_line};
+use crate::session::{comm, now_ns};
+use crate::term;
+
+/// What to look at, and how often.
+#[derive(Debug)]
+pub(super) struct SchedTrace<'a> {
+    pub(super) pid: u32,
+    pub(super) period: Duration,
+    pub(super) duration: Option<Duration>,
+    pub(super) quiet: bool,
+    pub(super) output: &'a OutputArgs,
+}
+
+/// What there is after a period.
+enum Look {
+    Line(String),
+    Gone,
+}
+
+impl SchedTrace<'_> {
+    pub(super) fn execute(&self) -> anyhow::Result<Exit> {
+        let format = self
+            .output
+            .format("sched --schedtrace", &["text", "ndjson"])?;
+        let process = GoProcess::open(self.pid)?;
+        let mut output = self.output.open(false)?;
+        let lines = block_on(self.follow(&process, format, &mut output))??;
+        if !self.quiet {
+            term::notice(&format!(
+                "{lines} looks at the scheduler of {} ({}), no probe: {} us each",
+                comm(self.pid),
+                process.version.as_deref().unwrap_or("Go"),
+                self.price_us(&process)
+            ));
+        }
+        Ok(Exit::DONE)
+    }
+
+    /// Writes a line each period; the answer is how many.
+    async fn follow(
+        &self,
+        process: &GoProcess,
+        format: &str,
+        output: &mut Output,
+    ) -> anyhow::Result<u64> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let end = self.duration.map(|duration| Instant::now() + duration);
+        let mut period = interval(self.period);
+        let mut lines = 0;
+        loop {
+            tokio::select! {
+                biased;
+                _ = interrupt.recv() => return Ok(lines),
+                _ = terminate.recv() => return Ok(lines),
+                () = until(end) => return Ok(lines),
+                _ = period.tick() => match look(process, format)? {
+                    Look::Gone => return Ok(lines),
+                    Look::Line(line) => write(output, &line)?,
+                }
+            }
+            lines += 1;
+        }
+    }
+
+    /// What a look costs, in whole microseconds; 0 when the process is gone.
+    fn price_us(&self, process: &GoProcess) -> u64 {
+        let before = now_ns();
+        match state(process) {
+            Ok(_) => (now_ns() - before).div_ceil(1000),
+            Err(_) => 0,
+        }
+    }
+}
+
+async fn until(end: Option<Instant>) {
+    match end {
+        Some(end) => sleep_until(end).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn state(process: &GoProcess) -> Result<Scheduler, crate::go::SchedulerError> {
+    let runtime = &process.runtime;
+    Scheduler::read(
+        &process.live.memory,
+        runtime.layout,
+        &runtime.globals,
+        now_ns(),
+    )
+}
+
+fn look(process: &GoProcess, format: &str) -> anyhow::Result<Look> {
+    let state = match state(process) {
+        Ok(state) => state,
+        Err(_) if !is_there(process.pid) => return Ok(Look::Gone),
+        Err(error) => {
+            let what = format!("the scheduler of {}", comm(process.pid));
+            return Err(ExpectedError::UnreadableTarget {
+                pid: process.pid,
+                what,
+                why: error.to_string(),
+            }
+            .into());
+        }
+    };
+    Ok(Look::Line(match format {
+        "ndjson" => serde_json::to_string(&SchedTraceJson::of(process.pid, &state))?,
+        _ => sched_trace_line(&state, process.release),
+    }))
+}
+
+/// Whether the process has memory: a zombie has none.
+fn is_there(pid: u32) -> bool {
+    let maps = std::fs::read(format!("/proc/{pid}/maps"));
+    maps.is_ok_and(|maps| !maps.is_empty())
+}
+
+fn write(output: &mut Output, line: &str) -> anyhow::Result<()> {
+    let written = writeln!(output.out, "{line}").and_then(|()| output.out.flush());
+    written.with_context(|| format!("cannot write {}", output.name))
+}
