@@ -21,7 +21,7 @@ use super::unwind_maps::{UnwindChunks, registers_on_stack};
 use super::uprobe::UprobeLink;
 use super::{
     Abilities, Attach, BpfError, Constants, KernelTypes, PROBES, Probe, RunningKernel, SampleEvent,
-    VMLINUX_BTF, Walk, When,
+    VMLINUX_BTF, Walk,
 };
 use crate::term::notice;
 

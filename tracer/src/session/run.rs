@@ -23,7 +23,7 @@ use super::spending::{Spending, breakdown, over_line, prices_for};
 use super::target::{Target, comm};
 use super::unwinding::Unwinding;
 use super::watch::{all_ended, is_alive, reap};
-use crate::bpf::{Group, Kernel, PROBES, Probe, SampleEvent, Walk, When};
+use crate::bpf::{Group, Kernel, PROBES, Probe, SampleEvent, Walk};
 use crate::cost::{Action, Prices};
 use crate::decode::LostRecords;
 use crate::error::ExpectedError;
