@@ -51,10 +51,10 @@ fn assert_nothing_lost(run: &Finished) {
 }
 
 /// The fixture, waiting, and its directory without links.
-fn grouped_calls(place: &Place) -> (Running, String) {
+fn grouped_calls(place: &Place, program: &str) -> (Running, String) {
     let dir = place.dir().canonicalize().expect("a directory");
     let dir = dir.to_str().expect("text").to_owned();
-    let target = Running::ready(&mut place.command("c/grouped_calls", &[&dir]));
+    let target = Running::ready(&mut place.command(program, &[&dir]));
     (target, dir)
 }
 
@@ -68,8 +68,8 @@ struct Tables {
 }
 
 impl Tables {
-    fn take(place: &Place) -> Self {
-        let (mut target, dir) = grouped_calls(place);
+    fn take(place: &Place, program: &str) -> Self {
+        let (mut target, dir) = grouped_calls(place, program);
         let pid = target.pid();
         let attach = |options: &[&str]| {
             let tracer = place.tracer(&["strace", "-c", "-U", "calls,name"]);
@@ -107,7 +107,7 @@ impl Tables {
 #[test]
 fn every_key_adds_up_to_the_plain_table() {
     let Some(place) = place(true) else { return };
-    let tables = Tables::take(&place);
+    let tables = Tables::take(&place, "c/grouped_calls");
     let plain = sums(&tables.plain);
     assert_eq!(plain["sendto"], 70, "{}", tables.plain);
     for (key, table) in &tables.by {
@@ -120,7 +120,7 @@ fn every_key_adds_up_to_the_plain_table() {
 #[test]
 fn each_call_is_in_its_group() {
     let Some(place) = place(true) else { return };
-    let tables = Tables::take(&place);
+    let tables = Tables::take(&place, "c/grouped_calls");
     let dir = &tables.dir;
 
     let path = tables.rows("path");
@@ -175,12 +175,12 @@ fn each_call_is_in_its_group() {
 #[test]
 fn c_functions_that_call_the_library_are_found() {
     let Some(place) = place(true) else { return };
-    let program = std::fs::read(place.fixture("c/grouped_calls")).expect("a program");
-    if !program.windows(8).any(|w| w == b"ld-linux") {
-        tracer_tests::skip("the C library is part of the program: its functions are the program's");
-        return;
+    for program in ["c/grouped_calls", "c/grouped_calls.static"] {
+        functions_are_those_that_call(&Tables::take(&place, program));
     }
-    let tables = Tables::take(&place);
+}
+
+fn functions_are_those_that_call(tables: &Tables) {
     let function = tables.rows("function");
     for (name, by, count) in [
         ("write", "alpha", 100),
@@ -286,7 +286,7 @@ fn children_are_threads_of_their_own() {
 #[test]
 fn a_recording_of_calls_has_the_same_groups() {
     let Some(place) = place(true) else { return };
-    let (mut target, dir) = grouped_calls(&place);
+    let (mut target, dir) = grouped_calls(&place, "c/grouped_calls");
     let file = place.path("a.trc");
     let record = [
         "record",
@@ -473,5 +473,33 @@ fn the_slowest_calls_of_go_programs_have_their_own_stacks() {
             let has = frames.iter().any(|f| f.contains(function));
             assert!(has, "{release}: no {function} in {frames:?} of {call}");
         }
+    }
+}
+
+#[test]
+fn the_stack_of_an_execve_is_that_of_the_program_before() {
+    let Some(place) = place(true) else { return };
+    for options in [&["--slowest", "1"][..], &["-k"]] {
+        let mut shell = std::process::Command::new("/bin/sh");
+        let script = "echo ready; read line; exec /bin/true argument";
+        let mut target = Running::ready(shell.args(["-c", script]));
+        let tracer = place
+            .tracer(&["strace", "-e", "trace=execve"])
+            .args(options)
+            .args(&["-p", &target.pid_text()])
+            .attach();
+        target.proceed();
+        let _ = target.finish().success();
+        let run = tracer.finish().success();
+        let calls = with_stacks(&run.stdout);
+        let execve = calls.iter().find(|(call, _)| call.starts_with("execve("));
+        let (call, frames) = execve.unwrap_or_else(|| panic!("none in {}", run.stdout));
+        assert!(call.contains("\"/bin/true\", [\"/bin/true\", \"argument\"]"));
+        assert!(call.contains(" = 0"), "{call}");
+        assert!(frames[0].contains("(execve+0x"), "{options:?}: {frames:?}");
+        let shell = std::fs::canonicalize("/bin/sh").expect("a shell");
+        let begin = format!("{}(", shell.display());
+        let callers = frames[1..].iter().filter(|f| f.starts_with(&begin));
+        assert!(callers.count() > 0, "{options:?}: {frames:?}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 
+use serde_json::Value;
 use tracer_tests::{Place, place, until};
 
 const HEADING: &str = "=== tracer flight: ";
@@ -149,6 +150,95 @@ fn sigusr1_asks_for_a_dump_and_the_recording_goes_on() {
     };
     assert!(waits(&dumps[0].1) && waits(&dumps[1].1), "{text}");
     assert!(!run.stderr.contains("strace: "), "{}", run.stderr);
+}
+
+/// The objects of a file, of which there is one a line.
+fn objects(file: &str) -> Vec<Value> {
+    let text = read(file);
+    let object = |line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    text.lines().map(object).collect()
+}
+
+fn written_words(objects: &[Value], word: &str) -> usize {
+    let is = |o: &&Value| o["syscall"] == "write" && o["args"][1]["value"] == word;
+    objects.iter().filter(is).count()
+}
+
+#[test]
+fn dumps_are_objects_where_the_format_is() {
+    let Some(place) = place(true) else { return };
+    // With -y objects are kept, else events.
+    for options in [&["--flight", "3s"][..], &["--flight", "3s", "-y"]] {
+        let file = place.path("flight.ndjson");
+        let acts = ["old*3", "sleep:4000", "new*5", "abort"];
+        let run = place
+            .tracer(&["strace", "-o", &file])
+            .args(options)
+            .launching(place.fixture("c/acts"), &acts)
+            .run();
+        assert_eq!(run.status.signal(), Some(libc::SIGABRT), "{}", run.stderr);
+        let objects = objects(&file);
+        let types: Vec<&str> = objects.iter().filter_map(|o| o["type"].as_str()).collect();
+        assert_eq!(types[..2], ["start", "dump"]);
+        assert_eq!(types[types.len() - 2..], ["exit", "summary"]);
+        let reason = objects[1]["reason"].as_str().expect("a reason");
+        assert!(reason.ends_with(" (acts) killed by SIGABRT"), "{reason}");
+        let words = |w| written_words(&objects, w);
+        assert_eq!((words("old"), words("new")), (0, 5), "{objects:?}");
+        let calls = types.iter().filter(|t| **t == "call").count();
+        assert_eq!(objects.last().expect("a summary")["calls"], calls);
+        let back = objects[1]["reaches_back_ns"].as_u64().expect("not empty");
+        assert!(back <= 3_000_000_000, "{back}");
+        if options.len() == 3 {
+            let new = objects.iter().find(|o| o["args"][1]["value"] == "new");
+            assert_eq!(new.expect("it")["args"][0]["referent"], "/dev/null");
+        }
+    }
+}
+
+#[test]
+fn a_document_of_dumps_is_whole_and_has_a_waiting_call_in_each() {
+    let Some(place) = place(true) else { return };
+    let acts = ["wait", "first*2", "wait", "second*3", "wait"];
+    let mut target = tracer_tests::Running::ready(&mut place.command("c/acts", &acts));
+    let file = place.path("flight.json");
+    let tracer = place
+        .tracer(&["strace", "--flight", "1h", "-o", &file])
+        .args(&["-p", &target.pid_text()])
+        .attach();
+    target.proceed();
+    until("the act", || {
+        target.stdout().contains("did first*2").then_some(())
+    });
+    tracer.signal(libc::SIGUSR1);
+    until("the dump", || {
+        read(&file).contains("\"type\":\"dump\"").then_some(())
+    });
+    target.proceed();
+    until("the act", || {
+        target.stdout().contains("did second*3").then_some(())
+    });
+    let _ = tracer.interrupt().success();
+    target.proceed();
+    let _ = target.finish().success();
+    let document: Value = serde_json::from_str(&read(&file)).expect("a document");
+    assert_eq!(document["summary"]["reason"], "interrupted");
+    let events = document["events"].as_array().expect("events");
+    let dumps: Vec<&[Value]> = events
+        .split(|e| e["type"] == "dump")
+        .filter(|d| !d.is_empty())
+        .collect();
+    assert_eq!(dumps.len(), 2, "{document:#}");
+    for dump in &dumps {
+        let last = dump.last().expect("it is not empty");
+        let call = (&last["syscall"], &last["status"], &last["ret"]);
+        assert_eq!(call, (&"read".into(), &"detached".into(), &Value::Null));
+    }
+    // What the target waited in at the first dump ended before the second.
+    let ended = dumps[1].iter().find(|e| e["syscall"] == "read");
+    assert_eq!(ended.expect("it")["status"], "successful");
+    let words = |w| [dumps[0], dumps[1]].map(|d| written_words(d, w));
+    assert_eq!((words("first"), words("second")), ([2, 0], [0, 3]));
 }
 
 #[test]

@@ -72,8 +72,7 @@ fn a_launched_program_and_a_recording_have_the_names() {
     let Some(place) = place(true) else { return };
     let release = place.go_releases().pop().expect("one");
     let (lines, recording) = (place.path("lines"), place.path("a.trc"));
-    // Where a position-independent one lies is known only some time after it began.
-    for build in ["", "-stripped"] {
+    for build in ["", "-stripped", "-pie"] {
         let program = place.fixture(&format!("go/{release}/callers{build}"));
         let count = COUNT.to_string();
         let enough = |r: &Running| r.stdout().contains("\ntotal");

@@ -13,7 +13,8 @@ use tracer::event::{
     ProbeLoss, ProcessInfo, RunEnd, RunStart, Sample, Signal, Space, SymbolOrigin,
     SymbolizedAddress, Symbols, SyscallEnter, SyscallExit,
 };
-use tracer::render::strace_json::{JsonFormat, SCHEMA_TEXT, StraceJson};
+use tracer::render::flight::{FlightRecorder, FormedLines, Kept, Limits};
+use tracer::render::strace_json::{JsonDumps, JsonFormat, SCHEMA_TEXT, StraceJson, Written};
 use tracer::render::strace_line::LineOptions;
 use tracer::sink::Sink;
 use tracer::syscall::qualify::DescriptorDetails;
@@ -230,7 +231,7 @@ fn what_is_made_of_lines_is_refused() {
     let run = place.tracer(&["schema", "nonsense"]).run();
     assert_eq!(
         one_line(&run, 2),
-        "no output has a schema nonsense; there is: strace"
+        "no output has a schema nonsense; there is: strace, count"
     );
     let run = place.tracer(&["schema"]).run().success();
     assert!(run.stdout.starts_with("strace "), "{}", run.stdout);
@@ -423,6 +424,31 @@ fn written(format: JsonFormat) -> String {
     String::from_utf8(out).expect("JSON is UTF-8")
 }
 
+/// What a dump of the same adds.
+fn dumped(kept: Kept) -> String {
+    let mut options = LineOptions {
+        follow: true,
+        ..LineOptions::default()
+    };
+    options.decode.descriptors = DescriptorDetails::PATH;
+    let limits = Limits {
+        window_ns: 1 << 40,
+        bytes: 1 << 20,
+    };
+    let (formed, counted) = (FormedLines::default(), Written::default());
+    let inner = StraceJson::for_dumps(options, formed.clone(), counted.clone());
+    let out = FormedLines::default();
+    let dumps = JsonDumps::new(out.clone(), "out", JsonFormat::Document, counted);
+    let (inner, dumps) = (Box::new(inner), Box::new(dumps));
+    let never = Box::new(|| None);
+    let mut sink = FlightRecorder::new((limits, kept), inner, formed, dumps, never);
+    for event in everything() {
+        sink.event(&event).expect("memory takes everything");
+    }
+    drop(sink);
+    out.text()
+}
+
 /// A field that is in no output has no place in the schema, and the other way round.
 #[test]
 fn the_schema_names_every_field_and_no_other() {
@@ -435,6 +461,17 @@ fn the_schema_names_every_field_and_no_other() {
     }
     let document: Value = serde_json::from_str(&written(JsonFormat::Document)).expect("a document");
     schema.check(&document).unwrap_or_else(|e| panic!("{e}"));
+    for kept in [Kept::Events, Kept::Lines] {
+        let dumped: Value = serde_json::from_str(&dumped(kept)).expect("a document");
+        schema.check(&dumped).unwrap_or_else(|e| panic!("{e}"));
+        let of_type = |kind| {
+            let events = dumped["events"].as_array().expect("events");
+            events.iter().filter(|e| e["type"] == kind).count()
+        };
+        assert_eq!(of_type("dump"), 1, "{dumped}");
+        assert_eq!(dumped["summary"]["calls"], of_type("call"), "{dumped}");
+        assert_eq!(of_type("call"), 7, "{dumped}");
+    }
     let unseen: Vec<_> = schema
         .properties()
         .difference(&schema.seen)

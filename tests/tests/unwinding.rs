@@ -297,3 +297,81 @@ fn follow(place: &Place, options: &[&str], script: &str) -> Finished {
     let run = place.tracer(&args).args(options);
     run.launching("/bin/sh", &["-c", script]).run().success()
 }
+
+/// The functions below each line of a call, innermost first.
+fn stacks_of_calls(text: &str) -> Vec<Vec<&str>> {
+    let mut stacks: Vec<Vec<&str>> = Vec::new();
+    for line in text.lines() {
+        let frame = line.strip_prefix(" > ").map(|frame| {
+            let name = frame.split_once('(').map_or("", |(_, rest)| rest);
+            name.split(['+', ')']).next().unwrap_or_default()
+        });
+        match (frame, stacks.last_mut()) {
+            (Some(frame), Some(stack)) => stack.push(frame),
+            (Some(_), None) => panic!("a frame before all calls:\n{text}"),
+            (None, _) => stacks.push(Vec::new()),
+        }
+    }
+    stacks
+}
+
+#[test]
+fn calls_of_a_frameless_program_are_below_main() {
+    let Some(place) = place_with_tables() else {
+        return;
+    };
+    let target = Running::ready(&mut place.command("c/frameless", &["sleep"]));
+    let chosen = ["strace", "-e", "trace=nanosleep,clock_nanosleep"];
+    let trace = |options: &[&str]| {
+        let run = place.tracer(&chosen).args(options);
+        let run = run.args(&["-d", &duration(1000), "-p", &target.pid_text()]);
+        run.run().success().stdout
+    };
+    let is_whole = |frames: &Vec<&str>| {
+        let path = ["pause_for", "nap", "sleeping", "main"];
+        frames.windows(4).any(|part| part == path) && frames.last() == Some(&"_start")
+    };
+    // The first line may be of a call that was under way.
+    let all = trace(&["-k"]);
+    let stacks = stacks_of_calls(&all);
+    assert!(stacks.len() > 4, "{all}");
+    assert!(stacks[1..stacks.len() - 1].iter().all(is_whole), "{all}");
+    let slowest = trace(&["--slowest", "3"]);
+    let stacks = stacks_of_calls(&slowest);
+    assert_eq!(stacks.len(), 3, "{slowest}");
+    assert!(
+        stacks.iter().filter(|s| is_whole(s)).count() >= 2,
+        "{slowest}"
+    );
+    let pointers = trace(&["-k", "--stacks", "fp"]);
+    let stacks = stacks_of_calls(&pointers);
+    assert!(
+        stacks.len() > 4 && !stacks.iter().any(is_whole),
+        "{pointers}"
+    );
+}
+
+#[test]
+fn a_launched_program_has_its_tables_after_its_first_calls() {
+    let Some(place) = place_with_tables() else {
+        return;
+    };
+    let fixture = place.fixture("c/frameless");
+    let script = format!("sleep 1 | '{}' sleep > /dev/null", fixture.display());
+    let run = place
+        .tracer(&[
+            "strace",
+            "-f",
+            "-k",
+            "-e",
+            "trace=nanosleep,clock_nanosleep",
+        ])
+        .launching("/bin/sh", &["-c", &script])
+        .run()
+        .success();
+    let mut stacks = stacks_of_calls(&run.stdout);
+    stacks.retain(|frames| frames.contains(&"pause_for"));
+    assert!(stacks.len() > 20, "{}", run.stdout);
+    let whole = stacks.iter().filter(|frames| frames.contains(&"main"));
+    assert!(whole.count() * 10 > stacks.len() * 6, "{}", run.stdout);
+}

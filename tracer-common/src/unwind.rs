@@ -196,6 +196,9 @@ pub mod unwound {
     pub const GUESSED: u32 = 8;
     /// What should be a frame is none, or cannot be read.
     pub const BROKEN: u32 = 16;
+    /// The innermost function's caller was found by the frame pointer: that is another one's where
+    /// the function has no frame.
+    pub const LEAF_BY_POINTERS: u32 = 32;
 }
 
 #[cfg(test)]

@@ -141,7 +141,8 @@ pub static WALKS: PerCpuArray<Walk> = PerCpuArray::with_max_entries(walk::COUNT,
 pub mod walk {
     pub const SAMPLE: u32 = 0;
     pub const OFF_CPU: u32 = 1;
-    pub const COUNT: u32 = 2;
+    pub const CALL: u32 = 2;
+    pub const COUNT: u32 = 3;
 }
 
 /// Nodes of unwind tables, which the user side adds.

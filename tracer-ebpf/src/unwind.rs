@@ -152,6 +152,9 @@ extern "C" fn unwind_step(slot: u64, index: u64) -> u64 {
         let pc = at.wrapping_sub(walk.bias);
         rule = Rule(unwind_rule(walk.first_row, walk.rows, pc) as u32);
     }
+    if index == 0 && matches!(rule.cfa(), cfa::NONE | cfa::POINTERS) {
+        walk.stack.flags |= unwound::LEAF_BY_POINTERS;
+    }
     let went = match rule.cfa() {
         cfa::NONE => {
             walk.stack.flags |= unwound::GUESSED;

@@ -26,7 +26,7 @@ use crate::{
     count,
     emit::{self, bounded},
     filter,
-    maps::{SAMPLE_SCRATCH, walk},
+    maps::{SAMPLE_SCRATCH, Walk, walk},
     task::Task,
     unwind,
 };
@@ -76,6 +76,12 @@ fn along_pointers(ctx: &PerfEventContext, record: *mut u8, at: u64) -> UserStack
 #[inline(always)]
 fn with_tables(record: *mut u8, at: u64, tgid: u32) -> Option<UserStack> {
     let walked = unwind::walk(walk::SAMPLE, tgid)?;
+    copy(walked, record, at)
+}
+
+/// Copies the frames of a walk to a record.
+#[inline(always)]
+fn copy(walked: *const Walk, record: *mut u8, at: u64) -> Option<UserStack> {
     // SAFETY: this CPU's slot of the map.
     let stack = unsafe { &(*walked).stack };
     let len = bounded::<UNWOUND_MASK>(u64::from(stack.len) * 8);
@@ -155,16 +161,58 @@ fn take(ctx: &PerfEventContext, user_stack: impl FnOnce(*mut u8, u64, u32) -> Us
     0
 }
 
-/// Sends the user stack of a thread that is in the kernel for a call, as a sample.
-///
-/// Functions that make system calls set up no frame, and so the chain of frames lacks the one
-/// function that matters most: their caller. It is put in its place.
+/// Sends the user stack of a thread that is in the kernel for a call, as a sample: with `TABLES` by
+/// unwind tables where the process has any. Functions that make system calls set up no frame, which
+/// tables know of; the chain of frames, and what is guessed of it, does not.
 #[inline(always)]
-pub fn call_stack(probe: ProbeId, ctx: *mut c_void, registers: Registers) {
+pub fn call_stack<const TABLES: bool>(probe: ProbeId, ctx: *mut c_void, registers: Registers) {
+    send_call(probe, |record| {
+        if TABLES && let Some(stack) = call_by_tables(record) {
+            return stack;
+        }
+        call_along_pointers(ctx, registers, record)
+    });
+}
+
+#[inline(always)]
+fn call_by_tables(record: *mut u8) -> Option<UserStack> {
+    let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    let walked = unwind::walk(walk::CALL, tgid)?;
+    // SAFETY: this CPU's slot of the map.
+    let flags = unsafe { (*walked).stack.flags };
+    match flags & unwound::LEAF_BY_POINTERS {
+        0 => copy(walked, record, FIXED),
+        _ => None,
+    }
+}
+
+#[inline(always)]
+fn send_call(probe: ProbeId, user_stack: impl FnOnce(*mut u8) -> UserStack) {
     let Some(scratch) = SAMPLE_SCRATCH.get_ptr_mut(CALL_STACK) else {
         return;
     };
     let record = scratch.cast::<u8>();
+    let stack = user_stack(record);
+    let len = FIXED + stack.len;
+    let fixed = Sample {
+        header: EventHeader {
+            len: len as u32,
+            ..emit::header(Kind::Sample, 0)
+        },
+        kernel_len: 0,
+        user_len: (stack.len / 8) as u16,
+        flags: stack.flags,
+        comm: Task::current().comm(),
+    };
+    // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
+    unsafe { record.cast::<Sample>().write(fixed) };
+    emit::output(probe, record, len);
+}
+
+/// The chain of frames lacks the one function that matters most: the caller of that which makes the
+/// system call, since that one sets up no frame. It is put in its place.
+#[inline(always)]
+fn call_along_pointers(ctx: *mut c_void, registers: Registers, record: *mut u8) -> UserStack {
     // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
     let callers = unsafe {
         let frames = record.add(FIXED as usize).cast::<u64>();
@@ -175,25 +223,12 @@ pub fn call_stack(probe: ProbeId, ctx: *mut c_void, registers: Registers) {
     let rest = u64::from(BPF_F_USER_STACK) | 1;
     let written = 8 + 8 * bounded::<3>(callers);
     let most = STACK_BYTES - 8 * (1 + caller::MOST as u32);
-    let user = written + stack_of(ctx, record, FIXED + written, most, rest);
+    let len = written + stack_of(ctx, record, FIXED + written, most, rest);
     let mut flags = 0;
-    if user >= u64::from(most) {
+    if len >= u64::from(most) {
         flags |= sample_flag::TRUNCATED;
     }
-    let len = FIXED + user;
-    let fixed = Sample {
-        header: EventHeader {
-            len: len as u32,
-            ..emit::header(Kind::Sample, 0)
-        },
-        kernel_len: 0,
-        user_len: (user / 8) as u16,
-        flags,
-        comm: Task::current().comm(),
-    };
-    // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
-    unsafe { record.cast::<Sample>().write(fixed) };
-    emit::output(probe, record, len);
+    UserStack { len, flags }
 }
 
 /// Writes a stack at `at` and returns its length in bytes, 0 when there is none.

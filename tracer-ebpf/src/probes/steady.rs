@@ -34,14 +34,35 @@ fn field<T: Copy>(ctx: &TracePointContext, offset: usize) -> T {
 
 #[tracepoint]
 pub fn syscall_enter_steady(ctx: TracePointContext) -> u32 {
-    let nr = field::<u64>(&ctx, NR) as u32;
-    syscall::on_enter(ctx.as_ptr(), nr, Registers::current);
+    on_enter::<false>(&ctx)
+}
+
+#[tracepoint]
+pub fn syscall_enter_steady_unwind(ctx: TracePointContext) -> u32 {
+    on_enter::<true>(&ctx)
+}
+
+#[inline(always)]
+fn on_enter<const TABLES: bool>(ctx: &TracePointContext) -> u32 {
+    let nr = field::<u64>(ctx, NR) as u32;
+    syscall::on_enter::<TABLES>(ctx.as_ptr(), nr, Registers::current);
     0
 }
 
 #[tracepoint]
 pub fn syscall_exit_steady(ctx: TracePointContext) -> u32 {
-    syscall::on_exit(ctx.as_ptr(), field::<i64>(&ctx, RET), Registers::current);
+    on_exit::<false>(&ctx)
+}
+
+#[tracepoint]
+pub fn syscall_exit_steady_unwind(ctx: TracePointContext) -> u32 {
+    on_exit::<true>(&ctx)
+}
+
+#[inline(always)]
+fn on_exit<const TABLES: bool>(ctx: &TracePointContext) -> u32 {
+    let ret = field::<i64>(ctx, RET);
+    syscall::on_exit::<TABLES>(ctx.as_ptr(), ret, Registers::current);
     0
 }
 

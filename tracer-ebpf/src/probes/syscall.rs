@@ -201,14 +201,26 @@ impl Registers {
 
 #[btf_tracepoint(function = "sys_enter")]
 pub fn syscall_enter(ctx: BtfTracePointContext) -> i32 {
+    on_sys_enter::<false>(&ctx)
+}
+
+/// As [`syscall_enter`], with stacks by unwind tables.
+#[btf_tracepoint(function = "sys_enter")]
+pub fn syscall_enter_unwind(ctx: BtfTracePointContext) -> i32 {
+    on_sys_enter::<true>(&ctx)
+}
+
+#[inline(always)]
+fn on_sys_enter<const TABLES: bool>(ctx: &BtfTracePointContext) -> i32 {
     let registers = || Registers::from_ptr(ctx.arg::<*const u64>(0));
-    on_enter(ctx.as_ptr(), ctx.arg::<u64>(1) as u32, registers);
+    on_enter::<TABLES>(ctx.as_ptr(), ctx.arg::<u64>(1) as u32, registers);
     0
 }
 
-/// A call of the running thread begins; `ctx` is the program's.
+/// A call of the running thread begins; `ctx` is the program's. With `TABLES`, its user stack is
+/// walked by unwind tables.
 #[inline(always)]
-pub fn on_enter(ctx: *mut c_void, nr: u32, registers: impl Fn() -> Registers) {
+pub fn on_enter<const TABLES: bool>(ctx: *mut c_void, nr: u32, registers: impl Fn() -> Registers) {
     let id = bpf_get_current_pid_tgid();
     let tgid = (id >> 32) as u32;
     if !begins(tgid, nr) {
@@ -221,8 +233,9 @@ pub fn on_enter(ctx: *mut c_void, nr: u32, registers: impl Fn() -> Registers) {
     }
     count::hit(ProbeId::SyscallEnter);
     let registers = registers();
-    if want_call_stack() != 0 {
-        sample::call_stack(ProbeId::SyscallEnter, ctx, registers);
+    // A new program has no stack of the call that began it.
+    if want_call_stack() != 0 || want_slow_stack() != 0 && nr == nr_execve() {
+        sample::call_stack::<TABLES>(ProbeId::SyscallEnter, ctx, registers);
     }
     if want_slow_stack() != 0 {
         slow::begins();
@@ -298,14 +311,25 @@ fn enter(tgid: u32, tid: u32, nr: u32, registers: Registers) {
 
 #[btf_tracepoint(function = "sys_exit")]
 pub fn syscall_exit(ctx: BtfTracePointContext) -> i32 {
+    on_sys_exit::<false>(&ctx)
+}
+
+/// As [`syscall_exit`], with stacks by unwind tables.
+#[btf_tracepoint(function = "sys_exit")]
+pub fn syscall_exit_unwind(ctx: BtfTracePointContext) -> i32 {
+    on_sys_exit::<true>(&ctx)
+}
+
+#[inline(always)]
+fn on_sys_exit<const TABLES: bool>(ctx: &BtfTracePointContext) -> i32 {
     let registers = || Registers::from_ptr(ctx.arg::<*const u64>(0));
-    on_exit(ctx.as_ptr(), ctx.arg::<i64>(1), registers);
+    on_exit::<TABLES>(ctx.as_ptr(), ctx.arg::<i64>(1), registers);
     0
 }
 
-/// A call of the running thread ends with `ret`; `ctx` is the program's.
+/// A call of the running thread ends with `ret`; for the rest see [`on_enter`].
 #[inline(always)]
-pub fn on_exit(ctx: *mut c_void, ret: i64, registers: impl Fn() -> Registers) {
+pub fn on_exit<const TABLES: bool>(ctx: *mut c_void, ret: i64, registers: impl Fn() -> Registers) {
     let id = bpf_get_current_pid_tgid();
     let tgid = (id >> 32) as u32;
     if !filter::is_target(tgid) {
@@ -320,9 +344,9 @@ pub fn on_exit(ctx: *mut c_void, ret: i64, registers: impl Fn() -> Registers) {
         return;
     }
     count::hit(ProbeId::SyscallExit);
-    // The stack of a new program is not that of the caller.
+    // The stack of a new program is not that of the caller, which was sent at the entry.
     if want_slow_stack() != 0 && !(nr == nr_execve() && ret == 0) && slow::was() {
-        sample::call_stack(ProbeId::SyscallExit, ctx, registers);
+        sample::call_stack::<TABLES>(ProbeId::SyscallExit, ctx, registers);
     }
     exit(id as u32, nr, registers, ret);
 }

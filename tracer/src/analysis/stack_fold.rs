@@ -526,7 +526,7 @@ fn named_frame(frame: &FrameSymbol, symbol: &SymbolizedAddress, lines: bool) -> 
 fn kind(frame: &FrameSymbol) -> FrameKind {
     match frame.origin {
         SymbolOrigin::Kernel => FrameKind::Kernel,
-        SymbolOrigin::Native => FrameKind::Native,
+        SymbolOrigin::Native | SymbolOrigin::CLibrary => FrameKind::Native,
         SymbolOrigin::Go if is_go_runtime(&frame.function) => FrameKind::GoRuntime,
         SymbolOrigin::Go => FrameKind::Go,
     }

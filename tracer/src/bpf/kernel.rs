@@ -21,7 +21,7 @@ use super::unwind_maps::{UnwindChunks, registers_on_stack};
 use super::uprobe::UprobeLink;
 use super::{
     Abilities, Attach, BpfError, Constants, KernelTypes, PROBES, Probe, RunningKernel, SampleEvent,
-    VMLINUX_BTF, When,
+    VMLINUX_BTF, Walk,
 };
 use crate::term::notice;
 
@@ -227,14 +227,18 @@ impl Kernel {
         self.load_program(probe)
     }
 
-    /// As [`Kernel::load_probe`], also of one with unwind tables where they are not used.
+    /// As [`Kernel::load_probe`], with unwind tables and without.
     ///
     /// # Errors
     /// When the kernel refuses.
     pub(super) fn try_probe(&mut self, probe: &'static Probe) -> Result<(), BpfError> {
-        match probe.when {
-            When::Unwinding => self.load_program(probe),
-            _ => self.load_probe(probe),
+        let walks = Abilities {
+            unwinding: probe.walk == Walk::Tables,
+            ..self.abilities
+        };
+        match probe.suits(walks) {
+            true => self.load_program(probe),
+            false => Ok(()),
         }
     }
 

@@ -20,7 +20,7 @@ pub use error::BpfError;
 pub use feature::{Abilities, Feature, Features, Refusal};
 pub use kernel::{Kernel, Sizes, object};
 pub use kernel_types::{KernelTypeError, KernelTypes, VMLINUX_BTF};
-pub use probe_table::{Attach, Group, PROBES, Probe, When};
+pub use probe_table::{Attach, Group, PROBES, Probe, Walk, When};
 pub use sample_event::{SampleEvent, UnknownEvent};
 pub use snapshot::{OffCpuRead, OpenWaitRead, RunQueueRead};
 pub use trial::RunningKernel;

@@ -66,10 +66,17 @@ pub enum When {
     CompareExchange,
     /// Elsewhere, if they cannot.
     NoCompareExchange,
-    /// Where [`Abilities::unwinding`].
-    Unwinding,
-    /// Elsewhere.
-    NotUnwinding,
+}
+
+/// With which walks of user stacks a probe is used, where another does the same with others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Walk {
+    /// It takes no such stack.
+    Any,
+    /// With unwind tables: where [`Abilities::unwinding`].
+    Tables,
+    /// Along frame pointers: elsewhere.
+    Pointers,
 }
 
 /// One row.
@@ -82,6 +89,7 @@ pub struct Probe {
     pub attach: Attach,
     pub group: Group,
     pub when: When,
+    pub walk: Walk,
     /// What is lost when the kernel refuses this probe; `None`: all that the group is for.
     pub without: Option<&'static str>,
 }
@@ -96,15 +104,19 @@ impl Probe {
             unwinding,
             ..
         } = abilities;
-        match self.when {
+        let walks = match self.walk {
+            Walk::Any => true,
+            Walk::Tables => unwinding,
+            Walk::Pointers => !unwinding,
+        };
+        let is_here = match self.when {
             When::Always => true,
             When::Steadier => steadier_by_perf,
             When::NotSteadier => !steadier_by_perf,
             When::CompareExchange => !steadier_by_perf && compare_exchange,
             When::NoCompareExchange => !steadier_by_perf && !compare_exchange,
-            When::Unwinding => unwinding,
-            When::NotUnwinding => !unwinding,
-        }
+        };
+        walks && is_here
     }
 
     /// What its refusal means.
@@ -120,6 +132,10 @@ impl Probe {
 
     const fn when(self, when: When) -> Self {
         Self { when, ..self }
+    }
+
+    const fn walk(self, walk: Walk) -> Self {
+        Self { walk, ..self }
     }
 
     const fn without(self, lost: &'static str) -> Self {
@@ -150,6 +166,7 @@ const fn row(program: &'static str, id: ProbeId, attach: Attach, group: Group) -
         attach,
         group,
         when: When::Always,
+        walk: Walk::Any,
         without: None,
     }
 }
@@ -233,28 +250,64 @@ pub const PROBES: &[Probe] = &[
         Attach::Tracepoint("sys_enter"),
         Group::SyscallStream,
     )
-    .when(When::NotSteadier),
+    .when(When::NotSteadier)
+    .walk(Walk::Pointers),
     row(
         "syscall_enter_steady",
         ProbeId::SyscallEnter,
         Attach::PerfTracepoint("raw_syscalls", "sys_enter"),
         Group::SyscallStream,
     )
-    .when(When::Steadier),
+    .when(When::Steadier)
+    .walk(Walk::Pointers),
+    row(
+        "syscall_enter_unwind",
+        ProbeId::SyscallEnter,
+        Attach::Tracepoint("sys_enter"),
+        Group::SyscallStream,
+    )
+    .when(When::NotSteadier)
+    .walk(Walk::Tables),
+    row(
+        "syscall_enter_steady_unwind",
+        ProbeId::SyscallEnter,
+        Attach::PerfTracepoint("raw_syscalls", "sys_enter"),
+        Group::SyscallStream,
+    )
+    .when(When::Steadier)
+    .walk(Walk::Tables),
     row(
         "syscall_exit",
         ProbeId::SyscallExit,
         Attach::Tracepoint("sys_exit"),
         Group::SyscallStream,
     )
-    .when(When::NotSteadier),
+    .when(When::NotSteadier)
+    .walk(Walk::Pointers),
     row(
         "syscall_exit_steady",
         ProbeId::SyscallExit,
         Attach::PerfTracepoint("raw_syscalls", "sys_exit"),
         Group::SyscallStream,
     )
-    .when(When::Steadier),
+    .when(When::Steadier)
+    .walk(Walk::Pointers),
+    row(
+        "syscall_exit_unwind",
+        ProbeId::SyscallExit,
+        Attach::Tracepoint("sys_exit"),
+        Group::SyscallStream,
+    )
+    .when(When::NotSteadier)
+    .walk(Walk::Tables),
+    row(
+        "syscall_exit_steady_unwind",
+        ProbeId::SyscallExit,
+        Attach::PerfTracepoint("raw_syscalls", "sys_exit"),
+        Group::SyscallStream,
+    )
+    .when(When::Steadier)
+    .walk(Walk::Tables),
     row(
         "syscall_count_enter",
         ProbeId::SyscallCountEnter,
@@ -297,14 +350,14 @@ pub const PROBES: &[Probe] = &[
         Group::SyscallStats,
     )
     .when(When::Steadier),
-    row("sample", ProbeId::Sample, Attach::CpuClock, Group::Samples).when(When::NotUnwinding),
+    row("sample", ProbeId::Sample, Attach::CpuClock, Group::Samples).walk(Walk::Pointers),
     row(
         "sample_unwind",
         ProbeId::Sample,
         Attach::CpuClock,
         Group::Samples,
     )
-    .when(When::Unwinding),
+    .walk(Walk::Tables),
     row(
         "on_cpu_new",
         ProbeId::OnCpuNew,
@@ -325,14 +378,14 @@ pub const PROBES: &[Probe] = &[
         Attach::Tracepoint("sched_switch"),
         Group::OffCpu,
     )
-    .when(When::NotUnwinding),
+    .walk(Walk::Pointers),
     row(
         "off_cpu_switch_unwind",
         ProbeId::OffCpuSwitch,
         Attach::Tracepoint("sched_switch"),
         Group::OffCpu,
     )
-    .when(When::Unwinding),
+    .walk(Walk::Tables),
     row(
         "off_cpu_waker",
         ProbeId::OffCpuWaker,

@@ -12,7 +12,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use aya_obj::btf::{Btf, BtfKind};
 
 use super::{
-    Abilities, BpfError, Constants, Feature, Features, Group, Kernel, PROBES, Refusal, Sizes, When,
+    Abilities, BpfError, Constants, Feature, Features, Group, Kernel, PROBES, Refusal, Sizes, Walk,
 };
 
 const BPF_MAP_CREATE: u32 = 0;
@@ -94,9 +94,9 @@ impl Features for RunningKernel {
                 let mut kernel = kernel.borrow_mut();
                 all.filter_map(|probe| {
                     let refusal = probe.refused(&kernel.try_probe(probe).err()?);
-                    Some(match probe.when {
+                    Some(match probe.walk {
                         // The other one is used in its place.
-                        When::Unwinding => Refusal {
+                        Walk::Tables => Refusal {
                             without: Some(WITHOUT_TABLES),
                             ..refusal
                         },

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::execute::Exit;
 use crate::error::ExpectedError;
-use crate::render::strace_json;
+use crate::render::{strace_count, strace_json};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -14,6 +14,7 @@ Examples:
   tracer schema strace > strace.json      that of tracer strace --format json and ndjson
   tracer schema strace | jq '.\"$defs\".call.properties | keys'
                                           the fields of a call
+  tracer schema count                     that of tracer strace -c --format json
 ";
 
 const OVERHEAD: &str = "Overhead: none; nothing is traced.";
@@ -29,11 +30,18 @@ pub struct Schema {
 }
 
 /// All kinds.
-pub const SCHEMAS: &[Schema] = &[Schema {
-    kind: "strace",
-    about: "tracer strace --format json and ndjson",
-    text: strace_json::SCHEMA_TEXT,
-}];
+pub const SCHEMAS: &[Schema] = &[
+    Schema {
+        kind: "strace",
+        about: "tracer strace --format json and ndjson",
+        text: strace_json::SCHEMA_TEXT,
+    },
+    Schema {
+        kind: "count",
+        about: "tracer strace -c --format json",
+        text: strace_count::SCHEMA_TEXT,
+    },
+];
 
 /// Print the JSON Schema of an output
 #[derive(Clone, Debug, Args)]
@@ -76,15 +84,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_schema_is_one_and_has_its_kind_in_its_title() {
+    fn every_schema_is_one_and_says_of_what() {
         for schema in SCHEMAS {
             let json: serde_json::Value = serde_json::from_str(schema.text).expect(schema.kind);
             let draft = "https://json-schema.org/draft/2020-12/schema";
             assert_eq!(json["$schema"], draft);
-            assert_eq!(json["title"], format!("tracer {}", schema.kind));
+            let title = json["title"].as_str().expect("a title");
+            assert!(schema.about.starts_with(&format!("{title} --format ")));
             assert!(named(schema.kind).is_ok());
         }
         let error = named("gc").expect_err("it has none").to_string();
-        assert_eq!(error, "no output has a schema gc; there is: strace");
+        assert_eq!(error, "no output has a schema gc; there is: strace, count");
     }
 }

@@ -1,6 +1,8 @@
 //! Finds prices by running the tracer's own programs on a child process.
 
+use std::io::ErrorKind;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::price::{Class, Price, Prices};
 use super::subject::{self, LONG_PATH, SHORT_PATH, Subject, Work};
@@ -13,6 +15,11 @@ const SAMPLE_HZ: u64 = 1999;
 
 /// Records that the programs send meanwhile must not fill the ring: a full one is cheaper.
 const RING_BYTES: u32 = 4 << 20;
+
+/// A run is to begin, on whatever host: where the measurements do not get the CPU, prices are
+/// assumed for now, and looked for again by the next run.
+const MAX_TIME: Duration = Duration::from_millis(500);
+const BUSY: &str = "the host is too busy to measure";
 
 /// Prices with their classes.
 type Found = Vec<(Class, Price)>;
@@ -58,11 +65,16 @@ const TRIALS: [Trial; 6] = [
     },
 ];
 
-/// Prices of `wanted`, as far as they can be measured on this host in its present state.
+/// Prices of `wanted`, as far as they can be measured on this host in its present state, in
+/// [`MAX_TIME`].
 ///
 /// # Errors
 /// Why nothing could be measured, in one line.
 pub(super) fn measure(wanted: &[Class]) -> Result<Prices, String> {
+    measure_by(wanted, Instant::now() + MAX_TIME)
+}
+
+fn measure_by(wanted: &[Class], deadline: Instant) -> Result<Prices, String> {
     let trials: Vec<&Trial> = TRIALS
         .iter()
         .filter(|t| t.classes.iter().any(|c| wanted.contains(c)))
@@ -71,7 +83,7 @@ pub(super) fn measure(wanted: &[Class]) -> Result<Prices, String> {
     if trials.is_empty() {
         return Ok(prices);
     }
-    let mut bench = Bench::open(&trials)?;
+    let mut bench = Bench::open(&trials, deadline)?;
     let mut why = None;
     for trial in trials {
         match (trial.price)(&mut bench) {
@@ -80,6 +92,10 @@ pub(super) fn measure(wanted: &[Class]) -> Result<Prices, String> {
             Err(error) => why = Some(error),
         }
         bench.kernel.detach();
+        if Instant::now() >= deadline {
+            why.get_or_insert_with(|| BUSY.to_owned());
+            break;
+        }
     }
     match why {
         Some(why) if prices.iter().next().is_none() => Err(why),
@@ -91,10 +107,11 @@ pub(super) fn measure(wanted: &[Class]) -> Result<Prices, String> {
 struct Bench {
     subject: Subject,
     kernel: Kernel,
+    deadline: Instant,
 }
 
 impl Bench {
-    fn open(trials: &[&Trial]) -> Result<Self, String> {
+    fn open(trials: &[&Trial], deadline: Instant) -> Result<Self, String> {
         let has = |group| trials.iter().any(|t| t.group == group);
         let sizes = Sizes {
             ring_bytes: RING_BYTES,
@@ -116,7 +133,11 @@ impl Bench {
         };
         let subject = Subject::start().map_err(|e| format!("no process to measure on: {e}"))?;
         let kernel = Kernel::load(&constants, sizes).map_err(|e| e.to_string())?;
-        Ok(Self { subject, kernel })
+        Ok(Self {
+            subject,
+            kernel,
+            deadline,
+        })
     }
 
     fn attach(&mut self, group: Group) -> Result<(), String> {
@@ -139,8 +160,12 @@ impl Bench {
 
     fn time(&mut self, work: Work) -> Result<f64, String> {
         while self.kernel.drain(usize::MAX, |_| {}) != 0 {}
-        let timed = self.subject.run(work).map_err(|e| e.to_string())?;
-        timed.ok_or_else(|| "the host is too busy to measure".to_owned())
+        let timed = self.subject.run(work, self.deadline);
+        let timed = timed.map_err(|error| match error.kind() {
+            ErrorKind::TimedOut => BUSY.to_owned(),
+            _ => error.to_string(),
+        })?;
+        timed.ok_or_else(|| BUSY.to_owned())
     }
 
     /// The price of what happens `per_operation` times in each operation of `work`.
@@ -256,8 +281,9 @@ mod tests {
             eprintln!("skipped: loading BPF programs needs root");
             return;
         }
-        let begun = std::time::Instant::now();
-        let prices = measure(&Class::ALL).expect("prices");
+        let begun = Instant::now();
+        let deadline = begun + Duration::from_secs(60);
+        let prices = measure_by(&Class::ALL, deadline).expect("prices");
         println!("{:?}", begun.elapsed());
         for (class, price) in prices.iter() {
             println!("{class:?}: {price:?}");
@@ -267,6 +293,23 @@ mod tests {
         assert!(prices.iter().count() >= 4, "{prices:?}");
         let [emulated, stepped] = [Class::Uprobe, Class::UprobeStepped].map(|c| prices.of(c));
         assert!(emulated.target_ns <= stepped.target_ns * 2, "{prices:?}");
+    }
+
+    /// However long a measurement would take, it ends when its time is over.
+    #[test]
+    fn what_does_not_get_the_time_is_given_up() {
+        // SAFETY: no preconditions.
+        if unsafe { libc::geteuid() } != 0 {
+            eprintln!("skipped: loading BPF programs needs root");
+            return;
+        }
+        let why = measure_by(&Class::ALL, Instant::now()).expect_err("no time");
+        assert_eq!(why, BUSY);
+        let mut subject = Subject::start().expect("a process");
+        let late = subject.run(Work::Spin, Instant::now());
+        assert_eq!(late.expect_err("no time").kind(), ErrorKind::TimedOut);
+        let again = Instant::now() + Duration::from_secs(60);
+        assert!(subject.run(Work::Spin, again).is_err(), "it was given up");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 /// What the child does, over and over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,13 +133,18 @@ impl Subject {
     /// `None` when the machine was too busy to tell.
     ///
     /// # Errors
-    /// When the child is gone.
-    pub(super) fn run(&mut self, work: Work) -> io::Result<Option<f64>> {
+    /// When the child is gone, or has not come to its end by `deadline`: then nothing more can be
+    /// asked of it.
+    pub(super) fn run(&mut self, work: Work, deadline: Instant) -> io::Result<Option<f64>> {
         let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
         self.command
             .as_mut()
             .ok_or_else(gone)?
             .write_all(&[work as u8])?;
+        if !is_readable(&self.done, deadline) {
+            self.command = None;
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         self.done.read_exact(&mut [0])?;
         // SAFETY: the word stays mapped until drop.
         let hundredths = unsafe { &*self.result }.load(Ordering::Acquire);
@@ -153,6 +159,19 @@ impl Drop for Subject {
         // SAFETY: mapped in `start` with this size, and both other users are gone.
         unsafe { libc::munmap(self.result.cast(), size_of::<AtomicU64>()) };
     }
+}
+
+/// Waits for something to read.
+fn is_readable(file: &File, deadline: Instant) -> bool {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let mut poll = libc::pollfd {
+        fd: file.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let ms = i32::try_from(left.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: one entry, valid for the time of the call.
+    unsafe { libc::poll(&raw mut poll, 1, ms) == 1 }
 }
 
 /// Ends a child of ours and takes its status.
@@ -470,6 +489,10 @@ pub(super) fn site(work: Work) -> usize {
 mod tests {
     use super::*;
 
+    fn soon() -> Instant {
+        Instant::now() + std::time::Duration::from_secs(60)
+    }
+
     #[test]
     fn paths_have_the_promised_lengths() {
         let long = path::<{ LONG_PATH + 1 }>();
@@ -487,11 +510,11 @@ mod tests {
             Work::LongPath,
             Work::Switches,
         ] {
-            let ns = subject.run(work).expect("alive").expect("timed");
+            let ns = subject.run(work, soon()).expect("alive").expect("timed");
             assert!(ns > 1.0 && ns < 10_000_000.0, "{work:?}: {ns} ns");
         }
         for work in [Work::Emulated, Work::Stepped, Work::Spin] {
-            subject.run(work).expect("alive");
+            subject.run(work, soon()).expect("alive");
         }
         drop(subject);
         for pid in [child, partner] {

@@ -81,6 +81,8 @@ pub enum SymbolOrigin {
     Native,
     /// Go's pclntab.
     Go,
+    /// As `Native`, of the C library in a program that it is linked into.
+    CLibrary,
 }
 
 /// What was lost since the last such event.

@@ -8,6 +8,8 @@
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
+use super::made::{self, Made, made_by};
+use super::real_path::real_path;
 use super::sockets::{Socket, describe_socket};
 use crate::event::{CaptureStatus, Exec, Fork, SyscallEnter, SyscallExit};
 use crate::syscall::qualify::DescriptorDetails;
@@ -133,6 +135,9 @@ struct Process {
     shares_files: Option<bool>,
 }
 
+/// A process and one of its threads.
+type Thread = (u32, u32);
+
 /// The tables of all processes.
 #[derive(Clone, Debug, Default)]
 pub struct Descriptors {
@@ -186,7 +191,7 @@ impl Descriptors {
             return;
         }
         let process = self.processes.entry(pid).or_default();
-        process.apply(pid, row.name, &enter, exit);
+        process.apply((pid, tid), row.name, &enter, exit);
     }
 
     /// A new process has what its parent has.
@@ -247,7 +252,7 @@ impl Descriptors {
         let descriptor = process.file(pid, fd)?;
         let inode = descriptor.link.strip_prefix("socket:[");
         if let (true, Some(inode)) = (details.socket(), inode) {
-            let inode = inode.trim_end_matches(']').parse().ok()?;
+            let inode = inode.trim_end_matches(']').parse().ok();
             return Some(describe_socket(pid, fd, inode, &mut descriptor.socket));
         }
         if details.pidfd() && descriptor.link == "anon_inode:[pidfd]" {
@@ -256,6 +261,18 @@ impl Descriptors {
         let device = details.device().then(|| device(pid, &descriptor.link));
         let device = device.flatten().unwrap_or_default();
         Some(format!("{}{device}", descriptor.link))
+    }
+
+    /// As [`Self::describe`], of what the table has: a number that is not open, or about to mean
+    /// something else, is not looked up.
+    pub fn describe_known(
+        &mut self,
+        pid: u32,
+        fd: i32,
+        details: DescriptorDetails,
+    ) -> Option<String> {
+        let is_known = self.processes.get(&pid)?.files.contains_key(&fd);
+        is_known.then(|| self.describe(pid, fd, details)).flatten()
     }
 
     /// Whether the table of a process has entries, for tests.
@@ -302,7 +319,8 @@ impl Process {
         self.directory.as_deref()
     }
 
-    fn apply(&mut self, pid: u32, name: &str, enter: &SyscallEnter, exit: &SyscallExit) {
+    fn apply(&mut self, of: Thread, name: &str, enter: &SyscallEnter, exit: &SyscallExit) {
+        let pid = of.0;
         let args = &enter.args;
         let first = args[0] as i32;
         match name {
@@ -310,14 +328,13 @@ impl Process {
                 self.files.remove(&first);
             }
             "close_range" => self.close_range(args),
-            "chdir" => self.directory = self.resolve(pid, AT_FDCWD, enter, 0),
+            "chdir" => self.directory = self.resolve(of, AT_FDCWD, enter, 0),
             "fchdir" => self.directory = self.file(pid, first).map(|d| PathBuf::from(&d.link)),
             "chroot" | "pivot_root" | "setns" | "unshare" => self.shares_files = None,
-            "pipe" | "pipe2" => self.pair(pid, args[1] & CLOEXEC != 0, exit),
-            "socketpair" => self.pair(pid, args[1] & CLOEXEC != 0, exit),
+            "pipe" | "pipe2" | "socketpair" => self.pair(pid, name, enter, exit),
             "bind" | "connect" | "listen" => {
                 if let Some(file) = self.files.get_mut(&first) {
-                    file.socket = Socket::default();
+                    file.socket.changed();
                 }
             }
             "fcntl" if args[1] as u32 == F_SETFD => {
@@ -326,12 +343,13 @@ impl Process {
                 }
             }
             "fcntl" if !is_dup(args) => {}
-            _ => self.opened(pid, name, enter, exit.ret as i32),
+            _ => self.opened(of, name, enter, exit.ret as i32),
         }
     }
 
     /// `fd` is new.
-    fn opened(&mut self, pid: u32, name: &str, enter: &SyscallEnter, fd: i32) {
+    fn opened(&mut self, of: Thread, name: &str, enter: &SyscallEnter, fd: i32) {
+        let pid = of.0;
         let args = &enter.args;
         let source = args[0] as i32;
         let closes = match name {
@@ -360,16 +378,28 @@ impl Process {
                 }
                 return;
             }
-            "open" | "creat" => self.resolve(pid, AT_FDCWD, enter, 0),
+            "open" | "creat" => self.resolve(of, AT_FDCWD, enter, 0),
             // The file has no name.
             "openat" if args[2] & O_TMPFILE == O_TMPFILE => None,
-            "openat" | "openat2" => self.resolve(pid, source, enter, 1),
+            "openat" | "openat2" => self.resolve(of, source, enter, 1),
             _ => None,
         };
+        let socket = Socket::of(match name {
+            "socket" => made::protocol(args[0], args[1], args[2]),
+            "accept" | "accept4" => self.file(pid, source).and_then(|d| d.socket.protocol()),
+            _ => None,
+        });
         self.files.remove(&fd);
         let link = path.map(|p| p.display().to_string());
-        if let Some(link) = link.or_else(|| read_link(pid, fd)) {
-            self.insert(fd, Descriptor::new(link, closes));
+        if let Some(link) = link.or_else(|| made_by(name).link(|| read_link(pid, fd))) {
+            let descriptor = Descriptor::new(link, closes);
+            self.insert(
+                fd,
+                Descriptor {
+                    socket,
+                    ..descriptor
+                },
+            );
         }
     }
 
@@ -387,7 +417,14 @@ impl Process {
     }
 
     /// Two new descriptors, of which the kernel stored the numbers.
-    fn pair(&mut self, pid: u32, closes: bool, exit: &SyscallExit) {
+    fn pair(&mut self, pid: u32, name: &str, enter: &SyscallEnter, exit: &SyscallExit) {
+        let args = &enter.args;
+        let closes = args[1] & CLOEXEC != 0;
+        let made = made_by(name);
+        let protocol = match made {
+            Made::Begins("socket:[") => made::protocol(args[0], args[1], args[2]),
+            _ => None,
+        };
         let stored = exit.captures.iter().find(|c| c.data.len() >= 8);
         for number in stored
             .into_iter()
@@ -395,8 +432,16 @@ impl Process {
         {
             let fd = i32::from_ne_bytes(number.try_into().expect("chunks of four"));
             self.files.remove(&fd);
-            if let Some(link) = read_link(pid, fd) {
-                self.insert(fd, Descriptor::new(link, closes));
+            if let Some(link) = made.link(|| read_link(pid, fd)) {
+                let descriptor = Descriptor::new(link, closes);
+                let socket = Socket::of(protocol);
+                self.insert(
+                    fd,
+                    Descriptor {
+                        socket,
+                        ..descriptor
+                    },
+                );
             }
         }
     }
@@ -404,7 +449,7 @@ impl Process {
     /// The absolute path behind an argument, without links where they can still be followed.
     fn resolve(
         &mut self,
-        pid: u32,
+        (pid, tid): Thread,
         directory: i32,
         enter: &SyscallEnter,
         index: u8,
@@ -418,7 +463,7 @@ impl Process {
             Path::new(&self.file(pid, directory)?.link).join(path)
         };
         let shares = self.shares_files.get_or_insert_with(|| shares_files(pid));
-        Some(follow(*shares, &path))
+        Some(follow(*shares, (pid, tid), &path))
     }
 }
 
@@ -432,8 +477,8 @@ pub fn path_argument(enter: &SyscallEnter, index: u8) -> Option<&Path> {
 
 /// Follows links where paths mean to the process what they mean to us; otherwise only `.` and `..`
 /// are taken out.
-fn follow(shares_files: bool, path: &Path) -> PathBuf {
-    if shares_files && let Ok(real) = std::fs::canonicalize(path) {
+fn follow(shares_files: bool, (pid, tid): Thread, path: &Path) -> PathBuf {
+    if shares_files && let Ok(real) = real_path(path, pid, tid) {
         return real;
     }
     let mut plain = PathBuf::from("/");
@@ -547,6 +592,17 @@ mod tests {
         call(&mut tables, "fcntl", [9, 1030, 0, 0, 0, 0], None, 4);
         call(&mut tables, "close_range", [5, 20, 0, 0, 0, 0], None, 0);
         assert_eq!(tables.known(PID), [(4, "/no/file")]);
+        let unix = [1, 0o2_000_001, 0, 0, 0, 0];
+        call(&mut tables, "socket", unix, None, 7);
+        assert_eq!(tables.known(PID), [(4, "/no/file"), (7, "socket:[?]")]);
+        let all = tables.describe(PID, 7, DescriptorDetails::ALL);
+        assert_eq!(all.as_deref(), Some("UNIX-STREAM:[?]"));
+        call(&mut tables, "accept4", [7, 0, 0, 0, 0, 0], None, 8);
+        let all = tables.describe(PID, 8, DescriptorDetails::ALL);
+        assert_eq!(all.as_deref(), Some("UNIX-STREAM:[?]"));
+        call(&mut tables, "epoll_create1", [0; 6], None, 7);
+        assert_eq!(tables.link(PID, 7), Some("anon_inode:[eventpoll]"));
+        call(&mut tables, "close", [7, 0, 0, 0, 0, 0], None, 0);
         assert_eq!(tables.link(PID, 7), None);
         assert_eq!(tables.link(PID, -1), None);
     }

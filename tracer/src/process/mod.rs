@@ -6,9 +6,11 @@ mod address_space;
 mod descriptors;
 mod files;
 mod interface;
+mod made;
 mod mapping_events;
 mod maps;
 mod netlink;
+mod real_path;
 mod sockets;
 
 pub use address_space::{AddressSpace, AddressSpaceError};

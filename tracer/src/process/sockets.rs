@@ -7,15 +7,46 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Socket {
     described: Option<String>,
+    /// What the call that made it says.
+    protocol: Option<&'static str>,
+}
+
+impl Socket {
+    /// A new one.
+    pub(super) const fn of(protocol: Option<&'static str>) -> Self {
+        Self {
+            described: None,
+            protocol,
+        }
+    }
+
+    pub(super) const fn protocol(&self) -> Option<&'static str> {
+        self.protocol
+    }
+
+    /// Its addresses may be others.
+    pub(super) fn changed(&mut self) {
+        self.described = None;
+    }
 }
 
 /// `TCP:[127.0.0.1:80->127.0.0.1:3000]`, `UNIX-STREAM:[12,"/run/x"]`, or with the inode alone
-/// `TCP:[12]` as long as there is no address; `socket:[12]` when even the protocol is unknown.
-pub(super) fn describe_socket(pid: u32, fd: i32, inode: u64, socket: &mut Socket) -> String {
+/// `TCP:[12]` as long as there is no address; `socket:[12]` when even the protocol is unknown. An
+/// inode that is not known is `?`.
+pub(super) fn describe_socket(
+    pid: u32,
+    fd: i32,
+    inode: Option<u64>,
+    socket: &mut Socket,
+) -> String {
     if let Some(described) = &socket.described {
         return described.clone();
     }
-    let protocol = protocol(pid, fd);
+    // Without an inode, the number has come to mean something else.
+    let Some(inode) = inode else {
+        return format!("{}:[?]", socket.protocol.unwrap_or("socket"));
+    };
+    let protocol = protocol(pid, fd).or_else(|| socket.protocol.map(str::to_owned));
     let described = match &protocol {
         Some(protocol) => {
             let addresses = addresses(pid, protocol, inode);
@@ -31,7 +62,7 @@ pub(super) fn describe_socket(pid: u32, fd: i32, inode: u64, socket: &mut Socket
 }
 
 /// The attribute `system.sockprotoname` (`net/socket.c`): `TCP`, `UDPv6`, `UNIX-STREAM`.
-fn protocol(pid: u32, fd: i32) -> Option<String> {
+pub(super) fn protocol(pid: u32, fd: i32) -> Option<String> {
     let path = CString::new(format!("/proc/{pid}/fd/{fd}")).ok()?;
     let mut name = [0u8; 64];
     // SAFETY: both strings end in NUL, and `name` has the size that is passed.
@@ -125,7 +156,7 @@ mod tests {
         let link = link.display().to_string();
         let inode = link.trim_start_matches("socket:[").trim_end_matches(']');
         let inode = inode.parse().expect("a socket");
-        describe_socket(std::process::id(), fd, inode, &mut Socket::default())
+        describe_socket(std::process::id(), fd, Some(inode), &mut Socket::default())
     }
 
     #[test]

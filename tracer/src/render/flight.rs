@@ -10,9 +10,11 @@
 //! what it must, and nothing is written twice: a dump goes on where the one before it ended.
 //!
 //! What lines tell can depend on more than events: names of descriptors are read from `/proc` when
-//! a line is formed. Such lines are formed as events come, and kept as text
-//! ([`FlightRecorder::of_lines`]).
+//! a line is formed. Such lines are formed as events come, and kept as text ([`Kept::Lines`]).
+//!
+//! Whatever the inner sink forms goes to memory. [`Dumps`] writes it, as lines or as objects.
 
+mod dumps;
 mod heading;
 mod lines;
 mod ring;
@@ -20,9 +22,10 @@ mod ring;
 mod tests;
 
 use std::collections::HashMap;
-use std::io::Write;
+use std::convert::Infallible;
 
-use heading::Heading;
+pub use dumps::{Dumps, TextDumps};
+pub use heading::Heading;
 pub use lines::FormedLines;
 pub use ring::Limits;
 use ring::Ring;
@@ -35,19 +38,21 @@ use crate::syscall::print::exit_text;
 pub type Requests = Box<dyn FnMut() -> Option<u64>>;
 
 /// A sink that keeps the last seconds for another one.
-pub struct FlightRecorder<W> {
+pub struct FlightRecorder {
     inner: Box<dyn Sink>,
+    /// What that one writes.
+    formed: FormedLines,
     kept: Kept,
+    /// Calls that began before what is in the ring, and have not ended, by thread: when that is
+    /// events.
+    under_way: HashMap<u32, Event>,
     ring: Ring,
     /// An item of the ring.
     item: Vec<u8>,
-    out: W,
-    /// For messages.
-    name: String,
+    dumps: Box<dyn Dumps>,
     requests: Requests,
     /// A request that waits for what happened before it.
     requested_ns: Option<u64>,
-    start: RunStart,
     /// What became of the process that ended last.
     last_end: Option<String>,
     newest_ns: u64,
@@ -56,65 +61,41 @@ pub struct FlightRecorder<W> {
 }
 
 /// What is in the ring.
-enum Kept {
-    /// Events, and the calls that began before them and have not ended, by thread.
-    Events(HashMap<u32, Event>),
-    Lines(FormedLines),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// Events, of which lines are formed when they are to be written.
+    Events,
+    /// Lines that are formed as their events come.
+    Lines,
 }
 
-impl<W> std::fmt::Debug for FlightRecorder<W> {
+impl std::fmt::Debug for FlightRecorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let limits = self.ring.limits();
         f.debug_tuple("FlightRecorder").field(&limits).finish()
     }
 }
 
-impl<W: Write> FlightRecorder<W> {
-    /// Keeps events for `inner`, which writes to the same output as this, `out`. Errors call that
-    /// `name`.
-    pub fn of_events(
-        limits: Limits,
+impl FlightRecorder {
+    /// Keeps what `inner` is to show; what it writes goes to `formed`, and from there to `dumps`.
+    #[must_use]
+    pub fn new(
+        (limits, kept): (Limits, Kept),
         inner: Box<dyn Sink>,
-        (out, name): (W, &str),
-        requests: Requests,
-    ) -> Self {
-        Self::new(
-            limits,
-            inner,
-            Kept::Events(HashMap::new()),
-            (out, name),
-            requests,
-        )
-    }
-
-    /// Keeps the lines that `inner` writes to `lines`, for `out`.
-    pub fn of_lines(
-        limits: Limits,
-        inner: Box<dyn Sink>,
-        lines: FormedLines,
-        (out, name): (W, &str),
-        requests: Requests,
-    ) -> Self {
-        Self::new(limits, inner, Kept::Lines(lines), (out, name), requests)
-    }
-
-    fn new(
-        limits: Limits,
-        inner: Box<dyn Sink>,
-        kept: Kept,
-        (out, name): (W, &str),
+        formed: FormedLines,
+        dumps: Box<dyn Dumps>,
         requests: Requests,
     ) -> Self {
         Self {
             inner,
+            formed,
             kept,
+            under_way: HashMap::new(),
             ring: Ring::new(limits),
             item: Vec::new(),
-            out,
-            name: name.to_owned(),
+            dumps,
             requests,
             requested_ns: None,
-            start: RunStart::default(),
             last_end: None,
             newest_ns: 0,
             fresh: true,
@@ -122,8 +103,8 @@ impl<W: Write> FlightRecorder<W> {
     }
 
     fn keep(&mut self, event: &Event) -> Result<(), SinkError> {
-        match &self.kept {
-            Kept::Events(_) => {
+        match self.kept {
+            Kept::Events => {
                 self.item.clear();
                 if let Err(error) = postcard::to_io(event, &mut self.item) {
                     log::debug!("an event is not kept: {error}");
@@ -131,28 +112,33 @@ impl<W: Write> FlightRecorder<W> {
                 }
                 self.ring.push(event.time_ns, &self.item);
             }
-            Kept::Lines(_) => {
+            Kept::Lines => {
                 self.inner.event(event)?;
-                self.take_lines(event.time_ns);
+                self.keep_lines(event.time_ns);
             }
         }
         self.drop_excess()
     }
 
-    fn take_lines(&mut self, time_ns: u64) {
-        if let Kept::Lines(lines) = &self.kept {
-            lines.take(|line| self.ring.push(time_ns, line));
-        }
+    fn keep_lines(&mut self, time_ns: u64) {
+        let Ok(()) = self.formed.take::<Infallible>(|line| {
+            self.ring.push(time_ns, line);
+            Ok(())
+        });
+    }
+
+    fn write_lines(&mut self) -> Result<(), SinkError> {
+        self.formed.take(|line| self.dumps.line(line))
     }
 
     fn drop_excess(&mut self) -> Result<(), SinkError> {
         while self.ring.pop_excess(&mut self.item) {
-            let Kept::Events(under_way) = &mut self.kept else {
+            if self.kept == Kept::Lines {
                 continue;
-            };
+            }
             if let Some(event) = decoded(&self.item) {
                 self.inner.skip(&event)?;
-                note(under_way, event);
+                note(&mut self.under_way, event);
             }
         }
         Ok(())
@@ -161,9 +147,9 @@ impl<W: Write> FlightRecorder<W> {
     /// Writes what is kept, under a line that says why and when.
     fn dump(&mut self, reason: &str, time_ns: u64) -> Result<(), SinkError> {
         self.ring.advance(time_ns);
-        if let Kept::Lines(_) = self.kept {
+        if self.kept == Kept::Lines {
             self.inner.pause()?;
-            self.take_lines(time_ns);
+            self.keep_lines(time_ns);
         }
         self.drop_excess()?;
         let heading = Heading {
@@ -173,51 +159,43 @@ impl<W: Write> FlightRecorder<W> {
             dropped: (self.ring.dropped(), self.unit()),
             limits: self.ring.limits(),
         };
-        let text = heading.text(&self.start) + "\n";
-        self.write(text.as_bytes())?;
-        self.write_kept()?;
+        self.dumps.heading(&heading)?;
+        match self.kept {
+            Kept::Events => self.write_events()?,
+            Kept::Lines => {
+                while self.ring.pop(&mut self.item) {
+                    self.dumps.line(&self.item)?;
+                }
+            }
+        }
         self.ring.clear_dropped();
         self.fresh = false;
-        let flushed = self.out.flush();
-        flushed.map_err(|e| SinkError::from_io(&self.name, e))
+        self.dumps.flush()
     }
 
     const fn unit(&self) -> &'static str {
         match self.kept {
-            Kept::Events(_) => "events",
-            Kept::Lines(_) => "lines",
+            Kept::Events => "events",
+            Kept::Lines => "lines",
         }
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
-        let written = self.out.write_all(bytes);
-        written.map_err(|e| SinkError::from_io(&self.name, e))
     }
 
     /// Calls that are under way come first: what blocks is often what is looked for.
-    fn write_kept(&mut self) -> Result<(), SinkError> {
-        if let Kept::Events(under_way) = &self.kept {
-            let mut begun: Vec<&Event> = under_way.values().collect();
-            begun.sort_by_key(|event| event.time_ns);
-            for event in begun {
-                self.inner.event(event)?;
-            }
+    fn write_events(&mut self) -> Result<(), SinkError> {
+        let mut begun: Vec<&Event> = self.under_way.values().collect();
+        begun.sort_by_key(|event| event.time_ns);
+        for event in begun {
+            self.inner.event(event)?;
         }
         while self.ring.pop(&mut self.item) {
-            match &mut self.kept {
-                Kept::Events(under_way) => {
-                    if let Some(event) = decoded(&self.item) {
-                        self.inner.event(&event)?;
-                        note(under_way, event);
-                    }
-                }
-                Kept::Lines(_) => {
-                    let written = self.out.write_all(&self.item);
-                    written.map_err(|e| SinkError::from_io(&self.name, e))?;
-                }
+            if let Some(event) = decoded(&self.item) {
+                self.inner.event(&event)?;
+                note(&mut self.under_way, event);
             }
+            self.write_lines()?;
         }
-        self.inner.pause()
+        self.inner.pause()?;
+        self.write_lines()
     }
 
     /// A process that ends by a signal, or with a status that is not 0 (2 is that of a Go program
@@ -244,7 +222,25 @@ impl<W: Write> FlightRecorder<W> {
         if self.fresh {
             self.dump(&text, event.time_ns)?;
         }
-        self.inner.event(event)
+        self.inner.event(event)?;
+        let mut last = None;
+        self.formed.take::<SinkError>(|line| {
+            if let Some(line) = last.replace(line.to_vec()) {
+                self.dumps.line(&line)?;
+            }
+            Ok(())
+        })?;
+        self.dumps.end(last.as_deref())
+    }
+
+    fn run_start(&mut self, event: &Event, start: &RunStart) -> Result<(), SinkError> {
+        self.inner.event(event)?;
+        let mut formed = None;
+        let Ok(()) = self.formed.take::<Infallible>(|line| {
+            formed = Some(line.to_vec());
+            Ok(())
+        });
+        self.dumps.begin(start, event.time_ns, formed.as_deref())
     }
 }
 
@@ -280,13 +276,11 @@ fn note(under_way: &mut HashMap<u32, Event>, event: Event) {
     }
 }
 
-impl<W: Write> Sink for FlightRecorder<W> {
+impl Sink for FlightRecorder {
     fn event(&mut self, event: &Event) -> Result<(), SinkError> {
         match &event.body {
-            Body::RunStart(start) => {
-                self.start = (**start).clone();
-                return self.inner.event(event);
-            }
+            Body::RunStart(start) => return self.run_start(event, start),
+            Body::Cost(_) => return self.inner.event(event),
             Body::RunEnd(end) => return self.run_end(event, end.reason),
             _ => {}
         }

@@ -18,7 +18,7 @@ use crate::event::{
     SyscallExit,
 };
 use crate::syscall::machine::Machine;
-use crate::syscall::print::Decoder;
+use crate::syscall::print::{Decoder, ThreadNames};
 use crate::syscall::qualify::{Message, Status};
 use crate::syscall::table;
 
@@ -38,8 +38,8 @@ pub(super) struct Calls<T> {
     pub(super) start: RunStart,
     /// Threads alive, as far as seen.
     pub(super) threads: HashSet<u32>,
-    /// Names of threads, when they are shown.
-    pub(super) comms: HashMap<u32, String>,
+    /// When they are shown.
+    pub(super) comms: ThreadNames,
     /// Calls that have not returned, by thread.
     pending: HashMap<u32, Begun<T>>,
     /// Processes that are traced no more.
@@ -55,7 +55,7 @@ pub(super) struct Calls<T> {
 }
 
 /// A call that has not returned.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Begun<T> {
     pub(super) enter: SyscallEnter,
     pub(super) time_ns: u64,
@@ -84,15 +84,16 @@ pub(super) struct Ended<T> {
 
 impl<T> Calls<T> {
     pub(super) fn new(options: LineOptions) -> Self {
+        let decoder = Decoder::with_options(options.decode.clone());
         Self {
-            decoder: Decoder::with_options(options.decode.clone()),
+            comms: decoder.thread_names(),
+            decoder,
             slowest: Slowest::new(options.slowest),
             options,
             stacks: CallStacks::default(),
             go_frames: GoFrames::default(),
             start: RunStart::default(),
             threads: HashSet::default(),
-            comms: HashMap::default(),
             pending: HashMap::default(),
             detached: HashSet::default(),
             interrupted: HashMap::default(),
@@ -130,16 +131,12 @@ impl<T> Calls<T> {
             return;
         }
         if let Body::Exec(exec) = &event.body {
-            self.comms.insert(event.tid, exec.comm.clone());
+            self.comms.learn(event.tid, &exec.comm);
         }
         if let Body::Fork(fork) = &event.body {
-            self.comms.insert(fork.child_tid, fork.comm.clone());
+            self.comms.learn(fork.child_tid, &fork.comm);
         }
-        self.comms.entry(event.tid).or_insert_with(|| {
-            let file = format!("/proc/{}/task/{}/comm", event.pid, event.tid);
-            let comm = std::fs::read_to_string(file).unwrap_or_default();
-            comm.trim_end().to_owned()
-        });
+        self.comms.look_up(event.pid, event.tid);
     }
 
     /// Names of addresses, before the first stack that has them.
@@ -345,6 +342,7 @@ impl<T> Calls<T> {
     /// A thread that is not the leader takes the leader's id, and its call with it.
     pub(super) fn take_over(&mut self, old_tid: u32, tid: u32) {
         self.threads.remove(&old_tid);
+        self.stacks.take_over(old_tid, tid);
         if let Some(call) = self.pending.remove(&old_tid) {
             self.pending.insert(tid, call);
         }
@@ -399,7 +397,7 @@ impl<T> Calls<T> {
         self.pending.remove(&event.tid);
         self.stacks.gone(event.pid, event.tid, exit.last_thread);
         self.go_frames.gone(event.pid, event.tid, exit.last_thread);
-        self.comms.remove(&event.tid);
+        self.comms.forget(event.tid);
         self.threads.remove(&event.tid);
         self.interrupted.remove(&event.tid);
         self.ignored.remove(&event.tid);
@@ -422,10 +420,22 @@ impl<T> Calls<T> {
 
     /// Calls that have not returned when the trace ends, by thread, in the order of their begin.
     pub(super) fn unfinished(&mut self) -> Vec<(u32, Begun<T>)> {
-        let mut calls: Vec<_> = self.pending.drain().collect();
-        calls.sort_unstable_by_key(|(tid, call)| (call.time_ns, *tid));
-        calls
+        in_order(self.pending.drain().collect())
     }
+
+    /// The same while the trace goes on.
+    pub(super) fn under_way(&self) -> Vec<(u32, Begun<T>)>
+    where
+        T: Clone,
+    {
+        let calls = self.pending.iter().map(|(&tid, call)| (tid, call.clone()));
+        in_order(calls.collect())
+    }
+}
+
+fn in_order<T>(mut calls: Vec<(u32, Begun<T>)>) -> Vec<(u32, Begun<T>)> {
+    calls.sort_unstable_by_key(|(tid, call)| (call.time_ns, *tid));
+    calls
 }
 
 /// Events that did not arrive.

@@ -11,6 +11,13 @@ use crate::sink::{Sink, SinkError};
 use crate::syscall::count::{DEFAULT_COLUMNS, SummaryColumn, SummarySort, SyscallTotals};
 use crate::syscall::machine::Machine;
 
+/// Name and version of the schema, as it stands in each document. The version changes when a field
+/// changes its meaning or goes away.
+pub const SCHEMA: &str = "count/1";
+
+/// The JSON Schema of the documents.
+pub const SCHEMA_TEXT: &str = include_str!("strace_count/schema.json");
+
 /// What the summary shows.
 #[derive(Clone, Debug)]
 pub struct CountOptions {
@@ -168,7 +175,7 @@ fn text(table: &Table, histograms: &[Histogram]) -> String {
 }
 
 fn json(table: &Table, histograms: &[Histogram], cost: Option<&serde_json::Value>) -> String {
-    let mut document = serde_json::json!({ "table": table });
+    let mut document = serde_json::json!({ "schema": SCHEMA, "table": table });
     if !histograms.is_empty() {
         document["histograms"] = serde_json::json!(histograms);
     }

@@ -3,6 +3,7 @@
 
 mod arg;
 mod clock;
+mod dumps;
 mod life;
 mod object;
 mod output;
@@ -11,7 +12,7 @@ mod value;
 use std::io::Write;
 
 use arg::{arg, referent};
-use clock::rfc3339;
+pub use dumps::{JsonDumps, Written};
 use object::{
     Attach, Call, CallStatus, Curbed, Frame, LostEvents, Object, Outcome, Process, Start, Summary,
     When, Who, reason,
@@ -45,13 +46,17 @@ pub struct StraceJson<W: Write> {
     start_ns: u64,
     /// Calls written.
     shown: u64,
+    /// Of those, what reaches the output in the end, when that is decided by dumps.
+    written: Option<Written>,
     /// As many calls as asked for are shown: only the end is still to come.
     complete: bool,
+    /// The calls under way are told, and nothing happened since.
+    paused: bool,
     cost: Option<serde_json::Value>,
 }
 
 /// What is decoded of a call when it begins.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entered {
     pid: u32,
     goid: Option<u64>,
@@ -60,7 +65,7 @@ struct Entered {
     decoded: Option<Decoded>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Decoded {
     arguments: Vec<Argument>,
     resumes: Option<String>,
@@ -83,8 +88,20 @@ impl<W: Write> StraceJson<W> {
             out: Objects::new(out, name, format),
             start_ns: 0,
             shown: 0,
+            written: None,
             complete: false,
+            paused: false,
             cost: None,
+        }
+    }
+
+    /// Writes objects, one a line, to what hands them to [`JsonDumps`], which counts those that
+    /// come to be written.
+    pub fn for_dumps(options: LineOptions, formed: W, written: Written) -> Self {
+        let sink = Self::new(options, formed, "memory", JsonFormat::Lines);
+        Self {
+            written: Some(written),
+            ..sink
         }
     }
 
@@ -109,24 +126,19 @@ impl<W: Write> StraceJson<W> {
             command: (!start.command.is_empty()).then_some(&start.command),
             string_limit: self.calls.options.decode.string_limit,
         };
-        self.out.begin(&Object::Start(object))
+        let text = text_of(&Object::Start(object));
+        self.out.begin(&text)
     }
 
     fn when(&self, time_ns: u64) -> When {
-        let start = &self.calls.start;
-        let utc_ns = i128::from(time_ns) + i128::from(start.wall_offset_ns);
-        let elapsed = i128::from(time_ns) - i128::from(self.start_ns);
-        When {
-            time: rfc3339(utc_ns),
-            elapsed_ns: i64::try_from(elapsed).unwrap_or(i64::MAX),
-        }
+        When::new(time_ns, self.start_ns, &self.calls.start)
     }
 
     fn who(&self, pid: u32, tid: u32, goid: Option<u64>) -> Who {
         Who {
             pid,
             tid,
-            comm: self.calls.comms.get(&tid).cloned(),
+            comm: self.calls.comms.of(tid),
             goid: goid.filter(|_| self.calls.options.goroutines),
         }
     }
@@ -373,21 +385,32 @@ impl<W: Write> StraceJson<W> {
 
     /// Calls that have not returned, and those that were the slowest.
     fn let_go(&mut self, detaches: bool) -> Result<(), SinkError> {
-        let shows = !self.calls.options.whole_lines() || self.calls.shows_detached_calls();
-        for (tid, begun) in self.calls.unfinished() {
-            if shows {
-                let status = match detaches {
-                    true => CallStatus::Detached,
-                    false => CallStatus::Unfinished,
-                };
-                self.open_call(tid, begun, open_end(status, false))?;
-            }
+        let status = match detaches {
+            true => CallStatus::Detached,
+            false => CallStatus::Unfinished,
+        };
+        let open = self.calls.unfinished();
+        if !self.paused {
+            self.open_calls(open, status)?;
         }
         for (_, text) in self.calls.slowest.take() {
             self.shown += 1;
             self.out.text(&text)?;
         }
         Ok(())
+    }
+
+    fn open_calls(
+        &mut self,
+        calls: Vec<(u32, Begun<Entered>)>,
+        status: CallStatus,
+    ) -> Result<(), SinkError> {
+        if self.calls.options.whole_lines() && !self.calls.shows_detached_calls() {
+            return Ok(());
+        }
+        calls
+            .into_iter()
+            .try_for_each(|(tid, begun)| self.open_call(tid, begun, open_end(status, false)))
     }
 
     fn run_end(&mut self, event: &Event, end: &RunEnd) -> Result<(), SinkError> {
@@ -402,7 +425,7 @@ impl<W: Write> StraceJson<W> {
                 false => reason(end.reason),
             },
             duration_ns: end.duration_ns,
-            calls: self.shown,
+            calls: self.written.as_ref().map_or(self.shown, Written::calls),
             unread_arguments: self.calls.decoder.faults(),
             lost: LostEvents::of(&end.losses, lost_events(&end.losses)),
             probe_hits: end.hits,
@@ -410,7 +433,8 @@ impl<W: Write> StraceJson<W> {
             command_wait_status: end.command_status,
             cost: self.cost.as_ref(),
         };
-        self.out.end(Some(&Object::Summary(summary)))?;
+        let text = text_of(&Object::Summary(summary));
+        self.out.end(Some(&text))?;
         self.out.flush()
     }
 
@@ -418,6 +442,7 @@ impl<W: Write> StraceJson<W> {
         if !self.calls.admits(event) {
             return Ok(());
         }
+        self.paused = false;
         match &event.body {
             Body::SyscallEnter(enter) => self.enter(event, enter),
             Body::SyscallExit(exit) => {
@@ -452,7 +477,7 @@ impl<W: Write> StraceJson<W> {
                 Ok(())
             }
             Body::Sample(sample) => {
-                self.calls.stacks.note(event.tid, sample);
+                self.calls.stacks.note(event.pid, event.tid, sample);
                 Ok(())
             }
             _ => Ok(()),
@@ -505,6 +530,28 @@ impl<W: Write> Sink for StraceJson<W> {
             | Body::Exit(_) => self.thread_event(event),
             _ => self.fact(event),
         }
+    }
+
+    /// Keeps what later objects depend on. Tables of descriptors are not kept up to date: what they
+    /// say is read from `/proc` as events come.
+    fn skip(&mut self, event: &Event) -> Result<(), SinkError> {
+        self.calls.skipped(event);
+        match &event.body {
+            Body::Exit(exit) => self.calls.gone(event, exit),
+            Body::Threads(tids) => self.calls.threads.extend(tids),
+            Body::Symbols(_) | Body::Sample(_) => return self.fact(event),
+            Body::Cost(cost) => self.cost = Some(cost.json()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A call that is under way is told twice: now, as one that has no end, and when it ends.
+    fn pause(&mut self) -> Result<(), SinkError> {
+        let open = self.calls.under_way();
+        self.open_calls(open, CallStatus::Detached)?;
+        self.paused = true;
+        self.out.flush()
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {

@@ -23,7 +23,7 @@ use crate::event::{
     Body, Event, Exec, Exit, Fork, Losses, RunEnd, Signal, SyscallEnter, SyscallExit,
 };
 use crate::sink::{Sink, SinkError};
-use crate::syscall::print::{exit_text, siginfo_text};
+use crate::syscall::print::exit_text;
 use crate::syscall::qualify::Message;
 
 /// Prints events as strace would.
@@ -266,7 +266,10 @@ impl<W: Write> StraceLines<W> {
         if !self.calls.shows_signal(event, signal) {
             return Ok(());
         }
-        let text = siginfo_text(signal.signo, signal.info.as_deref());
+        let text = self
+            .calls
+            .decoder
+            .signal(signal.signo, signal.info.as_deref());
         self.painted(event, Part::Signal, &format!("--- {text} ---"))?;
         if signal.signo != libc::SIGSTOP.cast_unsigned() || signal.ignored {
             return Ok(());
@@ -491,7 +494,7 @@ impl<W: Write> Sink for StraceLines<W> {
                 Ok(())
             }
             Body::Sample(sample) => {
-                self.calls.stacks.note(event.tid, sample);
+                self.calls.stacks.note(event.pid, event.tid, sample);
                 Ok(())
             }
             Body::SyscallEnter(_)

@@ -19,6 +19,8 @@ pub(super) struct GoTarget {
     binary: Binary,
     /// Why the runtime's variables are not readable, if so.
     runtime: Result<Runtime, String>,
+    /// The addresses of its variables are those that they have in the process.
+    placed: bool,
 }
 
 /// A place to attach a user probe.
@@ -48,24 +50,22 @@ impl GoTarget {
             file,
             binary,
             runtime,
+            placed: true,
         })
     }
 
-    /// Reads an executable that a process is about to run. Where it will lie is known only when it
-    /// is not position-independent.
+    /// Reads an executable that a process is about to run. Where its variables will lie is known
+    /// only when it is not position-independent.
     ///
     /// # Errors
     /// As [`GoTarget::open`].
     pub(super) fn prepare(pid: u32, file: &Path) -> Result<Self, String> {
         let binary = Binary::open(file).map_err(|e| e.to_string())?;
-        let runtime = if binary.is_pie() {
-            Err("its addresses are not known before it runs".to_owned())
-        } else {
-            Runtime::find(&binary, 0, None)
-        };
+        let runtime = Runtime::find(&binary, 0, None);
         Ok(Self {
             pid,
             file: file.to_owned(),
+            placed: !binary.is_pie(),
             binary,
             runtime,
         })
@@ -85,7 +85,8 @@ impl GoTarget {
         self.binary.build_info().map(|info| info.version.clone())
     }
 
-    /// Where goroutines are found, for threads in any state.
+    /// Where goroutines are found, for threads in any state: from the thread, so that it does not
+    /// matter where the program lies.
     ///
     /// # Errors
     /// One line that says why not.
@@ -119,6 +120,9 @@ impl GoTarget {
     /// # Errors
     /// One line that says why not.
     pub(super) fn gc_plan(&self) -> Result<ReadPlan, String> {
+        if !self.placed {
+            return Err("its addresses are not known before it runs".to_owned());
+        }
         let runtime = self.runtime.as_ref().map_err(Clone::clone)?;
         let ranges = GcReadPlan::new(runtime.layout, &runtime.globals).ranges;
         let mut plan = ReadPlan {

@@ -199,6 +199,15 @@ impl Plan {
             || self.has_goroutines()
     }
 
+    /// Whether whole user stacks are taken.
+    pub(super) fn walks_user_stacks(&self) -> bool {
+        let user = |c: &Capture| match c {
+            Capture::Samples { user, .. } | Capture::OffCpu { user, .. } => *user,
+            _ => false,
+        };
+        self.captures.iter().any(user) || self.has_call_stacks()
+    }
+
     /// Whether calls of Go processes come with their goroutines.
     pub(super) fn has_goroutines(&self) -> bool {
         let with = |c: &Capture| {

@@ -23,7 +23,7 @@ use super::spending::{Spending, breakdown, over_line, prices_for};
 use super::target::{Target, comm};
 use super::unwinding::Unwinding;
 use super::watch::{all_ended, is_alive, reap};
-use crate::bpf::{Group, Kernel, PROBES, Probe, SampleEvent, When};
+use crate::bpf::{Group, Kernel, PROBES, Probe, SampleEvent, Walk};
 use crate::cost::{Action, Prices};
 use crate::decode::LostRecords;
 use crate::error::ExpectedError;
@@ -199,7 +199,7 @@ impl<'a> Session<'a> {
         let Some(unwinding) = &mut self.unwinding else {
             return Ok(());
         };
-        let needed = |p: &&Probe| p.when == When::Unwinding && self.captured.has(p.group);
+        let needed = |p: &&Probe| p.walk == Walk::Tables && self.captured.has(p.group);
         for probe in PROBES.iter().filter(needed) {
             let Err(error) = self.kernel.load_probe(probe) else {
                 continue;
@@ -291,8 +291,6 @@ impl<'a> Session<'a> {
                     .kernel
                     .set_go_offsets(pid, offsets)
                     .map_err(|e| e.to_string())?,
-                // Known once it runs.
-                Err(_) if launched && go.is_pie() => {}
                 Err(why) => self.notice(&format!("no goroutine ids of process {pid}: {why}")),
             }
         }

@@ -2,7 +2,7 @@
 
 use tracer_common::unwind::{Node, UnwindProcess};
 
-use super::plan::{Capture, Plan, StackWalk, TargetSpec};
+use super::plan::{Plan, StackWalk, TargetSpec};
 use super::target::Target;
 use crate::bpf::{BpfError, Kernel};
 use crate::term;
@@ -32,13 +32,7 @@ impl Unwinding {
     /// `None` when the stacks of all targets follow frame pointers: by choice, or since Go code
     /// keeps them and the targets have no other.
     pub(super) fn prepare(plan: &Plan, target: &Target) -> Option<Self> {
-        let user = |c: &Capture| {
-            matches!(
-                c,
-                Capture::Samples { user: true, .. } | Capture::OffCpu { user: true, .. }
-            )
-        };
-        let possible = cfg!(target_arch = "x86_64") && plan.captures.iter().any(user);
+        let possible = cfg!(target_arch = "x86_64") && plan.walks_user_stacks();
         if !possible || plan.stack_walk == StackWalk::Pointers {
             return None;
         }

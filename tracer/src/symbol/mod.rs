@@ -15,6 +15,7 @@ mod go_symbols;
 mod kallsyms;
 mod native;
 mod resolver;
+mod static_library;
 mod symbolizer;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Names from DWARF and ELF symbols, by file and offset in it.
 
-use std::{fs::File, path::Path};
+use std::{cell::RefCell, collections::HashMap, fs::File, os::unix::fs::MetadataExt, path::Path};
 
 use blazesym::symbolize::{
     CodeInfo, Input, Sym, Symbolized, Symbolizer,
@@ -9,6 +9,7 @@ use blazesym::symbolize::{
 use object::{Object, ReadCache};
 
 use super::demangle::demangled;
+use super::static_library::StaticLibrary;
 use crate::event::{FrameSymbol, SymbolOrigin};
 
 /// Largest file whose DWARF is read, in bytes. Reading it takes memory of two to three times its
@@ -25,13 +26,18 @@ const MAX_TEXT: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Native {
     symbolizer: Symbolizer,
+    /// By device and inode.
+    libraries: RefCell<HashMap<(u64, u64), StaticLibrary>>,
 }
 
 impl Default for Native {
     fn default() -> Self {
         // It would take the names of C functions for types of C++.
         let symbolizer = Symbolizer::builder().enable_demangling(false).build();
-        Self { symbolizer }
+        Self {
+            symbolizer,
+            libraries: RefCell::default(),
+        }
     }
 }
 
@@ -62,7 +68,27 @@ impl Native {
         };
         let mut frames: Vec<_> = found.iter().map(frames).collect();
         frames.resize_with(offsets.len(), Vec::new);
+        self.mark_library(path, offsets, &mut frames);
         frames
+    }
+
+    /// Says of the functions of a C library that is part of the program whose they are.
+    fn mark_library(&self, path: &Path, offsets: &[u64], frames: &mut [Vec<FrameSymbol>]) {
+        let Ok(metadata) = path.metadata() else {
+            return;
+        };
+        let id = (metadata.dev(), metadata.ino());
+        let mut libraries = self.libraries.borrow_mut();
+        let library = libraries
+            .entry(id)
+            .or_insert_with(|| StaticLibrary::of(path));
+        for (&offset, frames) in offsets.iter().zip(frames) {
+            let function = frames.last().map_or("", |f| f.function.as_str());
+            if library.has(offset, function) {
+                let origin = SymbolOrigin::CLibrary;
+                frames.iter_mut().for_each(|f| f.origin = origin);
+            }
+        }
     }
 }
 

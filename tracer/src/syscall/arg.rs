@@ -56,6 +56,8 @@ pub enum Kind {
     /// File type and permission bits.
     FileMode,
     Fd,
+    /// The number that a descriptor is to have: another one may have it.
+    NewFd,
     /// A descriptor or `AT_FDCWD`.
     DirFd,
     /// Signal number.
@@ -266,7 +268,7 @@ impl Kind {
             Self::ULong | Self::Hex => Form::UInt64,
             Self::Ptr => Form::Address,
             Self::Mode | Self::FileMode => Form::Mode,
-            Self::Fd | Self::DirFd => Form::Fd,
+            Self::Fd | Self::NewFd | Self::DirFd => Form::Fd,
             Self::Signal => Form::Signal,
             Self::Path => Form::Path,
             Self::Text => Form::Text,

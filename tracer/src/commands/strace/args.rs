@@ -9,6 +9,7 @@ use super::flight::{Flight, parse_flight};
 use super::tips::{Tips, parse_tips};
 use super::view::{CountView, LineView};
 use crate::cli::{OutputArgs, TargetArgs};
+use crate::commands::profile::StackArgs;
 use crate::term::parse_duration;
 
 const EXAMPLES: &str = "\
@@ -47,13 +48,14 @@ without a number is --all; what probes cost is --probe-costs, since -v is strace
 stdout, or to the file of -o; notices go to stderr. Times are wall clock in the call (strace -c shows
 system CPU time without -w). Arguments that were not in memory at entry are read when the call ends;
 what nobody read is shown as an address, and counted. -s shows at most 8176 bytes. What the objects of
---format json and ndjson look like: tracer schema strace.
+--format json and ndjson look like: tracer schema strace, and of -c, tracer schema count.
 
 --by function is the innermost function of the program's own: not of Go's runtime and standard
-library, nor of the C library. Stacks are by frame pointers, which Go always has, and C with
--fno-omit-frame-pointer; without, at least the function that calls the C library is found. --by path
-is the path in the arguments, or what the descriptor refers to. Beyond 10000 keys, calls are counted
-as (other).";
+library, nor of the C library. Stacks follow frame pointers in Go code, and elsewhere unwind tables,
+on x86-64; a program's files are read in its first milliseconds, and until then, or with --stacks fp,
+code without frame pointers shows the function that calls the C library and not all of its callers.
+--by path is the path in the arguments, or what the descriptor refers to. Beyond 10000 keys, calls
+are counted as (other).";
 
 /// Which system calls does it make, with what arguments, results and durations
 #[derive(Clone, Debug, Args)]
@@ -62,6 +64,7 @@ as (other).";
     before_help = EXAMPLES,
     after_help = OVERHEAD,
     args_override_self = true,
+    infer_long_args = true,
     mut_arg("all", |a| a.short(Resettable::Reset)),
     mut_arg("quiet", |a| a.long(Resettable::Reset)),
     mut_arg("verbose", |a| a.short(Resettable::Reset).long("probe-costs").alias("debug")),
@@ -87,6 +90,8 @@ pub struct StraceArgs {
     pub startup: StartupArgs,
     #[command(flatten, next_help_heading = "Tracing")]
     pub tracing: TracingArgs,
+    #[command(flatten, next_help_heading = "Tracing")]
+    pub stacks: StackArgs,
     #[command(flatten)]
     pub refused: RefusedArgs,
     #[command(flatten, next_help_heading = "Targets")]
@@ -116,7 +121,12 @@ pub struct FilterArgs {
     #[arg(short = 'z', long, overrides_with = "failed_only")]
     pub successful_only: bool,
     /// Only calls that returned an error
-    #[arg(short = 'Z', long, overrides_with = "successful_only")]
+    #[arg(
+        short = 'Z',
+        long,
+        alias = "failing-only",
+        overrides_with = "successful_only"
+    )]
     pub failed_only: bool,
     /// Only calls that took this long
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
@@ -125,7 +135,7 @@ pub struct FilterArgs {
     #[arg(long, value_name = "N", conflicts_with_all = ["summary_only", "summary"])]
     pub slowest: Option<usize>,
     /// Messages to leave out: attach, exit, path-resolution, personality, thread-execve
-    #[arg(id = "quiet_set", long = "quiet", visible_alias = "silent", value_name = "SET", num_args = 0..=1, require_equals = true, default_missing_value = "attach,personality")]
+    #[arg(id = "quiet_set", long = "quiet", visible_alias = "silent", alias = "silence", value_name = "SET", num_args = 0..=1, require_equals = true, default_missing_value = "attach,personality")]
     pub quiet: Option<String>,
 }
 
@@ -136,7 +146,7 @@ pub struct DecodeArgs {
     #[arg(short = 'y', action = ArgAction::Count)]
     pub descriptors: u8,
     /// What to show of descriptors: path, socket, dev, pidfd or all
-    #[arg(long, value_name = "SET", num_args = 0..=1, require_equals = true, default_missing_value = "path")]
+    #[arg(long, alias = "decode-fd", value_name = "SET", num_args = 0..=1, require_equals = true, default_missing_value = "path")]
     pub decode_fds: Option<String>,
     /// Calls whose structures are shortened
     #[arg(long, value_name = "SET")]
@@ -147,12 +157,16 @@ pub struct DecodeArgs {
     /// Calls whose arguments are shown as numbers
     #[arg(long, value_name = "SET")]
     pub raw: Option<String>,
-    /// Names of threads after their ids, where lines begin with those
+    /// Names of processes and threads after their ids
     #[arg(short = 'Y')]
     pub decode_comm: bool,
-    /// What to show of threads: comm (as -Y); pidns is accepted: ids are always the host's
-    #[arg(long, value_name = "SET", value_delimiter = ',', value_parser = ["comm", "pidns"])]
-    pub decode_pids: Vec<String>,
+    /// What to show of processes and threads: comm (as -Y), none or all; pidns is accepted: ids are
+    /// always the host's
+    #[arg(long, value_name = "SET")]
+    pub decode_pids: Option<String>,
+    /// Accepted as in strace: ids are always the host's
+    #[arg(long, hide = true)]
+    pub pidns_translation: bool,
     /// Descriptors whose input is dumped
     #[arg(long, value_name = "SET")]
     pub read: Option<String>,
@@ -185,7 +199,8 @@ pub struct FileArgs {
     #[arg(long)]
     pub output_separately: bool,
     /// Keep the last TIME in memory, and write it when a process ends by a signal or with a status
-    /// that is not 0, on SIGUSR1 to the tracer, and at the end; in at most SIZE, 64M unless given
+    /// that is not 0, on SIGUSR1 to the tracer, and at the end, as lines or JSON; in at most SIZE,
+    /// 64M unless given
     #[arg(long, value_name = "TIME[,SIZE]", value_parser = parse_flight, conflicts_with_all = ["summary_only", "summary", "slowest", "detach_on", "syscall_limit"])]
     pub flight: Option<Flight>,
 }
@@ -239,8 +254,10 @@ fn parse_interruptible(text: &str) -> Result<Interruptible, String> {
 /// Options of strace that are refused, with the reason.
 #[derive(Clone, Debug, Args)]
 pub struct RefusedArgs {
-    #[arg(short = 'D', long, hide = true, action = ArgAction::Count)]
-    pub daemonize: u8,
+    #[arg(id = "daemonize_count", short = 'D', hide = true, action = ArgAction::Count)]
+    pub daemonize_count: u8,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub daemonize: Option<String>,
     #[arg(long, hide = true, value_name = "SET")]
     pub inject: Option<String>,
     #[arg(long, hide = true, value_name = "SET")]
@@ -258,7 +275,7 @@ impl RefusedArgs {
     pub(super) fn reason(&self) -> Option<(&'static str, &'static str)> {
         let refused = [
             (
-                self.daemonize > 0,
+                self.daemonize_count > 0 || self.daemonize.is_some(),
                 "-D/--daemonize",
                 "tracer is no parent that its target could notice; put it in the background with &",
             ),

@@ -33,9 +33,12 @@ impl StraceArgs {
             self.target.all = true;
         }
         let statistics = &self.statistics;
-        if self.counts.by.is_some() && !statistics.summary_only && !statistics.summary {
-            let text = "--by is about the table of -c or -C: give one of them";
-            return Err(ExpectedError::Usage(text.to_owned()).into());
+        if !statistics.summary_only && !statistics.summary {
+            if self.counts.by.is_some() {
+                let text = "--by is about the table of -c or -C: give one of them";
+                return Err(ExpectedError::Usage(text.to_owned()).into());
+            }
+            self.counts.check_without_table()?;
         }
         let expressions = self.expressions()?;
         if self.statistics.summary_only && !chooses_by_event(&self, &expressions) {
@@ -79,6 +82,7 @@ impl StraceArgs {
             ("read", &decode.read),
             ("write", &decode.write),
             ("decode-fds", &decode.decode_fds),
+            ("decode-pids", &decode.decode_pids),
         ];
         for (key, set) in long {
             if let Some(set) = set {
@@ -132,6 +136,7 @@ impl StraceArgs {
 
     fn plan(&self, captures: Vec<Capture>, kind: &str) -> Result<Plan, ExpectedError> {
         let mut plan = self.target.plan(captures, &[kind], Policy::Warn)?;
+        plan.stack_walk = self.stacks.walk();
         plan.uninterruptible = self.tracing.interruptible == Some(Interruptible::Never);
         let startup = self.launch_setup()?;
         match &mut plan.target {
@@ -188,9 +193,9 @@ impl StraceArgs {
             options.slow_calls = Some(slow);
         }
         options.limit = self.tracing.syscall_limit.unwrap_or(0);
-        options.comms =
-            self.decode.decode_comm || self.decode.decode_pids.iter().any(|kind| kind == "comm");
+        options.comms = expressions.comms.unwrap_or(self.decode.decode_comm);
         let decode = &mut options.decode;
+        decode.thread_names = options.comms;
         decode.abbrev = expressions.abbrev.unwrap_or(decode.abbrev);
         decode.verbose = expressions.verbose.unwrap_or(decode.verbose);
         decode.raw = expressions.raw.unwrap_or(decode.raw);

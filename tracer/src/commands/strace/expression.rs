@@ -18,6 +18,8 @@ pub(super) struct Expressions {
     pub(super) status: Option<StatusSet>,
     pub(super) quiet: Option<QuietSet>,
     pub(super) decode_fds: Option<DescriptorDetails>,
+    /// Ids of processes and threads are shown with their names.
+    pub(super) comms: Option<bool>,
     pub(super) read: DescriptorSet,
     pub(super) write: DescriptorSet,
 }
@@ -86,6 +88,7 @@ impl Expressions {
             "decode-fds" | "decode-fd" => {
                 self.decode_fds = Some(checked(DescriptorDetails::parse(set))?);
             }
+            "decode-pids" | "decode-pid" => self.comms = Some(names_of_ids(set)?),
             "read" | "reads" | "r" => self.read = checked(DescriptorSet::parse(set))?,
             "write" | "writes" | "w" => self.write = checked(DescriptorSet::parse(set))?,
             "fault" | "inject" => return Err(refused(key, INJECTION)),
@@ -93,12 +96,34 @@ impl Expressions {
             _ => {
                 return Err(ExpectedError::Usage(format!(
                     "-e {key}= is not known; use trace, signal, status, quiet, abbrev, verbose, \
-                     raw, read, write or decode-fds"
+                     raw, read, write, decode-fds or decode-pids"
                 )));
             }
         }
         Ok(())
     }
+}
+
+/// Whether a set of what is shown of ids has their names. Those of the namespace have no other form
+/// here: ids are always the host's.
+fn names_of_ids(set: &str) -> Result<bool, ExpectedError> {
+    let (inverted, set) = match set.strip_prefix('!') {
+        Some(set) => (true, set),
+        None => (false, set),
+    };
+    let mut names = false;
+    for detail in set.split(',') {
+        names |= match detail {
+            "comm" | "all" => true,
+            "pidns" | "none" => false,
+            _ => {
+                return Err(ExpectedError::Usage(format!(
+                    "invalid detail '{detail}' of ids; use comm, pidns, all or none"
+                )));
+            }
+        };
+    }
+    Ok(names != inverted)
 }
 
 fn refused(key: &str, why: &str) -> ExpectedError {
@@ -130,6 +155,24 @@ mod tests {
         assert!(all.status.is_none() && all.raw.is_none() && all.read.is_empty());
         let status = read(&["status=!failed"]).expect("valid").status;
         assert!(!status.expect("given").contains(Status::Failed));
+    }
+
+    #[test]
+    fn ids_have_names_or_not() {
+        let names = |set: &str| read(&[&format!("decode-pids={set}")]).map(|all| all.comms);
+        for (set, shown) in [
+            ("comm", true),
+            ("comm,pidns", true),
+            ("all", true),
+            ("!comm", false),
+        ] {
+            assert_eq!(names(set), Ok(Some(shown)), "{set}");
+        }
+        assert_eq!(
+            (names("none"), names("pidns")),
+            (Ok(Some(false)), Ok(Some(false)))
+        );
+        assert!(names("foo").is_err_and(|e| e.contains("'foo' of ids; use comm")));
     }
 
     #[test]

@@ -1,11 +1,15 @@
-//! `--flight`: lines are kept, and written when something happens.
+//! `--flight`: lines or objects are kept, and written when something happens.
 
 use std::time::Duration;
 
-use super::destination::Destination;
+use super::destination::{Destination, Writer};
+use super::json::json_format;
 use crate::cli::OutputArgs;
 use crate::error::ExpectedError;
-use crate::render::flight::{FlightRecorder, FormedLines, Limits, Requests};
+use crate::render::flight::{
+    Dumps, FlightRecorder, FormedLines, Kept, Limits, Requests, TextDumps,
+};
+use crate::render::strace_json::{JsonDumps, JsonFormat, StraceJson, Written};
 use crate::render::strace_line::{Column, LineOptions, Notices, Outputs, StraceLines};
 use crate::session::DumpSignal;
 use crate::sink::Sink;
@@ -61,7 +65,6 @@ pub(super) fn flight_sink(
     destination: &Destination,
     output: &OutputArgs,
 ) -> Result<Box<dyn Sink>, ExpectedError> {
-    output.format("strace --flight", &["text"])?;
     if let Destination::Separate { .. } = destination {
         return Err(ExpectedError::Usage(
             "--flight and a file for each thread (-ff) exclude each other: leave out one"
@@ -72,21 +75,42 @@ pub(super) fn flight_sink(
         window_ns: u64::try_from(flight.window.as_nanos()).unwrap_or(u64::MAX),
         bytes: flight.bytes,
     };
+    let kept = match options.asks_processes() {
+        true => Kept::Lines,
+        false => Kept::Events,
+    };
+    let format = json_format(output)?;
     let signal = DumpSignal::listen()?;
     let requests: Requests = Box::new(move || signal.take());
     let (writer, name) = destination.open(output)?;
-    let to = (writer.clone(), name.as_str());
-    if options.asks_processes() {
-        let lines = FormedLines::default();
-        let column = Outputs::One(Column::new(lines.clone(), name.clone()));
-        let inner = Box::new(StraceLines::with_outputs(options, column, Notices::none()));
-        let sink = FlightRecorder::of_lines(limits, inner, lines, to, requests);
-        return Ok(Box::new(sink));
-    }
-    let column = Outputs::One(Column::new(writer, name.clone()));
-    let inner = Box::new(StraceLines::with_outputs(options, column, Notices::none()));
-    let sink = FlightRecorder::of_events(limits, inner, to, requests);
+    let formed = FormedLines::default();
+    let (inner, dumps) = match format {
+        Some(format) => objects(options, &formed, (writer, &name), format),
+        None => lines(options, &formed, (writer, &name)),
+    };
+    let sink = FlightRecorder::new((limits, kept), inner, formed, dumps, requests);
     Ok(Box::new(sink))
+}
+
+/// What forms that which is kept, and what writes it.
+type Parts = (Box<dyn Sink>, Box<dyn Dumps>);
+
+fn lines(options: LineOptions, formed: &FormedLines, (out, name): (Writer, &str)) -> Parts {
+    let column = Outputs::One(Column::new(formed.clone(), "memory".to_owned()));
+    let lines = StraceLines::with_outputs(options, column, Notices::none());
+    (Box::new(lines), Box::new(TextDumps::new(out, name)))
+}
+
+fn objects(
+    options: LineOptions,
+    formed: &FormedLines,
+    (out, name): (Writer, &str),
+    format: JsonFormat,
+) -> Parts {
+    let written = Written::default();
+    let objects = StraceJson::for_dumps(options, formed.clone(), written.clone());
+    let dumps = JsonDumps::new(out, name, format, written);
+    (Box::new(objects), Box::new(dumps))
 }
 
 #[cfg(test)]

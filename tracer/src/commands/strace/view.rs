@@ -35,7 +35,7 @@ pub struct LineView {
     #[arg(short = 't', action = ArgAction::Count)]
     pub timestamps: u8,
     /// Show the time: none, time or unix, and s, ms, us or ns, as in unix,ns
-    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "time", value_parser = parse_timestamp)]
+    #[arg(long, alias = "timestamps", value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "time", value_parser = parse_timestamp)]
     pub absolute_timestamps: Option<TimestampArg>,
     /// Show the time since the line before; --relative-timestamps=s, ms, us or ns
     #[arg(short = 'r', long, value_name = "PRECISION", num_args = 0..=1, require_equals = true, default_missing_value = "us", value_parser = parse_precision)]
@@ -67,7 +67,7 @@ pub struct LineView {
     /// Show the thread on each line, even if there is but one
     #[arg(long)]
     pub always_show_pid: bool,
-    /// Show the stack of each call, by frame pointers
+    /// Show the stack of each call
     #[arg(short = 'k', long)]
     pub stack_traces: bool,
     /// Show where each call was made
@@ -241,6 +241,22 @@ impl CountView {
             overhead_ns: u64::try_from(overhead.as_nanos()).unwrap_or(u64::MAX),
             by: self.by,
         })
+    }
+
+    /// Refuses what has no meaning without a table, as strace does.
+    ///
+    /// # Errors
+    /// When a column is asked for, or does not exist.
+    pub(super) fn check_without_table(&self) -> Result<(), ExpectedError> {
+        self.options(CountFormat::Text)?;
+        let option = match (&self.summary_columns, self.summary_wall_clock) {
+            (Some(_), _) => "-U/--summary-columns",
+            (None, true) => "-w/--summary-wall-clock",
+            (None, false) => return Ok(()),
+        };
+        Err(ExpectedError::Usage(format!(
+            "{option} is about the table of -c or -C: give one of them"
+        )))
     }
 
     /// The sink of the table, to an output that is open.

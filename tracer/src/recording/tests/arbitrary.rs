@@ -351,6 +351,7 @@ fn frame() -> impl Strategy<Value = FrameSymbol> {
         Just(SymbolOrigin::Kernel),
         Just(SymbolOrigin::Native),
         Just(SymbolOrigin::Go),
+        Just(SymbolOrigin::CLibrary),
     ];
     let place = (option::of(text()), option::of(any::<u32>()));
     (text(), any::<u64>(), place, any::<bool>(), origin).prop_map(

@@ -179,6 +179,7 @@ fn nameless(symbol: &SymbolizedAddress, module: &str) -> (Owner, String) {
 fn owner(frame: &FrameSymbol, module: Option<&str>) -> Owner {
     match frame.origin {
         SymbolOrigin::Go => go_owner(&frame.function),
+        SymbolOrigin::CLibrary => Owner::Library,
         SymbolOrigin::Native | SymbolOrigin::Kernel => {
             match module.is_some_and(is_library) || is_language_library(&frame.function) {
                 true => Owner::Library,

@@ -6,16 +6,19 @@ use super::ring::Limits;
 use crate::event::RunStart;
 use crate::term;
 
-/// What a dump is.
+/// What a dump is. Times are those of `CLOCK_MONOTONIC`, in ns.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Heading<'a> {
-    pub(super) reason: &'a str,
-    pub(super) time_ns: u64,
+pub struct Heading<'a> {
+    /// Why there is one.
+    pub reason: &'a str,
+    /// When it was asked for.
+    pub time_ns: u64,
     /// When the oldest of what is there happened.
-    pub(super) oldest_ns: Option<u64>,
+    pub oldest_ns: Option<u64>,
     /// What is missing since it was too much, and what that is.
-    pub(super) dropped: (u64, &'static str),
-    pub(super) limits: Limits,
+    pub dropped: (u64, &'static str),
+    /// What is kept.
+    pub limits: Limits,
 }
 
 impl Heading<'_> {

@@ -9,17 +9,24 @@ use std::rc::Rc;
 pub struct FormedLines(Rc<RefCell<Vec<u8>>>);
 
 impl FormedLines {
-    /// Takes the whole lines that are there, each with its newline.
-    pub(super) fn take(&self, mut line: impl FnMut(&[u8])) {
+    /// All that is there, and is kept.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.borrow()).into_owned()
+    }
+
+    /// Takes the whole lines that are there, each with its newline, up to the first error.
+    pub(super) fn take<E>(&self, line: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
         let mut text = self.0.borrow_mut();
         let end = text
             .iter()
             .rposition(|b| *b == b'\n')
             .map_or(0, |at| at + 1);
-        text[..end]
+        let taken = text[..end]
             .split_inclusive(|b| *b == b'\n')
-            .for_each(&mut line);
+            .try_for_each(line);
         text.drain(..end);
+        taken
     }
 }
 

@@ -1,5 +1,5 @@
 use std::cell::{Cell, RefCell};
-use std::io;
+use std::io::{self, Write};
 use std::rc::Rc;
 
 use super::*;
@@ -27,7 +27,7 @@ impl Write for Shared {
 }
 
 struct Run {
-    sink: FlightRecorder<Shared>,
+    sink: FlightRecorder,
     out: Shared,
     request: Rc<Cell<Option<u64>>>,
 }
@@ -40,30 +40,16 @@ fn options() -> LineOptions {
 }
 
 impl Run {
-    fn new(limits: Limits, of_lines: bool) -> Self {
+    fn new(limits: Limits, kept: Kept) -> Self {
         let (out, formed) = (Shared::default(), FormedLines::default());
         let request = Rc::new(Cell::new(None));
         let asked = Rc::clone(&request);
         let requests: Requests = Box::new(move || asked.take());
-        let lines = |out: Box<dyn Write>| {
-            let column = Outputs::One(Column::new(out, "out".to_owned()));
-            Box::new(StraceLines::with_outputs(
-                options(),
-                column,
-                Notices::none(),
-            ))
-        };
-        let to = (out.clone(), "out");
-        let sink = match of_lines {
-            true => {
-                let inner = lines(Box::new(formed.clone()));
-                FlightRecorder::of_lines(limits, inner, formed, to, requests)
-            }
-            false => {
-                let inner = lines(Box::new(out.clone()));
-                FlightRecorder::of_events(limits, inner, to, requests)
-            }
-        };
+        let column = Outputs::One(Column::new(formed.clone(), "memory".to_owned()));
+        let inner = StraceLines::with_outputs(options(), column, Notices::none());
+        let dumps = Box::new(TextDumps::new(out.clone(), "out"));
+        let inner = Box::new(inner);
+        let sink = FlightRecorder::new((limits, kept), inner, formed, dumps, requests);
         let mut run = Self { sink, out, request };
         let start = RunStart {
             arch: std::env::consts::ARCH.to_owned(),
@@ -144,12 +130,12 @@ impl Run {
     }
 }
 
-const KINDS: [bool; 2] = [false, true];
+const KINDS: [Kept; 2] = [Kept::Events, Kept::Lines];
 
 #[test]
 fn only_the_window_is_written_when_a_process_ends_badly() {
-    for of_lines in KINDS {
-        let mut run = Run::new(LIMITS, of_lines);
+    for kept in KINDS {
+        let mut run = Run::new(LIMITS, kept);
         run.call(100, 100, 3);
         run.call(900, 100, 4);
         run.call(1500, 100, 5);
@@ -168,8 +154,8 @@ fn only_the_window_is_written_when_a_process_ends_badly() {
 
 #[test]
 fn a_dump_that_is_asked_for_goes_on_where_the_one_before_ended() {
-    for of_lines in KINDS {
-        let mut run = Run::new(LIMITS, of_lines);
+    for kept in KINDS {
+        let mut run = Run::new(LIMITS, kept);
         run.call(100, 100, 3);
         run.ask(150);
         run.call(200, 100, 4);
@@ -193,7 +179,7 @@ fn a_dump_that_is_asked_for_goes_on_where_the_one_before_ended() {
 
 #[test]
 fn a_call_that_began_before_the_window_is_there_until_it_ends() {
-    let mut run = Run::new(LIMITS, false);
+    let mut run = Run::new(LIMITS, Kept::Events);
     run.enter(0, 101, "fsync", 9);
     run.enter(10, 102, "fsync", 8);
     run.call(2000, 100, 3);
@@ -226,7 +212,7 @@ fn what_does_not_fit_is_counted_and_losses_stand_where_they_happened() {
         bytes: 2000,
         ..LIMITS
     };
-    let mut run = Run::new(limits, false);
+    let mut run = Run::new(limits, Kept::Events);
     for call in 0..500 {
         run.call(call, 100, call);
     }
@@ -298,7 +284,7 @@ fn an_execve_in_a_thread_is_under_way_as_the_process() {
 
 #[test]
 fn nothing_is_written_without_a_reason() {
-    let mut run = Run::new(LIMITS, false);
+    let mut run = Run::new(LIMITS, Kept::Events);
     run.call(1, 100, 3);
     run.gone(2, 101, 0);
     run.sink.flush().expect("a vector takes everything");

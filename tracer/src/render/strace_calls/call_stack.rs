@@ -17,8 +17,19 @@ const FIRST_PAGE: u64 = 4096;
 pub(in crate::render) struct CallStacks {
     /// By process, address, and whether that is of a caller.
     names: HashMap<(u32, u64, bool), SymbolizedAddress>,
-    /// User addresses by thread, innermost first.
-    last: HashMap<u32, Vec<u64>>,
+    /// By thread.
+    last: HashMap<u32, Stack>,
+}
+
+/// The stack of a call.
+#[derive(Debug, Default)]
+struct Stack {
+    pid: u32,
+    /// User addresses, innermost first.
+    addresses: Vec<u64>,
+    /// What is known of each, when that is no more what it was: the process has run another program
+    /// since.
+    before: Option<Vec<Option<SymbolizedAddress>>>,
 }
 
 impl CallStacks {
@@ -33,11 +44,16 @@ impl CallStacks {
     }
 
     /// The stack of the call that the thread makes next.
-    pub(in crate::render) fn note(&mut self, tid: u32, sample: &Sample) {
+    pub(in crate::render) fn note(&mut self, pid: u32, tid: u32, sample: &Sample) {
         // A chain of frame pointers ends in zero, or in whatever the register held.
         let is_code = |&&address: &&u64| address >= FIRST_PAGE;
         let frames = sample.user.iter().take_while(is_code);
-        self.last.insert(tid, frames.copied().collect());
+        let stack = Stack {
+            pid,
+            addresses: frames.copied().collect(),
+            before: None,
+        };
+        self.last.insert(tid, stack);
     }
 
     /// The stack does not belong to the next call.
@@ -45,22 +61,40 @@ impl CallStacks {
         self.last.remove(&tid);
     }
 
-    /// The process runs another program.
+    /// The process runs another program. The stack of the call that began it keeps its names.
     pub(in crate::render) fn replace(&mut self, pid: u32) {
+        let names = &self.names;
+        let of_process = self.last.values_mut().filter(|stack| stack.pid == pid);
+        for stack in of_process.filter(|stack| stack.before.is_none()) {
+            let named = |(at, &address)| names.get(&(pid, address, at > 0)).cloned();
+            let addresses = stack.addresses.iter().enumerate();
+            stack.before = Some(addresses.map(named).collect());
+        }
+        self.forget_names(pid);
+    }
+
+    fn forget_names(&mut self, pid: u32) {
         self.names.retain(|key, _| key.0 != pid);
+    }
+
+    /// A thread goes on with the id of another one, which is gone.
+    pub(in crate::render) fn take_over(&mut self, old_tid: u32, tid: u32) {
+        if let Some(stack) = self.last.remove(&old_tid) {
+            self.last.insert(tid, stack);
+        }
     }
 
     /// The thread ended, and with it perhaps its process.
     pub(in crate::render) fn gone(&mut self, pid: u32, tid: u32, last_thread: bool) {
         self.last.remove(&tid);
         if last_thread {
-            self.replace(pid);
+            self.forget_names(pid);
         }
     }
 
     /// Where the thread made its last call.
     pub(in crate::render) fn instruction_pointer(&self, tid: u32) -> Option<u64> {
-        self.last.get(&tid)?.first().copied()
+        self.last.get(&tid)?.addresses.first().copied()
     }
 
     /// The addresses of a thread's last call, innermost first, and what is known of them.
@@ -69,9 +103,14 @@ impl CallStacks {
         pid: u32,
         tid: u32,
     ) -> impl Iterator<Item = (u64, Option<&SymbolizedAddress>)> {
-        let stack = self.last.get(&tid).map_or(&[][..], Vec::as_slice);
+        let last = self.last.get(&tid);
+        let stack = last.map_or(&[][..], |stack| &stack.addresses);
+        let before = last.and_then(|stack| stack.before.as_ref());
         let named = move |(at, &address): (usize, &u64)| {
-            let symbol = self.names.get(&(pid, address, at > 0));
+            let symbol = match before {
+                Some(symbols) => symbols.get(at).and_then(Option::as_ref),
+                None => self.names.get(&(pid, address, at > 0)),
+            };
             // A register that is no frame pointer can lead to itself.
             let nowhere = symbol.is_none_or(|s| s.module.is_none());
             let leads_to_itself = nowhere && at > 0 && stack[at - 1] == address;
@@ -136,7 +175,7 @@ mod tests {
             user_end: crate::event::StackEnd::Unknown,
             truncated: false,
         };
-        stacks.note(8, &sample);
+        stacks.note(7, 8, &sample);
         let lines = [
             " > /lib/a(write+0x14) [0x234]",
             " > /lib/a() [0x300]",
@@ -145,6 +184,14 @@ mod tests {
         ];
         assert_eq!(stacks.lines(7, 8), lines);
         assert_eq!(stacks.instruction_pointer(8), Some(0x1234));
+        // An execve in a thread that is not the first.
+        stacks.replace(7);
+        stacks.take_over(8, 7);
+        assert_eq!(stacks.lines(7, 7), lines);
+        assert!(stacks.names.is_empty());
+        stacks.note(7, 8, &sample);
+        let first = stacks.lines(7, 8).into_iter().next();
+        assert_eq!(first.as_deref(), Some(" > [0x1234]"));
         stacks.gone(7, 8, true);
         assert!(stacks.lines(7, 8).is_empty() && stacks.names.is_empty());
     }

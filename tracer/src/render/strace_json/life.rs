@@ -16,8 +16,12 @@ impl<W: Write> StraceJson<W> {
         if !self.calls.shows_signal(event, signal) {
             return Ok(());
         }
-        let text = siginfo_text(signal.signo, signal.info.as_deref());
-        let (name, info) = text.split_once(' ').unwrap_or((&text, "NULL"));
+        let plain = siginfo_text(signal.signo, signal.info.as_deref());
+        let (name, info) = plain.split_once(' ').unwrap_or((&plain, "NULL"));
+        let text = self
+            .calls
+            .decoder
+            .signal(signal.signo, signal.info.as_deref());
         let object = object::Signal {
             when: self.when(event.time_ns),
             who: self.whose(event),

@@ -3,8 +3,11 @@
 
 use serde::Serialize;
 
+use super::clock::rfc3339;
 use super::value::Value;
-use crate::event::{FrameSymbol, Losses, ProbeLoss, ProcessInfo, StopReason, SymbolizedAddress};
+use crate::event::{
+    FrameSymbol, Losses, ProbeLoss, ProcessInfo, RunStart, StopReason, SymbolizedAddress,
+};
 
 /// One event of a trace.
 #[derive(Debug, Serialize)]
@@ -20,6 +23,7 @@ pub(super) enum Object<'a> {
     Exit(Exit<'a>),
     Lost(Lost<'a>),
     Curbed(Curbed<'a>),
+    Dump(Dump<'a>),
     Summary(Summary<'a>),
 }
 
@@ -30,6 +34,18 @@ pub(super) struct When {
     pub(super) time: String,
     /// Since the start of the trace.
     pub(super) elapsed_ns: i64,
+}
+
+impl When {
+    /// Of a time of `CLOCK_MONOTONIC` in a run that began at `start_ns`.
+    pub(super) fn new(time_ns: u64, start_ns: u64, start: &RunStart) -> Self {
+        let utc_ns = i128::from(time_ns) + i128::from(start.wall_offset_ns);
+        let elapsed = i128::from(time_ns) - i128::from(start_ns);
+        Self {
+            time: rfc3339(utc_ns),
+            elapsed_ns: i64::try_from(elapsed).unwrap_or(i64::MAX),
+        }
+    }
 }
 
 /// To whom.
@@ -255,6 +271,16 @@ pub(super) struct Curbed<'a> {
     pub(super) when: When,
     pub(super) probes: &'a str,
     pub(super) one_in: u32,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Dump<'a> {
+    #[serde(flatten)]
+    pub(super) when: When,
+    pub(super) reason: &'a str,
+    pub(super) window_ns: u64,
+    pub(super) reaches_back_ns: Option<u64>,
+    pub(super) dropped: u64,
 }
 
 #[derive(Debug, Serialize)]

@@ -51,11 +51,11 @@ impl<W: Write> Objects<W> {
     ///
     /// # Errors
     /// When the output cannot be written.
-    pub(super) fn begin(&mut self, start: &Object<'_>) -> Result<(), SinkError> {
+    pub(super) fn begin(&mut self, start: &str) -> Result<(), SinkError> {
         self.stage = Stage::Open(false);
         match self.format {
-            JsonFormat::Lines => self.put(b"", start, b"\n"),
-            JsonFormat::Document => self.put(b"{\"start\":", start, b",\n\"events\":["),
+            JsonFormat::Lines => self.put("", start, "\n"),
+            JsonFormat::Document => self.put("{\"start\":", start, ",\n\"events\":["),
         }
     }
 
@@ -94,22 +94,16 @@ impl<W: Write> Objects<W> {
     ///
     /// # Errors
     /// When the output cannot be written.
-    pub(super) fn end(&mut self, summary: Option<&Object<'_>>) -> Result<(), SinkError> {
+    pub(super) fn end(&mut self, summary: Option<&str>) -> Result<(), SinkError> {
         if !matches!(self.stage, Stage::Open(_)) {
             return Ok(());
         }
         self.stage = Stage::Closed;
         match (self.format, summary) {
             (JsonFormat::Lines, None) => Ok(()),
-            (JsonFormat::Lines, Some(summary)) => self.put(b"", summary, b"\n"),
-            (JsonFormat::Document, Some(summary)) => {
-                self.put(b"\n],\n\"summary\":", summary, b"}\n")
-            }
-            (JsonFormat::Document, None) => {
-                self.buffer.clear();
-                self.buffer.extend(b"\n],\n\"summary\":null}\n");
-                self.write()
-            }
+            (JsonFormat::Lines, Some(summary)) => self.put("", summary, "\n"),
+            (JsonFormat::Document, Some(summary)) => self.put("\n],\n\"summary\":", summary, "}\n"),
+            (JsonFormat::Document, None) => self.put("\n],\n\"summary\":", "null", "}\n"),
         }
     }
 
@@ -118,11 +112,11 @@ impl<W: Write> Objects<W> {
         flushed.map_err(|e| SinkError::from_io(&self.name, e))
     }
 
-    fn put(&mut self, before: &[u8], object: &Object<'_>, after: &[u8]) -> Result<(), SinkError> {
+    fn put(&mut self, before: &str, object: &str, after: &str) -> Result<(), SinkError> {
         self.buffer.clear();
-        self.buffer.extend(before);
-        self.buffer.extend(text_of(object).as_bytes());
-        self.buffer.extend(after);
+        for part in [before, object, after] {
+            self.buffer.extend(part.as_bytes());
+        }
         self.write()
     }
 

@@ -38,10 +38,10 @@ impl<W: Write> StraceLines<W> {
             Prefix::Never | Prefix::Bare => false,
         };
         let bare = options.prefix == Prefix::Bare;
-        let comm = self.calls.comms.get(&event.tid);
+        let comm = self.calls.comms.of(event.tid);
         if let (true, Some(comm), None) = (bracket || bare, comm, &goroutine) {
             return match bare {
-                true => format!("{:<5}<{comm}> ", event.tid),
+                true => format!("{}<{comm}> ", event.tid),
                 false => format!("[pid {:>5}<{comm}>] ", event.tid),
             };
         }

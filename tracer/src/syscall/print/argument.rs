@@ -78,10 +78,10 @@ impl Decoder {
             if index < range.start || !kind.shown(&enter.args) {
                 continue;
             }
-            let mut argument = one(&mut p, name, kind, index);
+            let mut argument = one(&mut p, (row.name, name), kind, index);
             if let Some(options) = &plain {
                 let mut p = Printer::new(Some(enter), exit, options);
-                argument.plain = Some(one(&mut p, name, kind, index).text);
+                argument.plain = Some(one(&mut p, (row.name, name), kind, index).text);
             }
             decoded.push((argument, kind.comma()));
         }
@@ -91,9 +91,15 @@ impl Decoder {
     }
 }
 
-fn one(p: &mut Printer<'_>, name: &'static str, kind: &Kind, index: usize) -> Argument {
+fn one(
+    p: &mut Printer<'_>,
+    (call, name): (&str, &'static str),
+    kind: &Kind,
+    index: usize,
+) -> Argument {
     let faults = p.faults();
     kind.print(p, index);
+    p.name_argument(call, index);
     let text = std::mem::take(&mut p.out);
     Argument {
         name: key(&text).map_or(Cow::Borrowed(name), |key| Cow::Owned(key.to_owned())),
@@ -154,6 +160,7 @@ impl DecodeOptions {
         self.escapes == Escapes::Octal
             && self.constants == Constants::Names
             && self.descriptors.is_empty()
+            && !self.thread_names
     }
 
     fn plain(&self) -> Self {

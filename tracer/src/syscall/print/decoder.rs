@@ -12,6 +12,8 @@ use crate::syscall::table;
 
 use super::options::DecodeOptions;
 use super::printer::{Printer, put};
+use super::signal::push_siginfo;
+use super::thread_names::ThreadNames;
 
 /// Formats calls. Keeps count of what could not be shown.
 #[derive(Clone, Debug)]
@@ -25,6 +27,7 @@ pub struct Decoder {
     netlink: RefCell<NetlinkSockets>,
     /// Process of the calls.
     pid: u32,
+    thread_names: ThreadNames,
 }
 
 impl Decoder {
@@ -46,12 +49,27 @@ impl Decoder {
             descriptors: tables.then(RefCell::default),
             netlink: RefCell::default(),
             pid: 0,
+            thread_names: ThreadNames::default(),
         }
     }
 
     /// The tables of descriptors, when they are shown: the caller keeps them up to date.
     pub fn descriptors(&mut self) -> Option<&mut Descriptors> {
         self.descriptors.as_mut().map(RefCell::get_mut)
+    }
+
+    /// Names of threads: the caller keeps them up to date.
+    #[must_use]
+    pub fn thread_names(&self) -> ThreadNames {
+        self.thread_names.clone()
+    }
+
+    /// What strace puts between the dashes of a signal: `SIGCHLD {si_signo=SIGCHLD, …}`.
+    #[must_use]
+    pub fn signal(&self, signo: u32, info: Option<&[u8]>) -> String {
+        let mut p = self.printer(None, None);
+        push_siginfo(&mut p, signo, info);
+        p.finish().0
     }
 
     /// The next calls are of this process.
@@ -64,8 +82,11 @@ impl Decoder {
         enter: Option<&'a SyscallEnter>,
         exit: Option<&'a SyscallExit>,
     ) -> Printer<'a> {
-        let printer =
+        let mut printer =
             Printer::new(enter, exit, &self.options).with_netlink(self.pid, &self.netlink);
+        if self.options.thread_names {
+            printer = printer.with_thread_names(&self.thread_names);
+        }
         match &self.descriptors {
             Some(tables) => printer.with_descriptors(self.pid, tables),
             None => printer,
@@ -193,6 +214,9 @@ impl Decoder {
                 enter.is_some(),
                 exit.ret,
             );
+            if let Some(row) = self.row(exit.nr, exit.compat) {
+                p.name_result(row.name, exit.ret);
+            }
             if enter.is_some_and(|e| !e.compat && returns_descriptor(e.nr, &e.args)) {
                 p.referent(exit.ret as i32);
             }
@@ -218,7 +242,7 @@ fn first_arguments(p: &mut Printer<'_>, row: &'static Syscall) {
     for (index, (name, kind)) in row.args[..split].iter().enumerate() {
         if kind.shown(&args) {
             p.text(separator);
-            argument(p, name, kind, index);
+            argument(p, (row.name, name), kind, index);
             separator = ", ";
         }
     }
@@ -241,16 +265,17 @@ fn last_arguments(p: &mut Printer<'_>, row: &'static Syscall) {
     for (index, (name, kind)) in row.args.iter().enumerate().skip(split) {
         if kind.shown(&args) {
             p.text(separator);
-            argument(p, name, kind, index);
+            argument(p, (row.name, name), kind, index);
             separator = ", ";
         }
     }
 }
 
 /// One argument, with its name where that is asked for and does not stand there anyway.
-fn argument(p: &mut Printer<'_>, name: &str, kind: &Kind, index: usize) {
+fn argument(p: &mut Printer<'_>, (call, name): (&str, &str), kind: &Kind, index: usize) {
     let start = p.out.len();
     kind.print(p, index);
+    p.name_argument(call, index);
     let named = p.out[start..]
         .split_once('=')
         .is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));

@@ -41,6 +41,7 @@ mod stat;
 mod struct_bytes;
 mod termios;
 mod text;
+mod thread_names;
 mod time;
 mod value;
 
@@ -72,4 +73,5 @@ pub use signal::*;
 pub use sockopt::*;
 pub use stat::*;
 pub use text::push_quoted;
+pub use thread_names::ThreadNames;
 pub use time::*;

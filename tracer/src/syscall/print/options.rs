@@ -23,6 +23,8 @@ pub struct DecodeOptions {
     pub argument_names: bool,
     /// `-y`: what is said of descriptors.
     pub descriptors: DescriptorDetails,
+    /// `-Y`: ids of processes and threads with their names.
+    pub thread_names: bool,
     /// Interfaces are those of this machine and have names.
     pub interface_names: bool,
     /// Tables of descriptors are needed, even if nothing is said of them.
@@ -40,6 +42,7 @@ impl Default for DecodeOptions {
             abbrev: SyscallSet::ALL,
             argument_names: false,
             descriptors: DescriptorDetails::NONE,
+            thread_names: false,
             interface_names: false,
             track_descriptors: false,
         }

@@ -8,9 +8,11 @@ use crate::event::{Capture, CaptureStatus, SyscallEnter, SyscallExit};
 use crate::process::{Descriptors, NetlinkSockets};
 use crate::syscall::arg::Registers;
 use crate::syscall::flags::Names;
+use crate::syscall::qualify::DescriptorDetails;
 
 use super::options::{Constants, DecodeOptions};
 use super::text::push_quoted_as;
+use super::thread_names::ThreadNames;
 
 /// Formats like `write!`, to a [`Printer`].
 macro_rules! put {
@@ -44,6 +46,8 @@ pub struct Printer<'a> {
     descriptors: Option<(u32, &'a RefCell<Descriptors>)>,
     /// Process of the call and what is known of sockets of netlink.
     netlink: Option<(u32, &'a RefCell<NetlinkSockets>)>,
+    /// When they are shown.
+    pub(super) thread_names: Option<&'a ThreadNames>,
     nr: u32,
     constants: Constants,
     enter: &'a [Capture],
@@ -65,6 +69,7 @@ impl<'a> Printer<'a> {
             options,
             descriptors: None,
             netlink: None,
+            thread_names: None,
             nr: nr.unwrap_or(u32::MAX),
             constants: options.constants,
             enter: enter.map_or(&[], SyscallEnter::of_arguments),
@@ -82,6 +87,12 @@ impl<'a> Printer<'a> {
     /// Messages of the netlink sockets of process `pid` are decoded.
     pub(super) fn with_netlink(mut self, pid: u32, sockets: &'a RefCell<NetlinkSockets>) -> Self {
         self.netlink = Some((pid, sockets));
+        self
+    }
+
+    /// Ids of threads are shown with their names.
+    pub(super) const fn with_thread_names(mut self, names: &'a ThreadNames) -> Self {
+        self.thread_names = Some(names);
         self
     }
 
@@ -278,8 +289,21 @@ impl<'a> Printer<'a> {
         self.referent(fd);
     }
 
+    /// As [`Self::descriptor`], of a number that may be free.
+    pub(super) fn open_descriptor(&mut self, fd: i32) {
+        put!(self, "{fd}");
+        self.described(|tables, pid, details| tables.describe_known(pid, fd, details));
+    }
+
     /// `</etc/passwd>` after the number of a descriptor.
     pub(super) fn referent(&mut self, fd: i32) {
+        self.described(|tables, pid, details| tables.describe(pid, fd, details));
+    }
+
+    fn described(
+        &mut self,
+        describe: impl FnOnce(&mut Descriptors, u32, DescriptorDetails) -> Option<String>,
+    ) {
         let Some((pid, tables)) = self.descriptors else {
             return;
         };
@@ -287,7 +311,7 @@ impl<'a> Printer<'a> {
         if details.is_empty() {
             return;
         }
-        let Some(text) = tables.borrow_mut().describe(pid, fd, details) else {
+        let Some(text) = describe(&mut tables.borrow_mut(), pid, details) else {
             return;
         };
         match text.strip_suffix(" (deleted)") {

@@ -94,12 +94,13 @@ pub static SIGACTION: Layout = Layout {
         const SA_RESTORER: u64 = 0x0400_0000;
         let flags = b.u64_at(8);
         p.text("{sa_handler=");
-        match b.u64_at(0) {
+        let handler = b.u64_at(0);
+        p.constant(handler, |p| match handler {
             0 => p.text("SIG_DFL"),
             1 => p.text("SIG_IGN"),
             u64::MAX => p.text("SIG_ERR"),
             handler => put!(p, "{handler:#x}"),
-        }
+        });
         p.text(", sa_mask=");
         push_signal_set(&mut p.out, b.u64_at(24));
         p.text(", sa_flags=");
@@ -176,13 +177,16 @@ pub(super) fn print_siginfo(p: &mut Printer<'_>, b: &[u8]) {
         return p.text("{}");
     }
     p.text("{si_signo=");
-    push_signal(&mut p.out, signo);
+    p.signal_name(signo);
     if errno != 0 {
         p.text(", si_errno=");
-        match crate::syscall::errno::errno(errno.unsigned_abs()) {
-            Some((name, _)) => p.text(name),
-            None => put!(p, "{errno}"),
-        }
+        p.formed(
+            |p| put!(p, "{errno}"),
+            |p| match crate::syscall::errno::errno(errno.unsigned_abs()) {
+                Some((name, _)) => p.text(name),
+                None => put!(p, "{errno}"),
+            },
+        );
     }
     p.text(", si_code=");
     p.signal_code(signo, code);
@@ -190,17 +194,21 @@ pub(super) fn print_siginfo(p: &mut Printer<'_>, b: &[u8]) {
     p.text("}");
 }
 
-/// What strace puts between the dashes of a signal: `SIGCHLD {si_signo=SIGCHLD, …}`.
+/// As [`Decoder::signal`](super::Decoder::signal), with named constants and bare ids.
 #[must_use]
 pub fn siginfo_text(signo: u32, info: Option<&[u8]>) -> String {
     let options = DecodeOptions::default();
     let mut p = Printer::new(None, None, &options);
+    push_siginfo(&mut p, signo, info);
+    p.finish().0
+}
+
+pub(super) fn push_siginfo(p: &mut Printer<'_>, signo: u32, info: Option<&[u8]>) {
     push_signal(&mut p.out, signo);
     if let Some(info) = info {
         p.text(" ");
-        print_siginfo(&mut p, info);
+        print_siginfo(p, info);
     }
-    p.finish().0
 }
 
 /// How a thread ended, by its wait status: `exited with 3`, `killed by SIGSEGV (core dumped)`.
@@ -221,17 +229,17 @@ pub fn exit_text(status: u32) -> String {
 impl Printer<'_> {
     fn signal_code(&mut self, signo: u32, code: i32) {
         let own = own_codes(signo).and_then(|names| names.get(code.into_u64()));
-        match own.or_else(|| signal::SI.get(code.into_u64())) {
-            Some(name) => self.text(name),
+        let name = own.or_else(|| signal::SI.get(code.into_u64()));
+        let number = |p: &mut Self| put!(p, "{code}");
+        match name {
+            Some(name) => self.formed(number, |p| p.text(name)),
             None => self.hex(u64::from(code.cast_unsigned())),
         }
     }
 
     fn signal_details(&mut self, signo: u32, code: i32, b: &[u8]) {
         match (signo, code) {
-            (_, SI_USER | SI_TKILL) => {
-                put!(self, ", si_pid={}, si_uid={}", b.i32_at(16), b.u32_at(20));
-            }
+            (_, SI_USER | SI_TKILL) => self.sender(b),
             (_, SI_TIMER) => {
                 put!(
                     self,
@@ -242,7 +250,7 @@ impl Printer<'_> {
                 self.signal_value(b);
             }
             (_, i32::MIN..0) => {
-                put!(self, ", si_pid={}, si_uid={}", b.i32_at(16), b.u32_at(20));
+                self.sender(b);
                 self.signal_value(b);
             }
             (SIGCHLD, 1..) if code != SI_KERNEL => self.child_details(code, b),
@@ -256,11 +264,17 @@ impl Printer<'_> {
             (SIGSYS, _) => self.seccomp_details(b),
             // Any other has what the sender gave, if it gave something.
             _ if b.u64_at(16) != 0 || b.u64_at(24) != 0 => {
-                put!(self, ", si_pid={}, si_uid={}", b.i32_at(16), b.u32_at(20));
+                self.sender(b);
                 self.signal_value(b);
             }
             _ => {}
         }
+    }
+
+    fn sender(&mut self, b: &[u8]) {
+        self.text(", si_pid=");
+        self.process_id(b.i32_at(16));
+        put!(self, ", si_uid={}", b.u32_at(20));
     }
 
     fn signal_value(&mut self, b: &[u8]) {
@@ -272,15 +286,11 @@ impl Printer<'_> {
 
     fn child_details(&mut self, code: i32, b: &[u8]) {
         const CLD_EXITED: i32 = 1;
-        put!(
-            self,
-            ", si_pid={}, si_uid={}, si_status=",
-            b.i32_at(16),
-            b.u32_at(20)
-        );
+        self.sender(b);
+        self.text(", si_status=");
         match code {
             CLD_EXITED => put!(self, "{}", b.i32_at(24)),
-            _ => push_signal(&mut self.out, b.u32_at(24)),
+            _ => self.signal_name(b.u32_at(24)),
         }
         for (name, at) in [("si_utime", 32), ("si_stime", 40)] {
             let ticks = b.i64_at(at);

@@ -17,6 +17,7 @@ impl Kind {
         match *self {
             Self::Int => put!(p, "{}", value as i32),
             Self::Fd => p.descriptor(value as i32),
+            Self::NewFd => p.open_descriptor(value as i32),
             Self::UInt => put!(p, "{}", value as u32),
             Self::Long => put!(p, "{}", value.cast_signed()),
             Self::ULong => put!(p, "{value}"),
