@@ -54,6 +54,8 @@ fn assert_nothing_lost(run: &Finished) {
 fn grouped_calls(place: &Place, program: &str) -> (Running, String) {
     let dir = place.dir().canonicalize().expect("a directory");
     let dir = dir.to_str().expect("text").to_owned();
+    // Of a run before.
+    let _ = std::fs::remove_file(place.path("link"));
     let target = Running::ready(&mut place.command(program, &[&dir]));
     (target, dir)
 }
@@ -481,7 +483,7 @@ fn the_stack_of_an_execve_is_that_of_the_program_before() {
     let Some(place) = place(true) else { return };
     for options in [&["--slowest", "1"][..], &["-k"]] {
         let mut shell = std::process::Command::new("/bin/sh");
-        let script = "echo ready; read line; exec /bin/true argument";
+        let script = "echo ready $$; read line; exec /bin/true argument";
         let mut target = Running::ready(shell.args(["-c", script]));
         let tracer = place
             .tracer(&["strace", "-e", "trace=execve"])
