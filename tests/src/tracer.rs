@@ -6,11 +6,13 @@ use std::process::{Command, Stdio};
 use crate::{Finished, Loaded, Running, until};
 
 /// The commands that attach to a process, as they are typed.
-pub const COMMANDS: [&[&str]; 6] = [
+pub const COMMANDS: [&[&str]; 8] = [
     &["strace"],
     &["strace", "-c"],
     &["profile"],
     &["offcpu"],
+    &["offcpu", "--wakers"],
+    &["wall"],
     &["sched"],
     &["gc"],
 ];

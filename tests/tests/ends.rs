@@ -48,7 +48,7 @@ fn a_reader_that_goes_away_is_a_quiet_end() {
 fn targets_that_end_while_they_are_attached_to_end_the_run() {
     let Some(place) = place(true) else { return };
     let pauses = [0u64, 3, 10, 20, 30, 45, 60, 80, 100];
-    for (i, command) in COMMANDS[..5].iter().cycle().take(15).enumerate() {
+    for (i, command) in COMMANDS[..7].iter().cycle().take(15).enumerate() {
         let mut target = Running::ready(&mut place.command("c/getppid_loop", &["10", "2", "wait"]));
         let pid = target.pid_text();
         let mut tracer = place.tracer(command).args(&["-p", &pid]);

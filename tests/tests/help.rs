@@ -3,8 +3,8 @@
 use regex_lite::Regex;
 use tracer_tests::{assert_golden, place};
 
-const COMMANDS: [&str; 9] = [
-    "strace", "profile", "offcpu", "sched", "gc", "record", "report", "doctor", "schema",
+const COMMANDS: [&str; 10] = [
+    "strace", "profile", "offcpu", "wall", "sched", "gc", "record", "report", "doctor", "schema",
 ];
 
 #[test]
@@ -34,7 +34,7 @@ fn help_of_each_command() {
 #[test]
 fn usage_errors() {
     let Some(place) = place(false) else { return };
-    let cases: [&[&str]; 14] = [
+    let cases: [&[&str]; 17] = [
         &[],
         &["frobnicate"],
         &["strace"],
@@ -47,6 +47,17 @@ fn usage_errors() {
         &["strace", "-c", "-U", "calls,nonsense", "-p", "1"],
         &["profile", "--format", "perf.data", "-p", "1"],
         &["profile", "-F", "0", "-p", "1"],
+        &[
+            "offcpu",
+            "--min-block",
+            "2s",
+            "--max-block",
+            "1s",
+            "-p",
+            "1",
+        ],
+        &["offcpu", "--wakers", "--no-kernel", "-p", "1"],
+        &["wall", "-a"],
         &["record", "-p", "1"],
         &["report"],
     ];

@@ -114,6 +114,46 @@ fn pprof_opens_waits() {
     assert!(share(&top, "sleep_fifty_ms") > 20.0, "{top}");
 }
 
+/// Sleeps are shares of the time of a thread that does nothing else.
+#[test]
+fn pprof_opens_all_time_and_goroutines() {
+    let Some(place) = place(true) else { return };
+    let file = place.path("wall.pprof");
+    let mut target = Running::ready(&mut place.command("c/sleeper", &["1"]));
+    let pid = target.pid_text();
+    let args = ["wall", "--max-overhead", "off", "-o", &file, "-p", &pid];
+    let tracer = place.tracer(&args).attach();
+    target.proceed();
+    let _ = target.finish().success();
+    let _ = tracer.finish().success();
+    let Some(top) = pprof(&["-top", "-nodecount=100"], &file) else {
+        return;
+    };
+    assert!(top.contains("Type: time\n"), "{top}");
+    assert!(share(&top, "sleep_ten_ms") > 20.0, "{top}");
+    assert!(share(&top, "[blocked]") > 80.0, "{top}");
+    let file = place.path("goroutines.pprof");
+    let go = format!("go/{}/goroutines", place.go_releases()[0]);
+    let target = Running::ready(&mut place.command(&go, &["-n", "20"]));
+    let pid = target.pid_text();
+    let args = [
+        "offcpu",
+        "--goroutines",
+        "-d",
+        "300ms",
+        "-o",
+        &file,
+        "-p",
+        &pid,
+    ];
+    let _ = place.tracer(&args).run().success();
+    let top = pprof(&["-top", "-nodecount=100"], &file).expect("as before");
+    assert!(top.contains("Type: time\n"), "{top}");
+    assert!(share(&top, "main.inReceive") > 5.0, "{top}");
+    assert!(share(&top, "[chan receive]") > 5.0, "{top}");
+    drop(target);
+}
+
 #[test]
 fn files_have_no_passwords_unless_they_are_asked_for() {
     let Some(place) = place(true) else { return };

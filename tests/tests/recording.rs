@@ -28,7 +28,7 @@ const FORMATS: [(&str, &[&str]); 4] = [
 /// Records everything about a Go program that collects garbage.
 fn record(place: &Place) -> String {
     let file = place.path("a.trc");
-    let kinds = "strace,count,profile,offcpu,sched,gc";
+    let kinds = "strace,count,profile,offcpu,wall,sched,gc";
     let run = place
         .tracer(&["record", "-k", kinds, "-F", "499", "-o", &file])
         .launching(
@@ -47,7 +47,7 @@ fn each_kind_in_each_format_is_the_same_every_time_and_not_empty() {
     let Some(place) = place(true) else { return };
     let file = record(&place);
     let of_stacks: Vec<&str> = STACK_FORMATS.iter().map(|f| f.name).collect();
-    let stacks = ["profile", "offcpu"].map(|kind| (kind, &of_stacks[..]));
+    let stacks = ["profile", "offcpu", "wall"].map(|kind| (kind, &of_stacks[..]));
     for (kind, formats) in FORMATS.into_iter().chain(stacks) {
         for format in formats {
             let output = place.path("output");
@@ -73,6 +73,7 @@ fn each_kind_in_each_format_is_the_same_every_time_and_not_empty() {
         "% time",
         " samples in ",
         "times off the CPU",
+        ", accounted ",
         "run-queue latency",
         "gc 1 @",
     ] {
@@ -153,6 +154,9 @@ fn sinks() -> Vec<(&'static str, Shared, Box<dyn Sink>)> {
         add("offcpu", &|out| {
             Box::new(StackSink::off_cpu(stacks(format), out, "out"))
         });
+        add("wall", &|out| {
+            Box::new(StackSink::wall(stacks(format), out, "out"))
+        });
     }
     for format in [
         RunQueueFormat::Text { threads: 30 },
@@ -209,7 +213,7 @@ fn events_that_went_through_a_file_are_shown_as_if_they_had_not() {
     drop(writer);
     let again = read(Path::new(&copy));
     let (live, replayed) = (feed(&events), feed(&again));
-    assert_eq!(live.len(), 11 + 2 * STACK_FORMATS.len());
+    assert_eq!(live.len(), 11 + 3 * STACK_FORMATS.len());
     for ((name, live), (_, replayed)) in live.iter().zip(&replayed) {
         assert!(live.len() > 100, "{name}: {live}");
         assert_eq!(live, replayed, "{name}");

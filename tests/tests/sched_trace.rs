@@ -84,7 +84,7 @@ fn a_process_that_ends_ends_the_lines() {
     let lines = || std::fs::read_to_string(&file).unwrap_or_default();
     until("a line", || lines().contains("SCHED ").then_some(()));
     target.close_stdin();
-    target.finish().success();
+    let _ = target.finish().success();
     let run = tracer.finish().success();
     assert!(
         run.stderr.contains(" looks at the scheduler of "),

@@ -268,6 +268,8 @@ pub mod sample_flag {
     pub const ROOT: u32 = 4;
     /// The user stack ends early, at something that is no frame.
     pub const LOST: u32 = 8;
+    /// Part of the user stack was found by following frame pointers in code that may keep none.
+    pub const GUESSED: u32 = 16;
 }
 
 /// A Go garbage collection cycle begins, with the world stopped

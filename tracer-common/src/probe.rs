@@ -21,11 +21,13 @@ pub enum ProbeId {
     GoGcCycle = 14,
     GoSchedule = 15,
     SignalGenerate = 16,
+    OffCpuWaker = 17,
+    OnCpuNew = 18,
 }
 
 impl ProbeId {
     /// All probes; the index is the number.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::SyscallEnter,
         Self::SyscallExit,
         Self::SyscallCountEnter,
@@ -43,6 +45,8 @@ impl ProbeId {
         Self::GoGcCycle,
         Self::GoSchedule,
         Self::SignalGenerate,
+        Self::OffCpuWaker,
+        Self::OnCpuNew,
     ];
 
     /// Slots in the counter map.

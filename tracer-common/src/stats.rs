@@ -59,6 +59,73 @@ impl OffCpuKey {
     }
 }
 
+/// [`OffCpuKey::user_stack`] of a thread that was off the CPU when the run began: how it came to
+/// that was not seen. No errno.
+pub const BEFORE_RUN: i32 = i32::MIN;
+
+/// A thread off the CPU, or the last time it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct OffCpuPending {
+    pub key: OffCpuKey,
+    /// When it left the CPU; 0 when it is on one.
+    pub out_ns: u64,
+    /// 0 until woken.
+    pub woken_ns: u64,
+    /// Switches it stands for.
+    pub weight: u64,
+}
+
+crate::wire_type!(OffCpuPending, size 64, { key @ 0, out_ns @ 40, woken_ns @ 48, weight @ 56 });
+
+/// Who made a thread runnable. All zero when that is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct WakerKey {
+    pub tgid: u32,
+    pub tid: u32,
+    /// As in [`OffCpuKey`]. In an interrupt it is the stack of that, on top of what it interrupted.
+    pub kernel_stack: i32,
+    pub user_stack: i32,
+    pub comm: [u8; 16],
+}
+
+crate::wire_type!(WakerKey, size 32, {
+    tgid @ 0, tid @ 4, kernel_stack @ 8, user_stack @ 12, comm @ 16,
+});
+
+/// Where a thread was off the CPU, and who ended that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct WokenKey {
+    pub sleeper: OffCpuKey,
+    pub waker: WakerKey,
+}
+
+crate::wire_type!(WokenKey, size 72, { sleeper @ 0, waker @ 40 });
+
+/// Time of one thread on the CPU, exactly. Times in ns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct ThreadTime {
+    pub tgid: u32,
+    /// 1 until the thread is first seen to be switched: only then is it known whether it ran.
+    pub unseen: u32,
+    pub comm: [u8; 16],
+    /// When the run began, or the thread.
+    pub begin_ns: u64,
+    /// When it ended, or was last seen after that; 0 while it lives.
+    pub end_ns: u64,
+    /// When it was last given a CPU; 0 while it has none.
+    pub since_ns: u64,
+    /// Until then.
+    pub cpu_ns: u64,
+}
+
+crate::wire_type!(ThreadTime, size 56, {
+    tgid @ 0, unseen @ 4, comm @ 8, begin_ns @ 24, end_ns @ 32, since_ns @ 40, cpu_ns @ 48,
+});
+
 /// Time off the CPU, in ns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]

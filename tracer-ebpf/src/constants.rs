@@ -50,6 +50,14 @@ constants! {
     WANT_SLOW_STACK / want_slow_stack: u32 = 0;
     /// 1 when the kernel has the helper `bpf_get_current_task_btf`.
     HAS_TYPED_TASK / has_typed_task: u32 = 0;
+    /// 1 when waits are told apart by who ended them.
+    WANT_WAKERS / want_wakers: u32 = 0;
+    /// 1 when switches also tell how long threads are on the CPU.
+    WANT_ON_CPU / want_on_cpu: u32 = 0;
+    /// Waits off the CPU that are shorter until they are ended are left out, in ns.
+    MIN_BLOCK_NS / min_block_ns: u64 = 0;
+    /// As above, those that are longer.
+    MAX_BLOCK_NS / max_block_ns: u64 = u64::MAX;
     /// CPUs whose slots may hold a syscall in flight.
     CPUS / cpus: u32 = 1;
     /// `task_struct.pid`

@@ -13,7 +13,10 @@ use tracer_common::{
     config::{GoOffsets, ReadPlan},
     event::Signal,
     probe::{ProbeCounters, ProbeId},
-    stats::{LatencyStats, OffCpuKey, OffCpuTime, RunQueueStats},
+    stats::{
+        LatencyStats, OffCpuKey, OffCpuPending, OffCpuTime, RunQueueStats, ThreadTime, WakerKey,
+        WokenKey,
+    },
     unwind::{MAX_CHUNKS, NODES_IN_CHUNK, Node, UnwindProcess, UnwoundStack},
 };
 
@@ -80,16 +83,13 @@ pub struct CallBegan {
     pub ns: u64,
 }
 
-/// When a thread left the CPU, and how.
+/// Who woke a thread, from which wait.
 #[derive(Clone, Copy)]
 #[repr(C)]
-pub struct OffCpuPending {
-    pub key: OffCpuKey,
+pub struct Waker {
+    pub key: WakerKey,
+    /// When that wait began.
     pub out_ns: u64,
-    /// 0 until woken.
-    pub woken_ns: u64,
-    /// Switches it stands for.
-    pub weight: u64,
 }
 
 /// When a thread became runnable.
@@ -264,13 +264,30 @@ pub static MORE_STACKS: StackTrace = StackTrace::with_max_entries(4096, 0);
 #[map]
 pub static OFF_CPU_PENDING: HashMap<u32, OffCpuPending> = HashMap::with_max_entries(32768, 0);
 
-/// Of how many switches off the CPU one is measured, less 1; a power of two less 1.
+/// When each CPU switched last, as far as the kernel told, in ns.
+#[map]
+pub static SWITCHED: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// Of how many switches off the CPU one is measured, less 1; a power of two less 1. `u32::MAX` while
+/// nothing is measured, neither on the CPU nor off it.
 #[map]
 pub static OFF_CPU_SKIP: Array<u32> = Array::with_max_entries(1, 0);
 
 /// Time off the CPU.
 #[map]
 pub static OFF_CPU: HashMap<OffCpuKey, OffCpuTime> = HashMap::with_max_entries(32768, 0);
+
+/// The last to wake each thread, by its tid.
+#[map]
+pub static WAKERS: HashMap<u32, Waker> = HashMap::with_max_entries(32768, 0);
+
+/// Time off the CPU where wakers are asked for.
+#[map]
+pub static WOKEN: HashMap<WokenKey, OffCpuTime> = HashMap::with_max_entries(32768, 0);
+
+/// Time on the CPU, by tid.
+#[map]
+pub static ON_CPU: HashMap<u32, ThreadTime> = HashMap::with_max_entries(32768, 0);
 
 /// Threads waiting for a CPU, by tid.
 #[map]

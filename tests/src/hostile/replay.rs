@@ -211,7 +211,12 @@ fn sinks(options: u8) -> Vec<(Audience, Tally, Box<dyn Sink>)> {
             Box::new(StackSink::on_cpu(stacks.clone(), out, "memory"))
         });
         add(audience, &|out| {
-            Box::new(StackSink::off_cpu(stacks.clone(), out, "memory"))
+            let sink = StackSink::off_cpu(stacks.clone(), out, "memory");
+            Box::new(sink.by_state(options & 2 != 0))
+        });
+        add(audience, &|out| {
+            let sink = StackSink::wall(stacks.clone(), out, "memory");
+            Box::new(sink.by_state(options & 2 != 0))
         });
     }
     for (audience, format) in [

@@ -134,6 +134,7 @@ fn body(body: &Body) -> Option<(Kind, Vec<u8>)> {
                 StackEnd::Missing => sample_flag::NO_USER_STACK,
                 StackEnd::Root => sample_flag::ROOT,
                 StackEnd::Lost => sample_flag::LOST,
+                StackEnd::Guessed => sample_flag::GUESSED,
             };
             let truncated = u32::from(sample.truncated) * sample_flag::TRUNCATED;
             out.extend((end | truncated).to_ne_bytes());

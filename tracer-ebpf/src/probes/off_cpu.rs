@@ -8,19 +8,22 @@ use aya_ebpf::{
         generated::{bpf_get_prandom_u32, bpf_get_stackid},
     },
     macros::btf_tracepoint,
+    maps::HashMap,
     programs::BtfTracePointContext,
 };
 use tracer_common::{
     probe::ProbeId,
-    stats::{MORE_STACKS_BIT, OffCpuKey, OffCpuTime, UNWOUND_BIT},
+    stats::{BEFORE_RUN, MORE_STACKS_BIT, OffCpuKey, OffCpuPending, OffCpuTime, UNWOUND_BIT},
 };
 
+use super::{on_cpu, waker};
 use crate::{
-    constants::{want_kernel_stack, want_user_stack},
+    constants::{
+        max_block_ns, min_block_ns, want_kernel_stack, want_on_cpu, want_user_stack, want_wakers,
+    },
     count, filter,
     maps::{
-        MORE_STACKS, OFF_CPU, OFF_CPU_PENDING, OFF_CPU_SKIP, OffCpuPending, STACKS, UNWOUND_STACKS,
-        walk,
+        MORE_STACKS, OFF_CPU, OFF_CPU_PENDING, OFF_CPU_SKIP, STACKS, SWITCHED, UNWOUND_STACKS, walk,
     },
     task::Task,
     unwind,
@@ -76,23 +79,43 @@ fn with_tables(tgid: u32) -> Option<UserStack> {
 /// Arguments: preempted, previous task (the current one), next task.
 #[inline(always)]
 fn switch(ctx: &BtfTracePointContext, user_stack: impl FnOnce(u32) -> UserStack) -> i32 {
+    // Read once: a switch is measured as a whole or not at all.
+    let skip = skip();
+    if skip == NOTHING {
+        return 0;
+    }
     let prev = Task::from_ptr(ctx.arg(1));
     let next = Task::from_ptr(ctx.arg(2));
     // SAFETY: the helper has no preconditions.
     let now = unsafe { bpf_ktime_get_ns() };
+    let before = switched(now);
     let next_tgid = next.tgid();
     let to_target = filter::is_target(next_tgid);
+    let all_time = want_on_cpu() != 0;
     if to_target {
         begins_to_run(next.tid(), now);
+        if all_time {
+            on_cpu::begins(next_tgid, next, now);
+        }
     }
     let tgid = prev.tgid();
     if filter::is_target(tgid) {
+        if let Some(began) = began_untold(prev.tid(), before, now) {
+            count::unpaired(ProbeId::OffCpuSwitch);
+            begins_to_run(prev.tid(), began);
+            if all_time {
+                on_cpu::begins(tgid, prev, began);
+            }
+        }
+        if all_time {
+            on_cpu::stops(tgid, prev, now);
+        }
         if prev.is_dead() {
             // Its last switch: it never comes back, and would keep its room.
             let _ = OFF_CPU_PENDING.remove(prev.tid());
             return 0;
         }
-        let weight = weight();
+        let weight = weight(skip);
         if weight == 0 {
             count::skipped(ProbeId::OffCpuSwitch);
         } else {
@@ -105,14 +128,36 @@ fn switch(ctx: &BtfTracePointContext, user_stack: impl FnOnce(u32) -> UserStack)
     0
 }
 
+/// Notes that this CPU switches now, and returns when it did so last, in ns.
+#[inline(always)]
+fn switched(now: u64) -> u64 {
+    let Some(last) = SWITCHED.get_ptr_mut(0) else {
+        return 0;
+    };
+    // SAFETY: this CPU's slot of the map.
+    unsafe { last.replace(now) }
+}
+
+/// When a thread that leaves the CPU began to run, if no event told that. Linux 6.18 was seen to
+/// tell of no switch away from some tasks. Whom it switched to is then found on the CPU, after the
+/// last switch that was told there.
+#[inline(always)]
+fn began_untold(tid: u32, before: u64, now: u64) -> Option<u64> {
+    let pending = OFF_CPU_PENDING.get_ptr(tid)?;
+    // SAFETY: the thread is on this CPU and on no other.
+    let pending = unsafe { &*pending };
+    // Who was there before the run may have run from its beginning on.
+    if pending.out_ns == 0 || pending.key.user_stack == BEFORE_RUN {
+        return None;
+    }
+    let earliest = pending.out_ns.max(pending.woken_ns);
+    Some(before.max(earliest).min(now))
+}
+
 /// How many switches this one stands for; 0 when it is passed over. Chance decides, so that no
 /// rhythm of the target's is missed.
 #[inline(always)]
-fn weight() -> u64 {
-    let skip = match OFF_CPU_SKIP.get(0) {
-        Some(skip) => *skip,
-        None => 0,
-    };
+fn weight(skip: u32) -> u64 {
     if skip == 0 {
         return 1;
     }
@@ -121,6 +166,17 @@ fn weight() -> u64 {
         return 0;
     }
     u64::from(skip) + 1
+}
+
+/// Value of [`OFF_CPU_SKIP`] while nothing is measured.
+pub(super) const NOTHING: u32 = u32::MAX;
+
+#[inline(always)]
+pub(super) fn skip() -> u32 {
+    match OFF_CPU_SKIP.get(0) {
+        Some(skip) => *skip,
+        None => 0,
+    }
 }
 
 #[inline(always)]
@@ -173,7 +229,7 @@ fn leaves(
 /// Id of the current stack. Negative when it could not be stored: counted, except for the missing
 /// user stack of a kernel thread (`EFAULT`).
 #[inline(always)]
-fn stack(ctx: &BtfTracePointContext, flags: u32) -> i32 {
+pub(super) fn stack(ctx: &BtfTracePointContext, flags: u32) -> i32 {
     // SAFETY: a BTF tracepoint context and a stack map, as the helper requires.
     let id = unsafe {
         bpf_get_stackid(
@@ -219,43 +275,45 @@ fn begins_to_run(tid: u32, now: u64) {
     if pending.out_ns == 0 {
         return;
     }
-    let woken = if pending.woken_ns == 0 {
-        now
-    } else {
-        pending.woken_ns
+    let (key, out_ns, weight) = (pending.key, pending.out_ns, pending.weight);
+    // A wakeup on another CPU may read the clock before the switch does, and write after it.
+    let woken = match pending.woken_ns {
+        0 => now,
+        woken => woken.max(out_ns).min(now),
     };
-    let key = pending.key;
-    add(
-        &key,
-        woken.wrapping_sub(pending.out_ns),
-        now.wrapping_sub(woken),
-        pending.weight,
-    );
     pending.out_ns = 0;
-}
-
-#[inline(always)]
-fn add(key: &OffCpuKey, blocked_ns: u64, runnable_ns: u64, weight: u64) {
-    let sum = blocked_ns + runnable_ns;
-    let (blocked_ns, runnable_ns) = (blocked_ns * weight, runnable_ns * weight);
-    if let Some(time) = OFF_CPU.get_ptr_mut(key) {
-        // SAFETY: the key names the thread, which is on one CPU at a time.
-        let time = unsafe { &mut *time };
-        time.count += weight;
-        time.blocked_ns += blocked_ns;
-        time.runnable_ns += runnable_ns;
-        if sum > time.max_ns {
-            time.max_ns = sum;
-        }
+    let blocked_ns = woken.saturating_sub(out_ns);
+    if blocked_ns < min_block_ns() || blocked_ns > max_block_ns() {
         return;
     }
     let time = OffCpuTime {
         count: weight,
-        blocked_ns,
-        runnable_ns,
-        max_ns: sum,
+        blocked_ns: blocked_ns * weight,
+        runnable_ns: now.saturating_sub(woken) * weight,
+        max_ns: now.saturating_sub(out_ns),
     };
-    if OFF_CPU.insert(key, time, 0).is_err() {
+    if want_wakers() != 0 {
+        waker::add(&key, out_ns, time);
+    } else {
+        add(&OFF_CPU, &key, time);
+    }
+}
+
+/// Adds to what a map has under a key, which names the thread.
+#[inline(always)]
+pub(super) fn add<K>(map: &HashMap<K, OffCpuTime>, key: &K, time: OffCpuTime) {
+    if let Some(sum) = map.get_ptr_mut(key) {
+        // SAFETY: the key names the thread, which is on one CPU at a time.
+        let sum = unsafe { &mut *sum };
+        sum.count += time.count;
+        sum.blocked_ns += time.blocked_ns;
+        sum.runnable_ns += time.runnable_ns;
+        if time.max_ns > sum.max_ns {
+            sum.max_ns = time.max_ns;
+        }
+        return;
+    }
+    if map.insert(key, time, 0).is_err() {
         count::full(ProbeId::OffCpuSwitch);
     }
 }

@@ -10,7 +10,7 @@ use tracer_common::{
     probe::ProbeId,
 };
 
-use super::{exec_arguments, syscall_count};
+use super::{exec_arguments, on_cpu, syscall_count};
 use crate::{
     cold, count, emit, filter,
     maps::{FATAL, OFF_CPU_PENDING, RUNNABLE, TARGETS},
@@ -130,6 +130,7 @@ pub fn on_exit(task: Task) {
         return;
     }
     syscall_count::forget(bpf_get_current_pid_tgid());
+    on_cpu::ends(task);
     let _ = OFF_CPU_PENDING.remove(tid);
     let _ = RUNNABLE.remove(tid);
     let group_dead = task.group_dead();

@@ -110,7 +110,8 @@ fn flags_of(walked: u32) -> u32 {
     match walked & (unwound::ROOT | unwound::GUESSED) {
         unwound::ROOT => sample_flag::ROOT,
         _ if walked & unwound::BROKEN != 0 => sample_flag::LOST,
-        _ => 0,
+        0 => 0,
+        _ => sample_flag::GUESSED,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod gc;
 pub mod goroutine_groups;
+mod goroutine_waits;
 mod run_queue;
 
 #[cfg(test)]
@@ -20,12 +21,18 @@ mod stack_analysis;
 mod stack_diff;
 mod stack_fold;
 mod stack_roots;
+mod waker;
+mod wall;
 
 pub use functions::function_totals;
+pub use goroutine_waits::GoroutineWaits;
 pub use hot_regions::HotRegions;
 pub use off_cpu::OffCpu;
 pub use on_cpu::OnCpu;
 pub use peek::{Peek, peek};
 pub use stack_analysis::StackAnalysis;
 pub use stack_diff::{FunctionChange, StackDiff, scale_to};
-pub use stack_fold::{FoldedStack, FoldedStacks, StackDetail, StackFold, StackWeight, Weight};
+pub use stack_fold::{
+    FoldedStack, FoldedStacks, Marks, StackDetail, StackFold, StackWeight, Weight,
+};
+pub use wall::Wall;

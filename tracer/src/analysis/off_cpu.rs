@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use super::{
     run_interval::RunInterval,
-    stack_fold::{FoldedStack, StackDetail, StackFold, StackWeight, Weight},
+    stack_fold::{FoldedStack, Marks, StackDetail, StackFold, StackWeight, Weight},
 };
-use crate::event::{Body, Event, OffCpuStack, StackEnd};
+use crate::event::{Body, Event, OffCpuStack, StackEnd, Wait};
 use crate::report::{
     OffCpuProfile, ProfileRun, StackTimes, StateTimes, ThreadStack, Unit, WaitState,
 };
@@ -19,6 +19,7 @@ struct Times {
     blocked_ns: u64,
     runnable_ns: u64,
     max_ns: u64,
+    open: u64,
 }
 
 impl Weight for Times {
@@ -27,6 +28,7 @@ impl Weight for Times {
         self.blocked_ns = self.blocked_ns.saturating_add(other.blocked_ns);
         self.runnable_ns = self.runnable_ns.saturating_add(other.runnable_ns);
         self.max_ns = self.max_ns.max(other.max_ns);
+        self.open = self.open.saturating_add(other.open);
     }
 
     fn value(&self) -> u64 {
@@ -44,6 +46,9 @@ pub struct OffCpu {
     fold: StackFold<Times>,
     run: RunInterval,
     states: BTreeMap<WaitState, Times>,
+    by_state: bool,
+    before_run: u64,
+    truncated: u64,
     user_missing: u64,
     one_in: u32,
 }
@@ -56,9 +61,18 @@ impl OffCpu {
             fold: StackFold::new(Unit::Nanoseconds, detail),
             run: RunInterval::new(&["off_cpu_switch", "off_cpu_wakeup"]),
             states: BTreeMap::new(),
+            by_state: false,
+            before_run: 0,
+            truncated: 0,
             user_missing: 0,
             one_in: 1,
         }
+    }
+
+    /// Each state has its own root, too.
+    #[must_use]
+    pub fn by_state(self, by_state: bool) -> Self {
+        Self { by_state, ..self }
     }
 
     /// Takes one event; call it with all of them.
@@ -66,21 +80,37 @@ impl OffCpu {
         self.run.observe(event);
         self.fold.observe(event);
         match &event.body {
-            Body::OffCpuStack(stack) => self.add(event, stack),
+            Body::OffCpuStack(stack) => self.add(event, stack, None),
+            Body::Wait(wait) => self.add(event, &wait.stack, Some(wait)),
             Body::Curbed(curbed) if curbed.probes == "off_cpu" => self.one_in = curbed.one_in,
             _ => {}
         }
     }
 
-    fn add(&mut self, event: &Event, stack: &OffCpuStack) {
+    fn add(&mut self, event: &Event, stack: &OffCpuStack, wait: Option<&Wait>) {
         let state = WaitState::from_kernel(stack.state);
         let times = Times {
             count: stack.count,
             blocked_ns: stack.blocked_ns,
             runnable_ns: stack.runnable_ns,
             max_ns: stack.max_ns,
+            open: wait.filter(|w| w.open).map_or(0, |_| stack.count),
+        };
+        let before_run = wait.is_some_and(|w| w.before_run);
+        if before_run {
+            self.before_run = self.before_run.saturating_add(stack.count);
+        }
+        let mut notes = Vec::new();
+        notes.extend(self.by_state.then_some(state.note()));
+        notes.extend(before_run.then_some("[since before the run]"));
+        let marks = Marks {
+            notes,
+            waker: wait.and_then(|w| w.waker.clone()),
         };
         self.states.entry(state).or_default().add(&times);
+        if stack.truncated {
+            self.truncated = self.truncated.saturating_add(stack.count);
+        }
         if stack.user_end == StackEnd::Missing {
             self.user_missing = self.user_missing.saturating_add(stack.count);
         }
@@ -91,10 +121,10 @@ impl OffCpu {
             kernel: &stack.kernel,
             user: &stack.user,
             user_end: stack.user_end,
-            truncated: false,
+            truncated: stack.truncated,
             class: class(state),
         };
-        self.fold.add(&folded, &times);
+        self.fold.add_marked(&folded, marks, &times);
     }
 
     /// The profile since the start or the last call, ended by the given `Tick` or `RunEnd`.
@@ -121,6 +151,9 @@ impl OffCpu {
             one_in: self.one_in,
             blocked_ns: total.blocked_ns,
             runnable_ns: total.runnable_ns,
+            open: total.open,
+            before_run: std::mem::take(&mut self.before_run),
+            truncated: std::mem::take(&mut self.truncated),
             user_missing: std::mem::take(&mut self.user_missing),
             states: states.into_iter().map(state_times).collect(),
             threads: folded.threads,
@@ -161,6 +194,7 @@ fn stack_times(of_threads: &[StackWeight<Times>]) -> StackTimes {
         blocked_ns: times.blocked_ns,
         runnable_ns: times.runnable_ns,
         max_ns: times.max_ns,
+        open: times.open,
     }
 }
 

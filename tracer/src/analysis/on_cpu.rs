@@ -79,6 +79,7 @@ impl OnCpu {
             },
             samples: std::mem::take(&mut self.samples),
             sample_hz: self.run.sample_hz,
+            event: self.run.sample_event.clone(),
             truncated: std::mem::take(&mut self.truncated),
             user_missing: std::mem::take(&mut self.user_missing),
             by_thread: by_thread.collect(),

@@ -1,6 +1,6 @@
 //! What an output covers: the run's targets and the time since the last output.
 
-use crate::event::{Body, Event, Losses};
+use crate::event::{Body, Event, Losses, ProbeLoss};
 use crate::report::{ProfileRun, StackRoots};
 
 use super::stack_fold::FrameCounts;
@@ -14,9 +14,11 @@ pub(super) struct RunInterval {
     /// Add to a time for ns since 1970 UTC; 0 when unknown.
     wall_offset_ns: i64,
     pub(super) sample_hz: u32,
+    pub(super) sample_event: Option<String>,
     /// The first event, or the last output.
     since_ns: Option<u64>,
     lost: u64,
+    untold: u64,
     ticked: bool,
     /// Names of the probes whose losses count.
     probes: &'static [&'static str],
@@ -36,6 +38,7 @@ impl RunInterval {
                 self.pids.clone_from(&start.pids);
                 self.command.clone_from(&start.command);
                 self.sample_hz = start.sample_hz;
+                self.sample_event.clone_from(&start.sample_event);
                 self.wall_offset_ns = start.wall_offset_ns;
                 self.since_ns = Some(event.time_ns);
             }
@@ -46,18 +49,23 @@ impl RunInterval {
             // The sums of a run are those of its only interval when there was no other.
             Body::RunEnd(end) if !self.ticked => {
                 self.lost = self.lost.max(self.lost_in(&end.losses));
+                let ours = self.of_ours(&end.losses);
+                self.untold = ours.map(|l| l.unpaired).fold(0, u64::saturating_add);
             }
             _ => {}
         }
     }
 
     fn lost_in(&self, losses: &Losses) -> u64 {
-        let ours = losses
-            .probes
-            .iter()
-            .filter(|l| self.probes.contains(&l.probe.as_str()));
-        ours.flat_map(|l| [l.ring_full, l.map_full])
+        self.of_ours(losses)
+            .flat_map(|l| [l.ring_full, l.map_full])
             .fold(0, u64::saturating_add)
+    }
+
+    fn of_ours<'a>(&self, losses: &'a Losses) -> impl Iterator<Item = &'a ProbeLoss> + use<'a> {
+        let probes = self.probes;
+        let all = losses.probes.iter();
+        all.filter(move |l| probes.contains(&l.probe.as_str()))
     }
 
     /// Ends the interval with the given `Tick` or `RunEnd`.
@@ -80,6 +88,7 @@ impl RunInterval {
             began_unix_ns: self.unix_ns(since),
             duration_ns,
             lost: std::mem::take(&mut self.lost),
+            untold_switches: std::mem::take(&mut self.untold),
             frames: frames.all,
             unresolved_frames: frames.unresolved,
             kernel_frames: frames.kernel,

@@ -100,7 +100,7 @@ fn percent_of_one(profile: &StackProfile) -> f64 {
         StackProfile::OnCpu(on_cpu) => {
             on_cpu.run.duration_ns as f64 / 1e9 * f64::from(on_cpu.sample_hz)
         }
-        StackProfile::OffCpu(off_cpu) => off_cpu.run.duration_ns as f64,
+        of_time => of_time.run().duration_ns as f64,
     };
     let total = profile.tree().total().max(1) as f64;
     100.0 / if covered > 0.0 { covered } else { total }
@@ -133,6 +133,7 @@ mod tests {
             },
             samples: tree.total(),
             sample_hz: 100,
+            event: None,
             truncated: 0,
             user_missing: 0,
             threads: Vec::new(),

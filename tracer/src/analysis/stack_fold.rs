@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use super::stack_roots::Roots;
+use super::waker;
 use crate::event::{
-    Body, Event, FrameSymbol, Space, StackEnd, SymbolOrigin, SymbolizedAddress, Symbols,
+    Body, Event, FrameSymbol, Space, StackEnd, SymbolOrigin, SymbolizedAddress, Symbols, Waker,
 };
 use crate::report::{Frame, FrameKind, StackRoots, StackTree, StackTreeBuilder, ThreadTotal, Unit};
 
@@ -58,6 +59,15 @@ pub struct FoldedStack<'a> {
     pub class: u32,
 }
 
+/// What is shown with a stack.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Marks {
+    /// At its root.
+    pub notes: Vec<&'static str>,
+    /// Who made the thread runnable: beyond its innermost frame.
+    pub waker: Option<Waker>,
+}
+
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct StackKey {
     pid: u32,
@@ -68,11 +78,12 @@ struct StackKey {
     user_end: StackEnd,
     truncated: bool,
     class: u32,
+    marks: Marks,
 }
 
 /// Frames of an address, outermost first, by pid (0 for the kernel), space, address and whether it
 /// is a return address.
-type Names = HashMap<(u32, Space, u64, bool), Rc<[Frame]>>;
+pub(super) type Names = HashMap<(u32, Space, u64, bool), Rc<[Frame]>>;
 
 /// How finely stacks are told apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -172,6 +183,11 @@ impl<W: Weight> StackFold<W> {
 
     /// Adds a stack.
     pub fn add(&mut self, stack: &FoldedStack<'_>, weight: &W) {
+        self.add_marked(stack, Marks::default(), weight);
+    }
+
+    /// Adds a stack with what is shown beside it.
+    pub fn add_marked(&mut self, stack: &FoldedStack<'_>, marks: Marks, weight: &W) {
         let key = StackKey {
             pid: stack.pid,
             tid: stack.tid,
@@ -181,6 +197,7 @@ impl<W: Weight> StackFold<W> {
             user_end: stack.user_end,
             truncated: stack.truncated,
             class: stack.class,
+            marks,
         };
         if let Some(known) = self.stacks.get_mut(&key) {
             known.add(weight);
@@ -234,7 +251,7 @@ impl<W: Weight> StackFold<W> {
 
     /// Names the stacks of a pid as far as possible, and forgets what its addresses mean.
     fn freeze(&mut self, pid: u32) {
-        let mut own: Vec<_> = self.stacks.extract_if(|key, _| key.pid == pid).collect();
+        let mut own: Vec<_> = self.stacks.extract_if(|key, _| key.is_of(pid)).collect();
         own.sort_by(|(a, _), (b, _)| a.order().cmp(&b.order()));
         for (key, weight) in &own {
             self.merged
@@ -245,18 +262,29 @@ impl<W: Weight> StackFold<W> {
 }
 
 impl StackKey {
+    /// Whether addresses of a process are in it.
+    fn is_of(&self, pid: u32) -> bool {
+        self.pid == pid || self.marks.waker.as_ref().is_some_and(|w| w.pid == pid)
+    }
+
     fn is_named(&self, names: &Names) -> bool {
         let all = |pid, space, stack: &[u64]| {
             let mut addresses = stack.iter().enumerate();
             addresses.all(|(at, &address)| names.contains_key(&(pid, space, address, at > 0)))
         };
-        all(self.pid, Space::User, &self.user) && all(0, Space::Kernel, &self.kernel)
+        let waker = self.marks.waker.as_ref();
+        all(self.pid, Space::User, &self.user)
+            && all(0, Space::Kernel, &self.kernel)
+            && waker.is_none_or(|w| {
+                all(w.pid, Space::User, &w.user) && all(0, Space::Kernel, &w.kernel)
+            })
     }
 
     fn order(&self) -> impl Ord + '_ {
         (
             (self.pid, self.tid, &self.comm, self.class),
             (&self.user, &self.kernel, self.user_end, self.truncated),
+            &self.marks,
         )
     }
 }
@@ -278,14 +306,18 @@ impl<W: Weight> Merged<W> {
         trim_maker_of_thread(&mut user);
         trim_beyond_root(&mut user);
         self.counts.count(Space::User, &user);
-        self.roots.count(key.user_end, &user, weight.stacks());
+        let is_whole = self.roots.count(key.user_end, &user, weight.stacks());
         let mut kernel = lookup(names, 0, Space::Kernel, &key.kernel);
         trim_probe(&mut kernel);
         self.counts.count(Space::Kernel, &kernel);
-        let head = head(key, threads);
+        let head = head(key, threads, is_whole);
         let body = user.iter().chain(&kernel).flat_map(|frames| frames.iter());
         let len = user.iter().chain(&kernel).map(|f| f.len()).sum::<usize>();
-        let stack = head.iter().chain(body.skip(len.saturating_sub(MAX_FRAMES)));
+        let woken_by = key.marks.waker.as_ref().map(|w| waker::frames(w, names));
+        let stack = head
+            .iter()
+            .chain(body.skip(len.saturating_sub(MAX_FRAMES)))
+            .chain(woken_by.iter().flatten());
         let node = self.tree.add(stack, weight.value());
         let thread = self.thread(key);
         let total = &mut self.threads[thread as usize].value;
@@ -341,7 +373,7 @@ impl<W: Weight> Merged<W> {
 }
 
 /// The frames of each address, outermost address first.
-fn lookup(names: &Names, pid: u32, space: Space, stack: &[u64]) -> Vec<Rc<[Frame]>> {
+pub(super) fn lookup(names: &Names, pid: u32, space: Space, stack: &[u64]) -> Vec<Rc<[Frame]>> {
     let addresses = stack.iter().enumerate().rev();
     addresses
         .map(
@@ -373,7 +405,7 @@ const GO_ROOTS: usize = 3;
 /// Leaves out another thread's stack. A thread that Go's runtime clones inherits the frame pointer
 /// of the one that made it (runtime/sys_linux_amd64.s, `clone`), so the chain goes on from its
 /// `mstart` into that stack, whose own root shows that it is not this thread's.
-fn trim_maker_of_thread(outermost_first: &mut Vec<Rc<[Frame]>>) {
+pub(super) fn trim_maker_of_thread(outermost_first: &mut Vec<Rc<[Frame]>>) {
     let go_roots = &ROOTS[..GO_ROOTS];
     let is_root = |frames: &Rc<[Frame]>| frames.iter().any(|f| go_roots.contains(&f.name.as_str()));
     let first = outermost_first.iter().position(is_root);
@@ -387,7 +419,7 @@ fn trim_maker_of_thread(outermost_first: &mut Vec<Rc<[Frame]>>) {
 
 /// Leaves out what lies outward of a stack's beginning and belongs to no file. The frame pointer
 /// is not set there, so the chain goes on with whatever the register held when the thread began.
-fn trim_beyond_root(outermost_first: &mut Vec<Rc<[Frame]>>) {
+pub(super) fn trim_beyond_root(outermost_first: &mut Vec<Rc<[Frame]>>) {
     let is_root = |frames: &Rc<[Frame]>| frames.iter().any(|f| ROOTS.contains(&f.name.as_str()));
     let Some(root) = outermost_first.iter().position(is_root) else {
         return;
@@ -402,7 +434,7 @@ fn trim_beyond_root(outermost_first: &mut Vec<Rc<[Frame]>>) {
 
 /// Leaves out the frames of the tracer's own probe: from the innermost to where the kernel called
 /// its tracepoint (`__traceiter_*`, `bpf_trace_run*`; include/linux/tracepoint.h).
-fn trim_probe(outermost_first: &mut Vec<Rc<[Frame]>>) {
+pub(super) fn trim_probe(outermost_first: &mut Vec<Rc<[Frame]>>) {
     let is_tracepoint = |frames: &Rc<[Frame]>| {
         frames.iter().any(|f| {
             let name = f.name.as_str();
@@ -429,8 +461,8 @@ impl FrameCounts {
     }
 }
 
-/// What stands at the root of a stack.
-fn head(key: &StackKey, threads: bool) -> Vec<Frame> {
+/// What stands at the root of a stack. A guess that led to a root was right.
+fn head(key: &StackKey, threads: bool, is_whole: bool) -> Vec<Frame> {
     let mut head = vec![plain(
         match threads {
             true => format!("{}/{}", key.comm, key.tid),
@@ -441,13 +473,18 @@ fn head(key: &StackKey, threads: bool) -> Vec<Frame> {
     if key.truncated {
         head.push(plain("[truncated]".to_owned(), FrameKind::Note));
     }
+    if key.user_end == StackEnd::Guessed && !is_whole {
+        head.push(plain("[guessed]".to_owned(), FrameKind::Note));
+    }
+    let notes = key.marks.notes.iter();
+    head.extend(notes.map(|&note| plain(note.to_owned(), FrameKind::Note)));
     if key.user_end == StackEnd::Missing {
         head.push(plain("[user stack missing]".to_owned(), FrameKind::Note));
     }
     head
 }
 
-fn plain(name: String, kind: FrameKind) -> Frame {
+pub(super) fn plain(name: String, kind: FrameKind) -> Frame {
     Frame {
         name,
         module: None,
@@ -624,6 +661,24 @@ mod tests {
             names_of(&fold.finish()),
             ["x", "runtime.mstart", "runtime.futex"]
         );
+    }
+
+    #[test]
+    fn a_guess_that_leads_to_no_root_is_marked() {
+        let mut fold = StackFold::new(Unit::Samples, StackDetail::default());
+        for (address, name) in [(1, "leaf"), (2, "clone3")] {
+            fold.observe(&named(1, Space::User, address, address > 1, name));
+        }
+        let guessed = |user| FoldedStack {
+            user_end: StackEnd::Guessed,
+            ..stack(1, &[], user)
+        };
+        fold.add(&guessed(&[1, 2]), &3);
+        fold.add(&guessed(&[1]), &1);
+        let folded = fold.finish();
+        assert_eq!(names_of(&folded), ["x", "[guessed]", "leaf", "clone3"]);
+        let roots = folded.roots;
+        assert_eq!((roots.stacks, roots.whole, roots.guessed), (4, 3, 4));
     }
 
     #[test]

@@ -26,26 +26,33 @@ const MAX_MODULES: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Roots {
     all: (u64, u64),
+    guessed: u64,
     modules: BTreeMap<String, (u64, u64)>,
 }
 
 impl Roots {
-    /// Counts a stack, outermost address first, that was seen `times`.
-    pub(super) fn count(&mut self, end: StackEnd, stack: &[Rc<[Frame]>], times: u64) {
+    /// Counts a stack, outermost address first, that was seen `times`; whether it is whole.
+    pub(super) fn count(&mut self, end: StackEnd, stack: &[Rc<[Frame]>], times: u64) -> bool {
         let Some(innermost) = stack.last() else {
-            return;
+            return false;
         };
         let is_whole = match end {
             StackEnd::Root => true,
-            StackEnd::Unknown => stack.iter().take(OUTERMOST).any(|frames| is_root(frames)),
+            StackEnd::Unknown | StackEnd::Guessed => {
+                stack.iter().take(OUTERMOST).any(|frames| is_root(frames))
+            }
             StackEnd::Missing | StackEnd::Lost => false,
         };
         add(&mut self.all, is_whole, times);
+        if end == StackEnd::Guessed {
+            self.guessed = self.guessed.saturating_add(times);
+        }
         let module = innermost.iter().find_map(|f| f.module.clone());
         let module = module.unwrap_or_else(|| "[unknown]".to_owned());
         if self.modules.len() < MAX_MODULES || self.modules.contains_key(&module) {
             add(self.modules.entry(module).or_default(), is_whole, times);
         }
+        is_whole
     }
 
     /// The sums, modules with the most incomplete stacks first.
@@ -63,6 +70,7 @@ impl Roots {
         StackRoots {
             stacks: self.all.0,
             whole: self.all.1,
+            guessed: self.guessed,
             modules,
         }
     }
@@ -111,12 +119,14 @@ mod tests {
         roots.count(StackEnd::Root, &nameless, 3);
         roots.count(StackEnd::Unknown, &goroutine, 7);
         roots.count(StackEnd::Missing, &[], 9);
+        assert!(roots.count(StackEnd::Guessed, &whole, 10));
+        assert!(!roots.count(StackEnd::Guessed, &nameless, 20));
         let all = roots.finish();
-        assert_eq!((all.stacks, all.whole), (18, 15));
+        assert_eq!((all.stacks, all.whole, all.guessed), (48, 25, 30));
         let of = |m: &ModuleRoots| (m.module.clone(), m.stacks, m.whole);
         assert_eq!(
             all.modules.iter().map(of).collect::<Vec<_>>(),
-            [("/libc".to_owned(), 11, 8), ("/go".to_owned(), 7, 7)]
+            [("/libc".to_owned(), 41, 18), ("/go".to_owned(), 7, 7)]
         );
     }
 }

@@ -19,6 +19,14 @@ pub struct Constants {
     pub want_call_stack: bool,
     /// A sample with the user stack precedes the end of each syscall that lasted long enough.
     pub want_slow_stack: bool,
+    /// Waits are told apart by who ended them.
+    pub want_wakers: bool,
+    /// Switches also tell how long threads are on the CPU.
+    pub want_on_cpu: bool,
+    /// Waits that were shorter until they were ended are left out, in ns.
+    pub min_block_ns: u64,
+    /// As above, those that were longer.
+    pub max_block_ns: u64,
     /// Bit `nr % 64` of word `nr / 64`; bit 0 of word 8 stands for all larger numbers.
     pub syscalls: [u64; 9],
     /// What records of syscalls copy, by number. Those beyond have no rules.
@@ -37,6 +45,10 @@ impl Default for Constants {
             want_user_stack: true,
             want_call_stack: false,
             want_slow_stack: false,
+            want_wakers: false,
+            want_on_cpu: false,
+            min_block_ns: 0,
+            max_block_ns: u64::MAX,
             syscalls: [0; 9],
             capture_rules: Vec::new(),
         }
@@ -68,6 +80,7 @@ pub(super) const STRUCTURES: &[&str] =
 #[derive(Debug)]
 pub(super) struct Rodata {
     words: Vec<(&'static str, u32)>,
+    times: [(&'static str, u64); 2],
     syscalls: [u64; 9],
     captures_at_entry: [u64; 8],
     captures_at_exit: [u64; 8],
@@ -103,6 +116,8 @@ impl Rodata {
             ("WANT_USER_STACK", constants.want_user_stack.into()),
             ("WANT_CALL_STACK", constants.want_call_stack.into()),
             ("WANT_SLOW_STACK", constants.want_slow_stack.into()),
+            ("WANT_WAKERS", constants.want_wakers.into()),
+            ("WANT_ON_CPU", constants.want_on_cpu.into()),
             ("CPUS", cpus),
             ("HAS_TYPED_TASK", abilities.typed_task.into()),
             ("TASK_PID", task("pid")?),
@@ -134,6 +149,10 @@ impl Rodata {
         }
         Ok(Self {
             words,
+            times: [
+                ("MIN_BLOCK_NS", constants.min_block_ns),
+                ("MAX_BLOCK_NS", constants.max_block_ns),
+            ],
             syscalls: constants.syscalls,
             captures_at_entry: with_rules(&constants.capture_rules, phase::ENTER),
             captures_at_exit: with_rules(&constants.capture_rules, phase::EXIT),
@@ -143,6 +162,9 @@ impl Rodata {
 
     pub(super) fn apply<'a>(&'a self, loader: &mut EbpfLoader<'a>) {
         for (name, value) in &self.words {
+            loader.override_global(name, value, true);
+        }
+        for (name, value) in &self.times {
             loader.override_global(name, value, true);
         }
         loader.override_global("SYSCALLS", &self.syscalls[..], true);

@@ -7,7 +7,7 @@ use aya::maps::MapError;
 use aya::programs::ProgramError;
 
 use super::uprobe::UprobeError;
-use super::{KernelTypeError, VMLINUX_BTF};
+use super::{KernelTypeError, SampleEvent, VMLINUX_BTF};
 
 /// What the kernel refused.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,11 @@ pub enum BpfError {
         map: &'static str,
         source: Box<MapError>,
     },
+    #[error("this machine does not count them, as most virtual machines do not: {}", chain(.source))]
+    NoCounter {
+        event: SampleEvent,
+        source: Box<ProgramError>,
+    },
     #[error("cannot list the CPUs: {0}")]
     Cpus(io::Error),
 }
@@ -57,7 +62,7 @@ impl BpfError {
         }
         let mut next: Option<&(dyn std::error::Error + 'static)> = match self {
             Self::Load(source) => Some(source.as_ref()),
-            Self::Program { source, .. } => Some(source.as_ref()),
+            Self::Program { source, .. } | Self::NoCounter { source, .. } => Some(source.as_ref()),
             Self::Uprobe { source, .. } => Some(source.as_ref()),
             Self::Map { source, .. } => Some(source.as_ref()),
             _ => None,

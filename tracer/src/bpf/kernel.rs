@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, PerCpuValues, RingBuf};
-use aya::programs::perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent};
+use aya::programs::perf_event::PerfEventScope;
 use aya::programs::{BtfTracePoint, PerfEvent, Program, ProgramError, TracePoint, UProbe};
 use aya::{Btf, Ebpf, EbpfLoader, Endianness};
 use aya_log::EbpfLogger;
@@ -20,8 +20,8 @@ use super::undisturbed::Undisturbed;
 use super::unwind_maps::{UnwindChunks, registers_on_stack};
 use super::uprobe::UprobeLink;
 use super::{
-    Abilities, Attach, BpfError, Constants, KernelTypes, PROBES, Probe, RunningKernel, VMLINUX_BTF,
-    Walk,
+    Abilities, Attach, BpfError, Constants, KernelTypes, PROBES, Probe, RunningKernel, SampleEvent,
+    VMLINUX_BTF, Walk,
 };
 use crate::term::notice;
 
@@ -45,6 +45,10 @@ pub struct Sizes {
     pub ring_bytes: u32,
     /// Whether [`super::Group::OffCpu`] is captured.
     pub off_cpu: bool,
+    /// Whether [`super::Group::Wakers`] is captured.
+    pub wakers: bool,
+    /// Whether [`super::Group::OnCpu`] is captured.
+    pub on_cpu: bool,
     /// Whether [`super::Group::SyscallStats`] is captured.
     pub syscall_stats: bool,
     /// Whether [`super::Group::RunQueue`] is captured.
@@ -57,12 +61,14 @@ pub struct Sizes {
 
 impl Sizes {
     /// The larger maps and whether they are needed.
-    const fn maps(&self) -> [(bool, &'static [&'static str]); 6] {
+    const fn maps(&self) -> [(bool, &'static [&'static str]); 8] {
         [
             (
                 self.off_cpu,
                 &["STACKS", "MORE_STACKS", "OFF_CPU_PENDING", "OFF_CPU"],
             ),
+            (self.wakers, &["WAKERS", "WOKEN"]),
+            (self.on_cpu, &["ON_CPU"]),
             (self.syscall_stats, &["SYSCALL_STATS", "SPILLED"]),
             (self.run_queue, &["RUNNABLE", "RUN_QUEUE"]),
             (self.slow_calls, &["CALL_BEGAN"]),
@@ -88,6 +94,7 @@ pub struct Kernel {
     ring: RingBuf<MapData>,
     log: Option<EbpfLogger<KernelLog>>,
     abilities: Abilities,
+    sample_event: SampleEvent,
     /// Runs left out of programs that are unloaded, by number of the probe.
     missed: [u64; ProbeId::COUNT],
     /// Names of the tracepoint and timer programs that are attached.
@@ -176,6 +183,7 @@ impl Kernel {
             ring,
             log,
             abilities,
+            sample_event: SampleEvent::default(),
             missed: [0; ProbeId::COUNT],
             attached: Vec::new(),
             uprobes: Vec::new(),
@@ -201,6 +209,11 @@ impl Kernel {
     /// called before anything is attached.
     pub fn follow_pointers(&mut self) {
         self.abilities.unwinding = false;
+    }
+
+    /// Has samples taken of an event. To be called before they are attached.
+    pub const fn sample(&mut self, event: SampleEvent) {
+        self.sample_event = event;
     }
 
     /// Loads a program, which has the kernel check it. It may be loaded already.
@@ -268,14 +281,22 @@ impl Kernel {
             }
             Attach::CpuClock => {
                 let cpus = aya::util::online_cpus().map_err(|(_, e)| BpfError::Cpus(e))?;
+                let event = self.sample_event;
+                let failed = |source| match event.is_time() {
+                    true => program_error(probe, source),
+                    false => BpfError::NoCounter {
+                        event,
+                        source: Box::new(source),
+                    },
+                };
                 let (program, _) = self.program(probe.program);
                 let program: &mut PerfEvent = program.try_into().map_err(failed)?;
                 for cpu in cpus {
                     program
                         .attach(
-                            PerfEventConfig::Software(SoftwareEvent::CpuClock),
+                            event.config(),
                             PerfEventScope::AllProcessesOneCpu { cpu },
-                            SamplePolicy::Frequency(hz),
+                            event.policy(hz),
                             false,
                         )
                         .map_err(failed)?;

@@ -11,7 +11,7 @@ pub enum Attach {
     Tracepoint(&'static str),
     /// A kernel tracepoint, CATEGORY/NAME, through a perf event.
     PerfTracepoint(&'static str, &'static str),
-    /// A timer on every CPU.
+    /// A timer on every CPU, or a counter of [`super::SampleEvent`].
     CpuClock,
     /// A function of the Go runtime, after its stack check.
     GoFunction(&'static str),
@@ -26,6 +26,10 @@ pub enum Group {
     Process,
     Samples,
     OffCpu,
+    /// Who ends waits: beside [`Group::OffCpu`].
+    Wakers,
+    /// Time on the CPU, exactly: the probes of [`Group::OffCpu`] measure it, too.
+    OnCpu,
     RunQueue,
     GoGc,
     GoSchedule,
@@ -41,6 +45,8 @@ impl Group {
             Self::Process => "births and ends of processes",
             Self::Samples => "samples",
             Self::OffCpu => "time off the CPU",
+            Self::Wakers => "wakers",
+            Self::OnCpu => "exact time on the CPU",
             Self::RunQueue => "waits for a CPU",
             Self::GoGc => "garbage collections",
             Self::GoSchedule => "rounds of Go's scheduler",
@@ -353,6 +359,13 @@ pub const PROBES: &[Probe] = &[
     )
     .walk(Walk::Tables),
     row(
+        "on_cpu_new",
+        ProbeId::OnCpuNew,
+        Attach::Tracepoint("sched_wakeup_new"),
+        Group::OnCpu,
+    )
+    .without("the first wait of new threads is not measured"),
+    row(
         "off_cpu_wakeup",
         ProbeId::OffCpuWakeup,
         Attach::Tracepoint("sched_wakeup"),
@@ -373,6 +386,12 @@ pub const PROBES: &[Probe] = &[
         Group::OffCpu,
     )
     .walk(Walk::Tables),
+    row(
+        "off_cpu_waker",
+        ProbeId::OffCpuWaker,
+        Attach::Tracepoint("sched_waking"),
+        Group::Wakers,
+    ),
     row(
         "run_queue_wakeup",
         ProbeId::RunQueueWakeup,

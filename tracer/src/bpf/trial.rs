@@ -120,6 +120,8 @@ impl RunningKernel {
         let sizes = Sizes {
             ring_bytes: 0,
             off_cpu: false,
+            wakers: false,
+            on_cpu: false,
             syscall_stats: false,
             run_queue: false,
             slow_calls: false,

@@ -5,6 +5,7 @@ mod output;
 mod redaction;
 mod target;
 mod version;
+mod when;
 
 use clap::{Parser, Subcommand};
 
@@ -20,12 +21,14 @@ use crate::commands::report::ReportArgs;
 use crate::commands::sched::SchedArgs;
 use crate::commands::schema::SchemaArgs;
 use crate::commands::strace::StraceArgs;
+use crate::commands::wall::WallArgs;
 
 pub use man_page::{ManPage, man_pages};
 pub use output::{Output, OutputArgs};
 pub use redaction::RedactionArgs;
 pub use target::TargetArgs;
 pub use version::version;
+pub use when::WhenArgs;
 
 /// Examples stand before options.
 const TEMPLATE: &str =
@@ -37,6 +40,7 @@ Examples:
   tracer strace -c -d 10s -p 812  how often and how long, summed in the kernel
   tracer profile -p 812           where it burns CPU: 10 s of samples, as a table
   tracer offcpu -p 812 -o off.svg where it waits, as a flame graph
+  tracer wall -p 812              all time of all its threads, on the CPU and off it, added up
   tracer sched -p 812             how long its threads wait for a CPU
   tracer gc -p 812                a Go program's garbage collections, as GODEBUG=gctrace=1
   tracer goroutines -p 812        what its goroutines wait for, as debug=2 prints it
@@ -64,6 +68,8 @@ pub enum Command {
     Profile(ProfileArgs),
     #[command(name = "offcpu", help_template = TEMPLATE)]
     OffCpu(OffCpuArgs),
+    #[command(help_template = TEMPLATE)]
+    Wall(WallArgs),
     #[command(help_template = TEMPLATE)]
     Sched(SchedArgs),
     #[command(help_template = TEMPLATE)]

@@ -67,6 +67,19 @@ impl TargetArgs {
         Ok(plan)
     }
 
+    /// The process, for a command that looks at a single one, which runs already.
+    ///
+    /// # Errors
+    /// When there is none, or several.
+    pub fn only_pid(&self, command: &str) -> Result<u32, ExpectedError> {
+        match self.spec()? {
+            TargetSpec::Pids(pids) if pids.len() == 1 => Ok(pids[0]),
+            _ => Err(ExpectedError::Usage(format!(
+                "{command} looks at one running process: give -p PID"
+            ))),
+        }
+    }
+
     fn spec(&self) -> Result<TargetSpec, ExpectedError> {
         if let Some(name) = self.command.first() {
             let file = find_executable(name).map_err(|source| ExpectedError::CommandNotRun {

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use super::execute::Exit;
 use super::record::Kind;
 use super::report::{open, replay};
-use crate::analysis::{OffCpu, OnCpu, StackAnalysis, StackDetail};
+use crate::analysis::{OffCpu, OnCpu, StackAnalysis, StackDetail, Wall};
 use crate::cli::OutputArgs;
 use crate::error::ExpectedError;
 use crate::event::{Body, Event};
@@ -43,6 +43,7 @@ pub enum DiffKind {
     Profile,
     #[value(name = "offcpu")]
     OffCpu,
+    Wall,
 }
 
 impl DiffArgs {
@@ -84,6 +85,7 @@ impl DiffArgs {
         let (kind, analysis) = match self.kind {
             DiffKind::Profile => (Kind::Profile, StackAnalysis::OnCpu(OnCpu::new(detail))),
             DiffKind::OffCpu => (Kind::OffCpu, StackAnalysis::OffCpu(OffCpu::new(detail))),
+            DiffKind::Wall => (Kind::Wall, StackAnalysis::Wall(Wall::new(detail))),
         };
         recording.demand(kind, file)?;
         let profile = Rc::default();

@@ -30,6 +30,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<Exit> {
         Command::Strace(args) => args.execute(),
         Command::Profile(args) => args.execute(),
         Command::OffCpu(args) => args.execute(),
+        Command::Wall(args) => args.execute(),
         Command::Sched(args) => args.execute(),
         Command::Gc(args) => args.execute(),
         Command::Goroutines(args) => args.execute(),

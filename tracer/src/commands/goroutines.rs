@@ -10,8 +10,8 @@ use super::go_process::GoProcess;
 use crate::analysis::goroutine_groups::goroutine_groups;
 use crate::cli::{Output, OutputArgs};
 use crate::error::ExpectedError;
-use crate::go::Runtime;
-use crate::go::goroutine::{Goroutine, GoroutineReader, Snapshot, Stack};
+use crate::go::goroutine::{Goroutine, GoroutineReader, ReadError, Snapshot, Stack};
+use crate::go::{ProcessMemory, Runtime};
 use crate::render::goroutine_dump::write_goroutine;
 use crate::render::goroutine_json::{GoroutineJson, GroupJson};
 use crate::render::goroutine_summary::write_groups;
@@ -117,15 +117,24 @@ impl GoroutinesArgs {
 
 /// Reads all goroutines.
 fn read(process: &GoProcess) -> Result<Snapshot, ExpectedError> {
-    let Runtime { layout, globals } = process.runtime;
-    let reader = GoroutineReader::new(&process.live.memory, &process.code, layout, globals);
-    reader
+    reader(process)
         .read()
-        .map_err(|error| ExpectedError::UnreadableTarget {
-            pid: process.pid,
-            what: format!("the goroutines of {}", comm(process.pid)),
-            why: error.to_string(),
-        })
+        .map_err(|error| unreadable(process, &error))
+}
+
+/// Reads the goroutines of a process.
+pub(super) fn reader(process: &GoProcess) -> GoroutineReader<'_, ProcessMemory> {
+    let Runtime { layout, globals } = process.runtime;
+    GoroutineReader::new(&process.live.memory, &process.code, layout, globals)
+}
+
+/// Why its goroutines cannot be read.
+pub(super) fn unreadable(process: &GoProcess, error: &ReadError) -> ExpectedError {
+    ExpectedError::UnreadableTarget {
+        pid: process.pid,
+        what: format!("the goroutines of {}", comm(process.pid)),
+        why: error.to_string(),
+    }
 }
 
 fn write(output: &mut Output, text: &str) -> anyhow::Result<()> {

@@ -13,9 +13,11 @@ pub mod report;
 pub mod sched;
 pub mod schema;
 pub mod strace;
+pub mod wall;
 
 mod execute;
 mod go_process;
+mod goroutine_waits;
 mod sched_trace;
 
 pub use execute::{Exit, execute};

@@ -1,69 +1,134 @@
 //! `tracer offcpu`: where threads wait.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use clap::Args;
 
 use super::execute::{Exit, capture};
+use super::goroutine_waits;
 use super::profile::{DEFAULT_DURATION, StackArgs, StackView};
-use crate::cli::{OutputArgs, TargetArgs};
+use crate::cli::{OutputArgs, TargetArgs, WhenArgs};
 use crate::cost::Policy;
 use crate::error::ExpectedError;
 use crate::render::{StackBy, StackSink};
 use crate::session::Capture;
 use crate::sink::Sink;
+use crate::term::parse_duration;
 
 const EXAMPLES: &str = "\
 Examples:
   tracer offcpu -p 812                    10 s: which stacks wait, and for how long
   tracer offcpu -p 812 -d 30s -o off.svg  a flame graph of waiting time
+  tracer offcpu -p 812 --min-block 10ms   long waits only: the kernel leaves out the others
+  tracer offcpu -p 812 --wakers           also who ended each wait, and from where
+  tracer offcpu -p 812 --goroutines       what goroutines wait for, by wait reason and stack
   tracer offcpu -p 812 --format folded    one line a stack, in microseconds
 ";
 
 const OVERHEAD: &str = "\
 Overhead: about 2.6 microseconds for each time the target leaves the CPU, and 0.15 for each
-context switch of other processes. Beyond --max-overhead only some switches are measured, each of
-which then counts for several; if that is not enough, the run ends with what it has.
+context switch of other processes; --wakers adds as much for each wakeup. Beyond --max-overhead
+only some switches are measured, each of which then counts for several; if that is not enough, the
+run ends with what it has.
 
 Waiting is counted from leaving the CPU to being woken; the time from there to running again is
-shown apart, as runnable. A wait counts when it ends within the run. Threads of a Go program that
-are idle in futex or epoll_wait are the runtime's, not goroutines.";
+shown apart, as runnable. A wait that is open at the end counts until then. One that began before
+the run counts from the beginning of the run on, with its innermost frame alone. A thread that is
+preempted does not wait: it is runnable. Threads of a Go program that are idle in futex or
+epoll_wait are the runtime's; what goroutines wait for shows --goroutines.
+
+--goroutines costs the target nothing: its memory is read every 10 ms, or less often when there are
+so many goroutines that reading took more than a tenth of a CPU. It is a sample: waits shorter than
+the time between two looks are seen in proportion, not one by one.";
 
 /// Where does it wait: time off the CPU by kernel and user stack
 #[derive(Clone, Debug, Args)]
 #[command(before_help = EXAMPLES, after_help = OVERHEAD)]
 pub struct OffCpuArgs {
+    /// Only waits that last at least this, until they are ended: 500us, 10ms, 1s
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub min_block: Option<Duration>,
+    /// Only waits that last at most this
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub max_block: Option<Duration>,
+    /// Show who ended each wait: its stack stands upside down on that of the wait
+    #[arg(long, conflicts_with = "no_kernel")]
+    pub wakers: bool,
+    /// Goroutines of a Go program, by wait reason and stack, in place of threads
+    #[arg(long, conflicts_with_all = ["wakers", "min_block", "max_block", "no_kernel", "states", "threads", "by", "how", "when"])]
+    pub goroutines: bool,
+    /// Time between two looks at all goroutines; 10ms unless given
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "goroutines")]
+    pub every: Option<Duration>,
     /// No kernel frames
     #[arg(long)]
     pub no_kernel: bool,
     #[command(flatten)]
     pub stacks: StackArgs,
     #[command(flatten)]
-    pub view: StackView,
+    pub view: OffCpuView,
+    #[command(flatten)]
+    pub when: WhenArgs,
     #[command(flatten)]
     pub output: OutputArgs,
     #[command(flatten)]
     pub target: TargetArgs,
 }
 
+/// How waits are shown.
+#[derive(Clone, Debug, Args)]
+pub struct OffCpuView {
+    /// Each state on its own: interruptible, uninterruptible (disk), stopped, preempted
+    #[arg(long)]
+    pub states: bool,
+    #[command(flatten)]
+    pub stacks: StackView,
+}
+
 /// The sink of an off-CPU profile.
-pub(super) fn sink(view: &StackView, output: &OutputArgs) -> Result<Box<dyn Sink>, ExpectedError> {
-    if view.by == Some(StackBy::Cpu) {
+pub(super) fn sink(view: &OffCpuView, output: &OutputArgs) -> Result<Box<dyn Sink>, ExpectedError> {
+    if view.stacks.by == Some(StackBy::Cpu) {
         let why = "a wait is on no CPU: offcpu has tables --by thread and function";
         return Err(ExpectedError::Usage(why.to_owned()));
     }
-    view.sink("offcpu", output, StackSink::off_cpu)
+    view.stacks.sink("offcpu", output, |shown, out, name| {
+        StackSink::off_cpu(shown, out, name).by_state(view.states)
+    })
 }
 
 impl OffCpuArgs {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
-        let captures = vec![Capture::OffCpu {
+        if self.goroutines {
+            return goroutine_waits::execute(&self);
+        }
+        let mut captures = vec![Capture::OffCpu {
             kernel: !self.no_kernel,
             user: true,
+            blocked: self.blocked()?,
         }];
+        captures.extend(self.wakers.then_some(Capture::Wakers));
         let mut plan = self.target.plan(captures, &["offcpu"], Policy::Enforce)?;
         plan.stack_walk = self.stacks.walk();
+        plan.when = self.when.trigger(&self.target)?;
         if self.target.command.is_empty() {
             plan.duration = plan.duration.or(Some(DEFAULT_DURATION));
         }
         capture(&plan, vec![sink(&self.view, &self.output)?])
+    }
+
+    /// How many ns waits last that are shown.
+    fn blocked(&self) -> Result<RangeInclusive<u64>, ExpectedError> {
+        let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let (min, max) = (
+            self.min_block.map_or(0, ns),
+            self.max_block.map_or(u64::MAX, ns),
+        );
+        if min > max {
+            return Err(ExpectedError::Usage(
+                "--min-block is longer than --max-block: no wait is both".to_owned(),
+            ));
+        }
+        Ok(min..=max)
     }
 }

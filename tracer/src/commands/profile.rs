@@ -6,12 +6,12 @@ use clap::{Args, ValueEnum};
 use regex_lite::Regex;
 
 use super::execute::{Exit, capture};
-use crate::cli::{OutputArgs, TargetArgs};
+use crate::cli::{OutputArgs, TargetArgs, WhenArgs};
 use crate::cost::Policy;
 use crate::error::ExpectedError;
 use crate::render::{STACK_FORMATS, StackBy, StackOutput, StackSink, StackText};
 use crate::report::HotClass;
-use crate::session::{Capture, StackWalk};
+use crate::session::{Capture, SampleEvent, StackWalk};
 use crate::sink::Sink;
 
 const EXAMPLES: &str = "\
@@ -22,16 +22,22 @@ Examples:
   tracer profile -p 812 -o cpu.pb.gz       for go tool pprof
   tracer profile -p 812 --peek json        callers and callees of functions with json in their names
   tracer profile -F 999 -- ./bench         a command, from its first instruction
+  tracer profile -p 812 --when 'cpu > 80%' --for 10s
+                                           once it has been busy for 10 s
+  tracer profile -p 812 -e page-faults     who touches memory first
   tracer profile -p 812 --format folded    one line a stack, for other tools
 ";
 
 const OVERHEAD: &str = "\
 Overhead: at 99 Hz not measurable; at 999 Hz 3 to 5 % of the sampled CPUs. Beyond --max-overhead
-the run ends with what it has.
+the run ends with what it has. While --when waits, nothing is attached, and /proc is read 5 times a
+second.
 
-A sample is taken on every CPU -F times a second; those in which the target runs count. User
-stacks follow frame pointers in Go code and unwind tables (.eh_frame) in all other, which needs no
-frame pointers, on x86-64. The footer tells what share of stacks reach their root.
+A sample is taken on every CPU -F times a second; those in which the target runs count. With -e it
+is taken so often by something else than time, and samples are then no share of time. User stacks
+follow frame pointers in Go code and unwind tables (.eh_frame) in all other, which needs no frame
+pointers, on x86-64. The footer tells what share of stacks reach their root, and what share was
+guessed: code without tables is walked along frame pointers that it may not keep.
 
 Regions are told from the functions in stacks; those that take more than their share are listed as
 hot, with the functions of the program that lead there, and marked in svg and html.";
@@ -46,6 +52,11 @@ pub struct ProfileArgs {
     /// Samples a second on each CPU
     #[arg(short = 'F', long = "frequency", value_name = "HZ", default_value_t = DEFAULT_HZ, value_parser = clap::value_parser!(u32).range(1..=9999))]
     pub hz: u32,
+    /// What samples are taken of: cpu-clock (time), page-faults or major-faults (each of them), or
+    /// what the CPU counts: cycles, instructions, cache-references, cache-misses, branches,
+    /// branch-misses, ref-cycles
+    #[arg(short, long, value_name = "EVENT", default_value_t = SampleEvent::CpuClock)]
+    pub event: SampleEvent,
     /// No kernel frames
     #[arg(long)]
     pub no_kernel: bool,
@@ -53,6 +64,8 @@ pub struct ProfileArgs {
     pub stacks: StackArgs,
     #[command(flatten)]
     pub view: ProfileView,
+    #[command(flatten)]
+    pub when: WhenArgs,
     #[command(flatten)]
     pub output: OutputArgs,
     #[command(flatten)]
@@ -130,7 +143,7 @@ fn parse_hot(text: &str) -> Result<(HotClass, f64), String> {
 
 impl StackView {
     /// Resolves format and width for an output.
-    fn resolve(
+    pub(super) fn resolve(
         &self,
         command: &str,
         output: &OutputArgs,
@@ -195,12 +208,14 @@ pub(super) const DEFAULT_DURATION: std::time::Duration = std::time::Duration::fr
 impl ProfileArgs {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
         let captures = vec![Capture::Samples {
+            event: self.event,
             hz: self.hz,
             kernel: !self.no_kernel,
             user: true,
         }];
         let mut plan = self.target.plan(captures, &["profile"], Policy::Enforce)?;
         plan.stack_walk = self.stacks.walk();
+        plan.when = self.when.trigger(&self.target)?;
         if self.target.command.is_empty() {
             plan.duration = plan.duration.or(Some(DEFAULT_DURATION));
         }

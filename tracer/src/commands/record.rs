@@ -8,10 +8,11 @@ use clap::{Args, ValueEnum};
 use super::execute::{Exit, capture};
 use super::profile::DEFAULT_HZ;
 use super::strace::MAX_STRING_LIMIT;
-use crate::cli::{RedactionArgs, TargetArgs};
+use super::wall;
+use crate::cli::{RedactionArgs, TargetArgs, WhenArgs};
 use crate::cost::Policy;
 use crate::recording::Writer;
-use crate::session::{CallStacks, Capture};
+use crate::session::{ANY_WAIT, CallStacks, Capture, SampleEvent};
 use crate::syscall::filter::SyscallSet;
 use crate::term::parse_duration;
 
@@ -55,6 +56,8 @@ pub struct RecordArgs {
     #[command(flatten)]
     pub redaction: RedactionArgs,
     #[command(flatten)]
+    pub when: WhenArgs,
+    #[command(flatten)]
     pub target: TargetArgs,
 }
 
@@ -68,6 +71,8 @@ pub enum Kind {
     Profile,
     #[value(name = "offcpu")]
     OffCpu,
+    /// All time on the CPU and off it
+    Wall,
     Sched,
     Gc,
 }
@@ -96,13 +101,14 @@ impl Kind {
             Self::Count => "strace -c",
             Self::Profile => "profile",
             Self::OffCpu => "offcpu",
+            Self::Wall => "wall",
             Self::Sched => "sched",
             Self::Gc => "gc",
         }
     }
 
-    fn capture(self, args: &RecordArgs) -> Capture {
-        match self {
+    fn captures(self, args: &RecordArgs) -> Vec<Capture> {
+        vec![match self {
             Self::Strace => Capture::SyscallStream {
                 syscalls: SyscallSet::ALL,
                 string_limit: args.string_limit.min(MAX_STRING_LIMIT),
@@ -115,6 +121,7 @@ impl Kind {
                 syscalls: SyscallSet::ALL,
             },
             Self::Profile => Capture::Samples {
+                event: SampleEvent::CpuClock,
                 hz: args.hz,
                 kernel: true,
                 user: true,
@@ -122,10 +129,12 @@ impl Kind {
             Self::OffCpu => Capture::OffCpu {
                 kernel: true,
                 user: true,
+                blocked: ANY_WAIT,
             },
+            Self::Wall => return wall::captures(args.hz, true),
             Self::Sched => Capture::RunQueue,
             Self::Gc => Capture::GoGc,
-        }
+        }]
     }
 }
 
@@ -134,10 +143,16 @@ impl RecordArgs {
         let mut kinds = self.kind.clone();
         kinds.sort_by_key(|k| *k as u8);
         kinds.dedup();
-        let captures = kinds.iter().map(|k| k.capture(&self)).collect();
+        let mut captures: Vec<Capture> = Vec::new();
+        for capture in kinds.iter().flat_map(|k| k.captures(&self)) {
+            if !captures.contains(&capture) {
+                captures.push(capture);
+            }
+        }
         let names: Vec<&str> = kinds.iter().map(|k| k.recorded()).collect();
         let mut plan = self.target.plan(captures, &names, Policy::Warn)?;
         plan.interval = self.interval;
+        plan.when = self.when.trigger(&self.target)?;
         plan.go_optional = self.kind == DEFAULT_KINDS || kinds.len() > 1;
         let writer = Writer::create(&self.output, self.force)?;
         capture(&plan, vec![self.redaction.before(Box::new(writer))])

@@ -9,11 +9,13 @@ use clap::{Args, Subcommand};
 use super::diff::DiffArgs;
 use super::execute::Exit;
 use super::gc::GcView;
-use super::profile::{ProfileView, StackView};
+use super::offcpu::OffCpuView;
+use super::profile::ProfileView;
 use super::record::Kind;
 use super::sched::SchedView;
 use super::strace::{CountView, LineStyle, LineView};
-use super::{gc, offcpu, profile, sched, strace};
+use super::wall::WallView;
+use super::{gc, offcpu, profile, sched, strace, wall};
 use crate::cli::OutputArgs;
 use crate::error::{ExpectedError, exit_code};
 use crate::event::{Body, Event, RunEnd, RunStart, StopReason};
@@ -69,7 +71,9 @@ pub enum KindArgs {
     Profile(PartArgs<ProfileView>),
     /// Where threads waited
     #[command(name = "offcpu")]
-    OffCpu(PartArgs<StackView>),
+    OffCpu(PartArgs<OffCpuView>),
+    /// Where all time went
+    Wall(PartArgs<WallView>),
     /// How long threads waited for a CPU
     Sched(PartArgs<SchedView>),
     /// Garbage collections of a Go program
@@ -129,6 +133,7 @@ impl KindArgs {
             Self::Count(part) => (Kind::Count, &part.file),
             Self::Profile(part) => (Kind::Profile, &part.file),
             Self::OffCpu(part) => (Kind::OffCpu, &part.file),
+            Self::Wall(part) => (Kind::Wall, &part.file),
             Self::Sched(part) => (Kind::Sched, &part.file),
             Self::Gc(part) => (Kind::Gc, &part.file),
         };
@@ -149,6 +154,7 @@ impl KindArgs {
             Self::Count(part) => strace::count_sink(&part.view, &part.output)?,
             Self::Profile(part) => profile::sink(&part.view, &part.output)?,
             Self::OffCpu(part) => offcpu::sink(&part.view, &part.output)?,
+            Self::Wall(part) => wall::sink(&part.view, &part.output)?,
             Self::Sched(part) => sched::sink(&part.view, &part.output)?,
             Self::Gc(part) => gc::sink(&part.view, &part.output)?,
         };
@@ -202,6 +208,7 @@ fn everything(file: &Path) -> anyhow::Result<Exit> {
             "strace -c" => [strace::count_sink(&plain(), &output)?],
             "profile" => [profile::sink(&plain(), &output)?],
             "offcpu" => [offcpu::sink(&plain(), &output)?],
+            "wall" => [wall::sink(&plain(), &output)?],
             "sched" => [sched::sink(&plain(), &output)?],
             "gc" => [gc::sink(&plain(), &output)?],
             other => {

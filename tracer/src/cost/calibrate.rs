@@ -116,6 +116,8 @@ impl Bench {
         let sizes = Sizes {
             ring_bytes: RING_BYTES,
             off_cpu: has(Group::OffCpu),
+            wakers: false,
+            on_cpu: false,
             syscall_stats: has(Group::SyscallStats),
             run_queue: has(Group::RunQueue),
             slow_calls: false,

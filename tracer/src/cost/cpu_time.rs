@@ -77,7 +77,7 @@ impl CpuTime {
 /// CPU time of all threads of a process, also of those that ended: its CPU clock, which any process
 /// may read. The id is `make_process_cpuclock(pid, CPUCLOCK_SCHED)`
 /// (include/linux/posix-timers.h).
-fn process_ns(pid: u32) -> Option<u64> {
+pub(crate) fn process_ns(pid: u32) -> Option<u64> {
     const CPUCLOCK_SCHED: libc::clockid_t = 2;
     /// `PID_MAX_LIMIT` (include/linux/threads.h). 0 and what leaves the bits would be ourselves.
     const MAX_PID: u32 = 4 << 20;
@@ -122,7 +122,7 @@ fn tick_ns() -> u64 {
 }
 
 /// CPU time that was not idle, in steps of a tick, of all CPUs.
-fn host_ns() -> Option<u64> {
+pub(crate) fn host_ns() -> Option<u64> {
     let stat = std::fs::read_to_string("/proc/stat").ok()?;
     Some(busy_ticks(&stat)?.saturating_mul(tick_ns()))
 }

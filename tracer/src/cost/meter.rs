@@ -89,8 +89,11 @@ impl Meter {
             Group::SyscallStats => &[Class::SyscallStats],
             Group::Process => &[Class::Record],
             Group::Samples => &[Class::Samples],
-            Group::OffCpu => &[Class::OffCpu],
+            // The way there and two stacks, as at a switch.
+            Group::OffCpu | Group::Wakers => &[Class::OffCpu],
             Group::RunQueue => &[Class::RunQueue],
+            // Threads that begin. At switches it is little beside the stacks.
+            Group::OnCpu => &[Class::Record],
             Group::GoGc | Group::GoSchedule => &[Class::Uprobe, Class::UprobeStepped],
         }
     }
@@ -169,6 +172,14 @@ impl Meter {
             Group::OffCpu => {
                 let price = self.prices.of(Class::OffCpu);
                 charge("off_cpu", of(ProbeId::OffCpuSwitch), price, 0)
+            }
+            Group::Wakers => {
+                let price = self.prices.of(Class::OffCpu);
+                charge("off_cpu_waker", of(ProbeId::OffCpuWaker), price, 0)
+            }
+            Group::OnCpu => {
+                let price = self.prices.of(Class::Record);
+                charge("on_cpu", of(ProbeId::OnCpuNew), price, 0)
             }
             Group::RunQueue => {
                 let price = self.prices.of(Class::RunQueue);

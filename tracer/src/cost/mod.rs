@@ -18,6 +18,6 @@ mod subject;
 
 pub use budget::{Action, Budget, Guard, Limit, LimitError, Over, Policy, Window, parse_limit};
 pub use cache::prices;
-pub(crate) use cpu_time::CpuTime;
+pub(crate) use cpu_time::{CpuTime, host_ns, process_ns};
 pub use meter::{Bill, Captured, Meter, Reading};
 pub use price::{Class, Price, Prices};

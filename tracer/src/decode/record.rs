@@ -347,6 +347,7 @@ fn user_end(flags: u32) -> StackEnd {
         (sample_flag::NO_USER_STACK, StackEnd::Missing),
         (sample_flag::ROOT, StackEnd::Root),
         (sample_flag::LOST, StackEnd::Lost),
+        (sample_flag::GUESSED, StackEnd::Guessed),
     ] {
         if flags & flag != 0 {
             return end;

@@ -73,6 +73,38 @@ pub const COMMANDS: &[Command] = &[
         process: &["state", "symbols", "frame-pointers"],
     },
     Command {
+        name: "offcpu --wakers",
+        host: &[
+            "privileges",
+            "lockdown",
+            "btf",
+            "tracepoints",
+            "stacks",
+            "perf-event-max-stack",
+            "kernel-symbols",
+            "pid-namespace",
+        ],
+        features: &["processes", "off-cpu", "wakers"],
+        process: &["state", "symbols", "frame-pointers"],
+    },
+    Command {
+        name: "wall",
+        host: &[
+            "privileges",
+            "lockdown",
+            "btf",
+            "ring-buffer",
+            "tracepoints",
+            "perf-events",
+            "stacks",
+            "perf-event-max-stack",
+            "kernel-symbols",
+            "pid-namespace",
+        ],
+        features: &["processes", "samples", "off-cpu", "on-cpu"],
+        process: &["state", "symbols", "frame-pointers"],
+    },
+    Command {
         name: "sched",
         host: &[
             "privileges",

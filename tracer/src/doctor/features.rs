@@ -79,6 +79,8 @@ pub const FEATURES: &[FeatureCheck] = &[
     },
     row("samples", "sample stacks", Group::Samples),
     row("off-cpu", "measure waits by stack", Group::OffCpu),
+    row("wakers", "see who ends waits", Group::Wakers),
+    row("on-cpu", "measure time on the CPU exactly", Group::OnCpu),
     row("run-queue", "measure waits for a CPU", Group::RunQueue),
     row("go-gc", "see Go's garbage collections", Group::GoGc),
     row(

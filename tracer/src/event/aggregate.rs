@@ -89,12 +89,49 @@ pub struct OffCpuStack {
     pub kernel: Vec<u64>,
     pub user: Vec<u64>,
     pub user_end: StackEnd,
+    /// A stack was as long as the kernel's limit.
+    pub truncated: bool,
     pub count: u64,
     /// From leaving the CPU to being woken.
     pub blocked_ns: u64,
     /// From being woken or preempted to running.
     pub runnable_ns: u64,
     pub max_ns: u64,
+}
+
+/// Who made a thread runnable, and how it came to that. Addresses innermost first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Waker {
+    /// 0 for a CPU that was idle.
+    pub pid: u32,
+    pub tid: u32,
+    pub comm: String,
+    /// In an interrupt, also what it interrupted.
+    pub kernel: Vec<u64>,
+    pub user: Vec<u64>,
+    /// The user stack could not be stored or read.
+    pub user_missing: bool,
+}
+
+/// Time off the CPU of which more is known than its stack.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    pub stack: OffCpuStack,
+    /// The thread was off the CPU when the run began: only the innermost address is known, and the
+    /// time from then on.
+    pub before_run: bool,
+    /// It still was when the run ended: the time is that until then.
+    pub open: bool,
+    pub waker: Option<Waker>,
+}
+
+/// How long a thread was there, and on a CPU, exactly. Times in ns.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadCpu {
+    pub comm: String,
+    /// From its beginning or that of the run to its end or that of the run.
+    pub elapsed_ns: u64,
+    pub cpu_ns: u64,
 }
 
 /// Scheduling of one thread.

@@ -21,8 +21,10 @@ pub struct RunStart {
     pub command: Vec<String>,
     /// What was captured, as the names of the commands that show it.
     pub kinds: Vec<String>,
-    /// Samples per second asked for, 0 without sampling.
+    /// Samples per second asked for, 0 without sampling, or of what is not time.
     pub sample_hz: u32,
+    /// What samples are of where it is not time, as `perf list` names it.
+    pub sample_event: Option<String>,
     /// Version of the tracer that captured.
     pub tracer_version: String,
 }

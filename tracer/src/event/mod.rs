@@ -11,7 +11,7 @@ mod fact;
 mod model;
 mod syscall;
 
-pub use aggregate::{Latency, OffCpuStack, RunQueueThread, SyscallLatency};
+pub use aggregate::{Latency, OffCpuStack, RunQueueThread, SyscallLatency, ThreadCpu, Wait, Waker};
 pub use cost::{Charge, Cost, Curbed, KernelTime};
 pub use fact::{
     FrameSymbol, Losses, ProbeLoss, ProcessInfo, RunEnd, RunStart, StopReason, SymbolOrigin,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Cost, Curbed, Losses, OffCpuStack, ProcessInfo, RunEnd, RunQueueThread, RunStart, Symbols,
-    SyscallEnter, SyscallExit, SyscallLatency,
+    SyscallEnter, SyscallExit, SyscallLatency, ThreadCpu, Wait,
 };
 use crate::go::gc::GcCycle;
 
@@ -58,6 +58,10 @@ pub enum Body {
     Cost(Box<Cost>),
     /// Some probes cost too much.
     Curbed(Box<Curbed>),
+    /// As [`Body::OffCpuStack`], with what is special.
+    Wait(Box<Wait>),
+    /// Comes once for each thread, at the end.
+    ThreadCpu(Box<ThreadCpu>),
 }
 
 /// A signal is being delivered, ends the process, or was dropped because the process ignores it.
@@ -121,6 +125,8 @@ pub enum StackEnd {
     Root,
     /// Early, at something that is no frame, or at the limit.
     Lost,
+    /// As [`StackEnd::Unknown`]; it leads through code that is not known to keep frame pointers.
+    Guessed,
 }
 
 /// Why a Go garbage collection cycle began (`gcTriggerKind`, runtime/mgc.go).

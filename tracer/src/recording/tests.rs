@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use super::format::{self, MAX_FRAME, Major, Minor, Version};
 use super::{ReadError, Reader, Writer};
 use crate::event::{
-    Body, Event, FrameSymbol, RunEnd, RunStart, Space, SymbolizedAddress, Symbols, SyscallEnter,
-    SyscallExit,
+    Body, Event, FrameSymbol, OffCpuStack, RunEnd, RunStart, Sample, Space, StackEnd,
+    SymbolizedAddress, Symbols, SyscallEnter, SyscallExit,
 };
 use crate::render::{GcFormat, GcSink, GcSummarySink, RunQueueFormat, RunQueueSink};
 use crate::sink::{Sink, SinkError};
@@ -225,7 +225,7 @@ fn another_version_is_refused_with_what_wrote_it() {
     let bytes = format::prologue(newer, "tracer 9.8.7\x1b[2J");
     assert_eq!(
         read(&bytes).1.expect("unknown").to_string(),
-        "a.trc was written by tracer 9.8.7\\u{1b}[2J in format 3.7, this tracer reads format 2.2; \
+        "a.trc was written by tracer 9.8.7\\u{1b}[2J in format 4.7, this tracer reads format 3.0; \
          read it with the version that wrote it"
     );
     assert_eq!(
@@ -394,7 +394,31 @@ fn the_encoding_is_the_one_of_this_version() {
         (Body::GoSchedules(300), "0cac02"),
         (
             Body::RunStart(Box::new(start)),
-            "0d0100067838365f3634000001ac02",
+            "0d0100067838365f3634000001ac020000000000",
+        ),
+        (
+            Body::Sample(Sample {
+                comm: "a".to_owned(),
+                kernel: vec![1],
+                user: Vec::new(),
+                user_end: StackEnd::Guessed,
+                truncated: true,
+            }),
+            "0601610101000401",
+        ),
+        (
+            Body::OffCpuStack(Box::new(OffCpuStack {
+                comm: "a".to_owned(),
+                state: 1,
+                user: vec![7],
+                truncated: true,
+                count: 2,
+                blocked_ns: 3,
+                runnable_ns: 4,
+                max_ns: 5,
+                ..OffCpuStack::default()
+            })),
+            "0a016101000107000102030405",
         ),
         (Body::Tick, "10"),
         (Body::RunEnd(Box::new(run_end)), "12"),

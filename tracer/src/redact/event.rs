@@ -54,6 +54,19 @@ impl Redaction {
                 process.comm = comm.unwrap_or(process.comm);
                 Some(Body::Process(process))
             }
+            Body::Wait(wait) => {
+                let comm = self.changed(&wait.stack.comm);
+                let of_waker = wait.waker.as_ref().and_then(|w| self.changed(&w.comm));
+                if comm.is_none() && of_waker.is_none() {
+                    return None;
+                }
+                let mut wait = wait.clone();
+                wait.stack.comm = comm.unwrap_or(wait.stack.comm);
+                if let (Some(waker), Some(comm)) = (&mut wait.waker, of_waker) {
+                    waker.comm = comm;
+                }
+                Some(Body::Wait(wait))
+            }
             // Threads can be called anything.
             _ => {
                 let comm = self.changed(comm_of(body)?)?;
@@ -132,6 +145,7 @@ fn comm_of(body: &Body) -> Option<&str> {
         Body::Sample(sample) => Some(&sample.comm),
         Body::OffCpuStack(stack) => Some(&stack.comm),
         Body::RunQueueThread(thread) => Some(&thread.comm),
+        Body::ThreadCpu(thread) => Some(&thread.comm),
         Body::Fork(fork) => Some(&fork.comm),
         Body::Exec(exec) => Some(&exec.comm),
         Body::Exit(exit) => Some(&exit.comm),
@@ -144,6 +158,7 @@ fn comm_of_mut(body: &mut Body) -> Option<&mut String> {
         Body::Sample(sample) => Some(&mut sample.comm),
         Body::OffCpuStack(stack) => Some(&mut stack.comm),
         Body::RunQueueThread(thread) => Some(&mut thread.comm),
+        Body::ThreadCpu(thread) => Some(&mut thread.comm),
         Body::Fork(fork) => Some(&mut fork.comm),
         Body::Exec(exec) => Some(&mut exec.comm),
         Body::Exit(exit) => Some(&mut exit.comm),
@@ -156,6 +171,7 @@ mod tests {
     use super::*;
     use crate::event::{
         FrameSymbol, OffCpuStack, ProcessInfo, RunStart, Space, SymbolizedAddress, SyscallEnter,
+        ThreadCpu, Wait, Waker,
     };
 
     fn event(body: Body) -> Event {
@@ -179,6 +195,20 @@ mod tests {
         }
     }
 
+    fn waited(sleeper: &str, waker: &str) -> Wait {
+        Wait {
+            stack: OffCpuStack {
+                comm: sleeper.to_owned(),
+                ..OffCpuStack::default()
+            },
+            waker: Some(Waker {
+                comm: waker.to_owned(),
+                ..Waker::default()
+            }),
+            ..Wait::default()
+        }
+    }
+
     #[test]
     fn what_has_no_secret_is_not_copied() {
         let stack = OffCpuStack {
@@ -188,6 +218,8 @@ mod tests {
         let bodies = [
             Body::Tick,
             Body::OffCpuStack(Box::new(stack)),
+            Body::Wait(Box::new(waited("tokenizer", "keyboard"))),
+            Body::ThreadCpu(Box::default()),
             Body::RunStart(Box::default()),
             Body::SyscallEnter(SyscallEnter::default()),
         ];
@@ -223,7 +255,14 @@ mod tests {
             comm: "password=5".to_owned(),
             ..OffCpuStack::default()
         };
+        let thread = ThreadCpu {
+            comm: "token=6".to_owned(),
+            ..ThreadCpu::default()
+        };
         let bodies = [
+            Body::Wait(Box::new(waited("key=7", "work"))),
+            Body::Wait(Box::new(waited("work", "secret=8"))),
+            Body::ThreadCpu(Box::new(thread)),
             Body::RunStart(Box::new(start)),
             Body::Symbols(Box::new(Symbols {
                 addresses: vec![symbol],
@@ -236,7 +275,7 @@ mod tests {
             assert_eq!((new.time_ns, new.tid, new.goid), (3, 2, Some(4)));
             let text = format!("{:?}", new.body);
             assert!(text.contains(REDACTED), "{text}");
-            for secret in ["\"x\"", "=1", "=2", "=3", "=4", "=5"] {
+            for secret in ["\"x\"", "=1", "=2", "=3", "=4", "=5", "=6", "=7", "=8"] {
                 assert!(!text.contains(secret), "{text}");
             }
         }

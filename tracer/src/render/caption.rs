@@ -1,6 +1,6 @@
 //! What stands above a picture of stacks.
 
-use crate::report::{ProfileRun, StackProfile, StackTree};
+use crate::report::{ProfileRun, StackProfile, StackTree, WallProfile};
 use crate::term::printable;
 
 /// Texts around a picture.
@@ -20,9 +20,18 @@ impl Caption {
                     0 => String::new(),
                     hz => format!(" at {hz} Hz"),
                 };
-                ("CPU time", format!("{} samples{rate}", on_cpu.samples))
+                let samples = on_cpu.samples;
+                match &on_cpu.event {
+                    Some(event) => ("Samples", format!("{samples} of {}", printable(event))),
+                    None => ("CPU time", format!("{samples} samples{rate}")),
+                }
             }
             StackProfile::OffCpu(off_cpu) => ("Blocked time", format!("{} waits", off_cpu.count)),
+            StackProfile::Wall(wall) => ("Wall-clock time", all_time(wall)),
+            StackProfile::Goroutines(goroutines) => (
+                "Goroutine time by wait reason",
+                format!("{} looks", goroutines.looks),
+            ),
         };
         Self {
             title: title.to_owned(),
@@ -34,6 +43,15 @@ impl Caption {
     pub(super) fn line(&self) -> String {
         format!("{}, {}", self.title, self.subtitle)
     }
+}
+
+/// How much of the time of all threads was found.
+fn all_time(wall: &WallProfile) -> String {
+    let accounted = match wall.elapsed_ns {
+        0 => 0.0,
+        ns => 100.0 * wall.accounted.sum_ns() as f64 / ns as f64,
+    };
+    format!("{} threads, {accounted:.1}% accounted", wall.threads.len())
 }
 
 fn subtitle(amount: &str, run: &ProfileRun, tree: &StackTree) -> String {

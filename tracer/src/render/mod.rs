@@ -18,10 +18,12 @@ mod stack_format;
 mod stack_sink;
 #[cfg(test)]
 mod stack_tests;
+#[cfg(test)]
+mod time_tests;
 
 pub use stack_diff::{DIFF_FORMATS, DiffOutput, WriteDiff};
 pub use stack_format::{STACK_FORMATS, StackFormat, StackText};
-pub use stack_sink::{StackBy, StackOutput, StackSink};
+pub use stack_sink::{StackBy, StackOutput, StackSink, write_goroutine_waits};
 pub mod call_group;
 pub mod call_times;
 pub mod flight;

@@ -7,7 +7,7 @@ use inferno::flamegraph::{self, Options};
 
 use super::stack_format::{folded_lines, function_label};
 use crate::analysis::{FunctionChange, StackDiff, scale_to};
-use crate::report::StackProfile;
+use crate::report::{StackProfile, Unit};
 
 /// Two profiles of one kind and what they are called.
 #[derive(Debug)]
@@ -105,9 +105,9 @@ fn write_svg(shown: &DiffOutput<'_>, out: &mut dyn Write) -> io::Result<()> {
     options.subtitle = Some(format!(
         "{after} as wide as it is, red where more than in {before}, blue where less"
     ));
-    options.count_name = match shown.after {
-        StackProfile::OnCpu(_) => "samples".to_owned(),
-        StackProfile::OffCpu(_) => "µs".to_owned(),
+    options.count_name = match shown.after.tree().unit {
+        Unit::Samples => "samples".to_owned(),
+        Unit::Nanoseconds => "µs".to_owned(),
     };
     options.deterministic = true;
     flamegraph::from_lines(&mut options, lines.iter().map(String::as_str), out)
@@ -130,6 +130,8 @@ const fn title(profile: &StackProfile) -> &'static str {
     match profile {
         StackProfile::OnCpu(_) => "CPU time in percent of one CPU",
         StackProfile::OffCpu(_) => "blocked time in percent of one thread",
+        StackProfile::Wall(_) => "time in percent of one thread",
+        StackProfile::Goroutines(_) => "time in percent of one goroutine",
     }
 }
 

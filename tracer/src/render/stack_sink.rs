@@ -9,9 +9,9 @@ use regex_lite::Regex;
 
 use super::costed::cost_of;
 use super::stack_format::{STACK_FORMATS, Shown, StackFormat, StackText};
-use crate::analysis::{OffCpu, OnCpu, StackAnalysis, StackDetail};
+use crate::analysis::{OffCpu, OnCpu, StackAnalysis, StackDetail, Wall};
 use crate::event::{Body, Event};
-use crate::report::HotThresholds;
+use crate::report::{GoroutineWaitProfile, HotThresholds, StackProfile};
 use crate::sink::{Sink, SinkError};
 
 /// What to write of a profile.
@@ -60,7 +60,7 @@ impl StackOutput {
     }
 }
 
-/// Prints where CPU time goes, or where threads wait.
+/// Prints where CPU time goes, where threads wait, or both.
 pub struct StackSink<W> {
     analysis: StackAnalysis,
     output: StackOutput,
@@ -80,6 +80,22 @@ impl<W: Write> StackSink<W> {
     pub fn off_cpu(output: StackOutput, out: W, name: &str) -> Self {
         let analysis = StackAnalysis::OffCpu(OffCpu::new(output.detail()));
         Self::new(analysis, output, out, name)
+    }
+
+    /// Writes where all time of threads goes to `out`, at the end of the run; errors call it
+    /// `name`.
+    pub fn wall(output: StackOutput, out: W, name: &str) -> Self {
+        let analysis = StackAnalysis::Wall(Wall::new(output.detail()));
+        Self::new(analysis, output, out, name)
+    }
+
+    /// Each state has its own root in stacks, too.
+    #[must_use]
+    pub fn by_state(self, by_state: bool) -> Self {
+        Self {
+            analysis: self.analysis.by_state(by_state),
+            ..self
+        }
     }
 
     fn new(analysis: StackAnalysis, output: StackOutput, out: W, name: &str) -> Self {
@@ -114,7 +130,7 @@ impl<W: Write> Sink for StackSink<W> {
             self.cost = Some(cost);
         }
         let ends_interval = match event.body {
-            Body::Tick => !self.output.format.whole_run,
+            Body::Tick => !self.output.format.whole_run && !self.analysis.of_whole_run(),
             Body::RunEnd(_) => true,
             _ => false,
         };
@@ -124,6 +140,24 @@ impl<W: Write> Sink for StackSink<W> {
         }
         Ok(())
     }
+}
+
+/// Writes what goroutines wait for.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_goroutine_waits(
+    profile: GoroutineWaitProfile,
+    output: &StackOutput,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let shown = Shown {
+        profile: &StackProfile::Goroutines(profile),
+        output,
+        cost: None,
+    };
+    (output.format.write)(&shown, out)?;
+    out.flush()
 }
 
 impl<W> fmt::Debug for StackSink<W> {

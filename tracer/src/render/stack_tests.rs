@@ -435,6 +435,7 @@ fn off_cpu_stack(state: u32, kernel: &[u64], user: &[u64], times: [u64; 4]) -> E
             [] => crate::event::StackEnd::Missing,
             _ => crate::event::StackEnd::Unknown,
         },
+        truncated: false,
         count,
         blocked_ns,
         runnable_ns,
@@ -534,6 +535,41 @@ fn off_cpu_text() {
 user stack missing in 1 switch (7.1%)
 ";
     assert_eq!(off_cpu("text", text), want);
+}
+
+#[test]
+fn what_is_guessed_or_cut_is_told() {
+    let mut events = off_cpu_run();
+    for event in &mut events {
+        if let Body::OffCpuStack(stack) = &mut event.body {
+            if stack.state == 1 {
+                stack.user_end = crate::event::StackEnd::Guessed;
+            }
+            stack.truncated = stack.state == 2;
+        }
+        if let Body::RunEnd(end) = &mut event.body {
+            end.losses.probes.push(ProbeLoss {
+                probe: "off_cpu_switch".to_owned(),
+                unpaired: 2,
+                ..ProbeLoss::default()
+            });
+        }
+    }
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    let shown = text(off_cpu_bytes("text", &events));
+    let footers = "\
+2 switches to a thread that the kernel did not tell of: when these began is estimated
+0.0% of user stacks reach their root: 13 do not in app
+38.5% of user stacks are guessed in part: along frame pointers, through code without unwind tables
+1 stack truncated (7.1%): too deep to be taken whole
+user stack missing in 1 switch (7.1%)
+";
+    assert!(shown.ends_with(footers), "{shown}");
+    let folded = text(off_cpu_bytes("folded", &events));
+    let guessed = "app;[guessed];runtime.main;main.main;";
+    assert_eq!(folded.matches(guessed).count(), 1, "{folded}");
+    let cut = "app;[truncated];runtime.main;main.main;";
+    assert_eq!(folded.matches(cut).count(), 1, "{folded}");
 }
 
 #[test]

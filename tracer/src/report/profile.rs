@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Frame, StackTree};
+use super::{Frame, FrameKind, GoroutineWaitProfile, StackTree, WallProfile};
 
 /// What a profile covers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub struct ProfileRun {
     pub duration_ns: u64,
     /// Records that did not fit in a buffer or map.
     pub lost: u64,
+    /// Switches to a thread of which the kernel did not tell: when it began to run is estimated.
+    pub untold_switches: u64,
     /// Addresses in stacks, and how many of them have no function name.
     pub frames: u64,
     pub unresolved_frames: u64,
@@ -35,6 +37,8 @@ pub struct ProfileRun {
 pub struct StackRoots {
     pub stacks: u64,
     pub whole: u64,
+    /// Stacks found in part by following frame pointers in code that may keep none.
+    pub guessed: u64,
     /// Most stacks that are not whole first.
     pub modules: Vec<ModuleRoots>,
 }
@@ -76,7 +80,7 @@ pub struct ThreadStack {
     pub node: u32,
     /// Index into the profile's threads.
     pub thread: u32,
-    /// Samples, or waits.
+    /// Samples, or waits; 0 where neither is counted.
     pub count: u64,
     /// In the unit of the tree.
     pub value: u64,
@@ -94,8 +98,11 @@ pub struct CpuTotal {
 pub struct OnCpuProfile {
     pub run: ProfileRun,
     pub samples: u64,
-    /// Samples per second and CPU asked for, 0 when unknown.
+    /// Samples per second and CPU asked for, 0 when unknown, or of what is not time.
     pub sample_hz: u32,
+    /// What samples are of where it is not time, as `perf list` names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
     /// Samples whose stack was as long as the limit.
     pub truncated: u64,
     /// Samples without their user stack.
@@ -142,6 +149,18 @@ impl WaitState {
         }
     }
 
+    /// As a frame.
+    #[must_use]
+    pub const fn note(self) -> &'static str {
+        match self {
+            Self::Preempted => "[preempted]",
+            Self::Interruptible => "[interruptible]",
+            Self::Uninterruptible => "[uninterruptible]",
+            Self::Stopped => "[stopped]",
+            Self::Other => "[other]",
+        }
+    }
+
     /// As shown to users.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -168,6 +187,8 @@ pub struct StackTimes {
     pub runnable_ns: u64,
     /// Longest single time off the CPU.
     pub max_ns: u64,
+    /// Of `count`, those that lasted beyond the end: counted until then.
+    pub open: u64,
 }
 
 /// Time off the CPU in one state over all stacks. Times in ns.
@@ -192,6 +213,12 @@ pub struct OffCpuProfile {
     /// Over all threads: may exceed the duration.
     pub blocked_ns: u64,
     pub runnable_ns: u64,
+    /// Times a thread was still off the CPU at the end.
+    pub open: u64,
+    /// Times a thread was off the CPU already when the run began: counted from then on.
+    pub before_run: u64,
+    /// Waits whose stack was as long as the limit.
+    pub truncated: u64,
     /// Switches without their user stack.
     pub user_missing: u64,
     pub states: Vec<StateTimes>,
@@ -206,12 +233,14 @@ pub struct OffCpuProfile {
     pub tree: StackTree,
 }
 
-/// A profile of either kind.
+/// A profile of any kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum StackProfile {
     OnCpu(OnCpuProfile),
     OffCpu(OffCpuProfile),
+    Wall(WallProfile),
+    Goroutines(GoroutineWaitProfile),
 }
 
 impl StackProfile {
@@ -221,6 +250,8 @@ impl StackProfile {
         match self {
             Self::OnCpu(profile) => &profile.run,
             Self::OffCpu(profile) => &profile.run,
+            Self::Wall(profile) => &profile.run,
+            Self::Goroutines(profile) => &profile.run,
         }
     }
 
@@ -230,15 +261,20 @@ impl StackProfile {
         match self {
             Self::OnCpu(profile) => &profile.tree,
             Self::OffCpu(profile) => &profile.tree,
+            Self::Wall(profile) => &profile.tree,
+            Self::Goroutines(profile) => &profile.tree,
         }
     }
 
-    /// Greatest value first.
+    /// The index is that of [`ThreadStack::thread`]. Goroutines are of no thread: all of them
+    /// stand for one.
     #[must_use]
     pub fn threads(&self) -> &[ThreadTotal] {
         match self {
             Self::OnCpu(profile) => &profile.threads,
             Self::OffCpu(profile) => &profile.threads,
+            Self::Wall(profile) => &profile.thread_totals,
+            Self::Goroutines(profile) => &profile.together,
         }
     }
 
@@ -248,6 +284,18 @@ impl StackProfile {
         match self {
             Self::OnCpu(profile) => &profile.by_thread,
             Self::OffCpu(profile) => &profile.by_thread,
+            Self::Wall(profile) => &profile.by_thread,
+            Self::Goroutines(profile) => &profile.by_thread,
         }
+    }
+
+    /// Whether a node stands for a thread alone: a label where stacks are kept apart by thread.
+    #[must_use]
+    pub fn is_label(&self, node: u32) -> bool {
+        let tree = self.tree();
+        let of_thread = !matches!(self, Self::Goroutines(_));
+        of_thread
+            && tree.nodes[node as usize].parent.is_none()
+            && tree.frame(node).kind == FrameKind::Thread
     }
 }

@@ -2,16 +2,19 @@
 
 use std::collections::HashMap;
 
-use tracer_common::stats::OffCpuKey;
+use tracer_common::stats::WokenKey;
 
+use super::open_waits::OpenWaits;
 use crate::bpf::{BpfError, Group, Kernel};
-use crate::event::{Body, Event, Latency, OffCpuStack, RunQueueThread, SyscallLatency};
+use crate::event::{Body, Event, Latency, OffCpuStack, RunQueueThread, SyscallLatency, Wait};
 
 /// What was read last.
 #[derive(Debug, Default)]
 pub(super) struct Aggregates {
     syscalls: HashMap<u32, Latency>,
-    off_cpu: HashMap<OffCpuKey, OffCpuStack>,
+    off_cpu: HashMap<WokenKey, OffCpuStack>,
+    /// What is known of waits that no probe saw begin.
+    pub(super) open_waits: OpenWaits,
     run_queue: HashMap<u32, RunQueueThread>,
     schedules: u64,
 }
@@ -46,7 +49,10 @@ impl Aggregates {
             Group::OffCpu => self
                 .off_cpu(kernel)?
                 .into_iter()
-                .map(|(key, stack)| at(key.tgid, key.tid, Body::OffCpuStack(Box::new(stack))))
+                .map(|(key, wait)| {
+                    let key = key.sleeper;
+                    at(key.tgid, key.tid, self.open_waits.complete(&key, wait))
+                })
                 .collect(),
             Group::RunQueue => self
                 .run_queue(kernel)?
@@ -80,7 +86,7 @@ impl Aggregates {
         Ok(new)
     }
 
-    fn off_cpu(&mut self, kernel: &Kernel) -> Result<Vec<(OffCpuKey, OffCpuStack)>, BpfError> {
+    fn off_cpu(&mut self, kernel: &Kernel) -> Result<Vec<(WokenKey, Wait)>, BpfError> {
         let mut new = Vec::new();
         for read in kernel.off_cpu()? {
             let before = self.off_cpu.insert(read.key, read.stack.clone());
@@ -96,7 +102,12 @@ impl Aggregates {
             if stack.max_ns == before.max_ns {
                 stack.max_ns = stack.max_ns.min(stack.blocked_ns + stack.runnable_ns);
             }
-            new.push((read.key, stack));
+            let wait = Wait {
+                stack,
+                waker: read.waker,
+                ..Wait::default()
+            };
+            new.push((read.key, wait));
         }
         Ok(new)
     }

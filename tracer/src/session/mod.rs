@@ -2,14 +2,19 @@
 //! last event. No command has an event loop of its own.
 
 mod aggregates;
+mod await_trigger;
 mod clock;
 mod cold;
+mod condition;
 mod degrade;
 mod dump_signal;
+mod gauge;
 mod go_target;
 mod goroutines;
 mod launch;
+mod looks;
 mod losses;
+mod open_waits;
 mod plan;
 mod pump;
 mod refusal;
@@ -22,10 +27,14 @@ mod unwinding;
 mod watch;
 
 pub(crate) use clock::now_ns;
+pub use condition::{Condition, ConditionError, Metric, Trigger};
 pub use dump_signal::DumpSignal;
 pub(crate) use launch::find_executable;
 pub use launch::{LaunchSetup, User};
-pub use plan::{CallStacks, Capture, Plan, StackWalk, TargetSpec};
+pub(crate) use looks::look_every;
+pub use plan::{ANY_WAIT, CallStacks, Capture, Plan, StackWalk, TargetSpec};
 pub(crate) use refusal::not_go_process;
 pub use run::{Outcome, run};
 pub(crate) use target::comm;
+
+pub use crate::bpf::SampleEvent;

@@ -1,10 +1,12 @@
 //! What a run captures.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::condition::Trigger;
 use super::launch::LaunchSetup;
-use crate::bpf::Group;
+use crate::bpf::{Group, SampleEvent};
 use crate::cost::{Budget, Policy};
 use crate::syscall::filter::SyscallSet;
 use crate::syscall::slow::SlowCalls;
@@ -45,13 +47,23 @@ pub enum Capture {
     SyscallStats { syscalls: SyscallSet },
     /// On-CPU samples.
     Samples {
+        event: SampleEvent,
         /// Per second and CPU.
         hz: u32,
         kernel: bool,
         user: bool,
     },
     /// Time off the CPU by stack, summed in the kernel.
-    OffCpu { kernel: bool, user: bool },
+    OffCpu {
+        kernel: bool,
+        user: bool,
+        /// Only waits that last so many ns until they are ended; [`ANY_WAIT`] for all.
+        blocked: RangeInclusive<u64>,
+    },
+    /// Who ends the waits of [`Capture::OffCpu`].
+    Wakers,
+    /// Time on the CPU by thread, to the ns. With [`Capture::OffCpu`] it accounts for all time.
+    OnCpu,
     /// Scheduling by thread, summed in the kernel.
     RunQueue,
     /// Rounds of Go's scheduler, counted in the kernel.
@@ -59,6 +71,9 @@ pub enum Capture {
     /// Go garbage collection cycles.
     GoGc,
 }
+
+/// Waits of any length.
+pub const ANY_WAIT: RangeInclusive<u64> = 0..=u64::MAX;
 
 /// Which calls come with the user stack, as a sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +94,8 @@ impl Capture {
             Self::SyscallStats { .. } => Group::SyscallStats,
             Self::Samples { .. } => Group::Samples,
             Self::OffCpu { .. } => Group::OffCpu,
+            Self::Wakers => Group::Wakers,
+            Self::OnCpu => Group::OnCpu,
             Self::RunQueue => Group::RunQueue,
             Self::GoSchedule => Group::GoSchedule,
             Self::GoGc => Group::GoGc,
@@ -114,6 +131,8 @@ pub struct Plan {
     pub captures: Vec<Capture>,
     /// Names of the commands that show the captures, for the recording.
     pub kinds: Vec<String>,
+    /// What to wait for before anything is attached.
+    pub when: Option<Trigger>,
     pub duration: Option<Duration>,
     pub interval: Option<Duration>,
     /// Size of the ring buffer in bytes; by default one that suits the captures.
@@ -141,6 +160,7 @@ impl Plan {
             follow: false,
             captures,
             kinds: Vec::new(),
+            when: None,
             duration: None,
             interval: None,
             ring_bytes: None,
@@ -163,6 +183,11 @@ impl Plan {
                 .any(|c| matches!(c, Capture::SyscallStream { .. }));
             if streams { 32 << 20 } else { 4 << 20 }
         })
+    }
+
+    /// Whether the time of each thread is accounted for, from the beginning of the run to its end.
+    pub(super) fn has_all_time(&self) -> bool {
+        self.captures.contains(&Capture::OnCpu)
     }
 
     /// Whether names of addresses are needed.

@@ -38,6 +38,10 @@ pub(super) fn refused(error: BpfError) -> ExpectedError {
             missing: "CAP_BPF and CAP_PERFMON (or root) are missing".to_owned(),
             remedy: "run it with sudo; `tracer doctor` shows what this host allows".to_owned(),
         },
+        BpfError::NoCounter { event, .. } => ExpectedError::KernelRefuses {
+            what: format!("samples of {event}"),
+            why: format!("{error}; -e cpu-clock works everywhere"),
+        },
         _ => ExpectedError::KernelRefuses {
             what: "the probes".to_owned(),
             why: error.to_string(),

@@ -9,6 +9,7 @@ use tracer_common::config::target as flag;
 use tracer_common::probe::{ProbeCounters, ProbeId};
 
 use super::aggregates::Aggregates;
+use super::await_trigger::await_trigger;
 use super::clock::{now_ns, own_cpu_ns, utc_offset_s, wall_offset_ns};
 use super::degrade::Captured;
 use super::go_target::GoTarget;
@@ -22,7 +23,7 @@ use super::spending::{Spending, breakdown, over_line, prices_for};
 use super::target::{Target, comm};
 use super::unwinding::Unwinding;
 use super::watch::{all_ended, is_alive, reap};
-use crate::bpf::{Group, Kernel, PROBES, Probe, Walk};
+use crate::bpf::{Group, Kernel, PROBES, Probe, SampleEvent, Walk};
 use crate::cost::{Action, Prices};
 use crate::decode::LostRecords;
 use crate::error::ExpectedError;
@@ -58,6 +59,9 @@ pub async fn run(plan: &Plan, sinks: &mut [Box<dyn Sink>]) -> Result<Outcome, Ex
     let mut signals = Signals::new()?;
     let prices = prices_for(plan);
     let mut target = Target::open(&plan.target)?;
+    if let Some(trigger) = plan.when {
+        await_trigger(trigger, &target, &mut signals, plan.notices).await?;
+    }
     let mut session = Session::open(plan, &target, prices, sinks)?;
     session.attach(&target)?;
     let started = session.begin(&target);
@@ -88,7 +92,6 @@ struct Session<'a> {
     spending: Spending,
     /// Groups whose probes are still attached.
     groups: Vec<Group>,
-    started: Instant,
     own_cpu_start_ns: u64,
     /// What the programs were told of slow calls.
     slow_ns: u64,
@@ -119,7 +122,6 @@ impl<'a> Session<'a> {
             counts: Counts::default(),
             spending: Spending::begin(plan, target, prices),
             groups: plan.captures.iter().map(Capture::group).collect(),
-            started: Instant::now(),
             own_cpu_start_ns: own_cpu_ns(),
             slow_ns: 0,
             unwinding,
@@ -136,15 +138,13 @@ impl<'a> Session<'a> {
         self.captured.has(group)
     }
 
-    fn hz(&self) -> u32 {
-        self.plan
-            .captures
-            .iter()
-            .find_map(|c| match c {
-                Capture::Samples { hz, .. } => Some(*hz),
-                _ => None,
-            })
-            .unwrap_or(0)
+    /// What samples are of, and how many a second.
+    fn sampling(&self) -> (SampleEvent, u32) {
+        let of = |c: &Capture| match c {
+            Capture::Samples { event, hz, .. } => Some((*event, *hz)),
+            _ => None,
+        };
+        self.plan.captures.iter().find_map(of).unwrap_or_default()
     }
 
     /// Tells the programs whom and what, then attaches them.
@@ -161,13 +161,17 @@ impl<'a> Session<'a> {
             self.kernel.set_target(pid, flags).map_err(refused)?;
             self.pump.live.insert(pid);
         }
+        if self.plan.has_all_time() {
+            self.kernel.measure_switches(false).map_err(refused)?;
+        }
         if launched.is_some() || self.plan.follow {
             self.listen_to_mappings();
         }
         self.attach_go(target)?;
         self.open_unwinding(target)?;
-        let hz = u64::from(self.hz());
-        self.captured.attach(&mut self.kernel, hz)?;
+        let (event, hz) = self.sampling();
+        self.kernel.sample(event);
+        self.captured.attach(&mut self.kernel, hz.into())?;
         for notice in self.captured.take_notices() {
             self.notice(&notice);
         }
@@ -388,11 +392,10 @@ impl<'a> Session<'a> {
 
     /// Begins the stream of events.
     fn begin(&mut self, target: &Target) -> Result<(), SinkError> {
-        self.started = Instant::now();
         let pids = target.pids();
-        let now = now_ns();
+        let now = self.begin_waits(&pids);
         self.pump.begin_ns = now;
-        let start = run_start(self.plan, &pids, self.hz());
+        let start = run_start(self.plan, &pids, self.sampling());
         self.pump
             .deliver(&fact(now, 0, Body::RunStart(Box::new(start))))?;
         if target.launched().is_none() {
@@ -406,6 +409,30 @@ impl<'a> Session<'a> {
         }
         self.announce(target);
         self.pump.flush()
+    }
+
+    /// Tells the programs of threads that are off the CPU, and returns when the run begins.
+    fn begin_waits(&mut self, pids: &[u32]) -> u64 {
+        if !self.has(Group::OffCpu) {
+            return now_ns();
+        }
+        let all = self.plan.has_all_time();
+        let threads_of = |&pid: &u32| threads(pid).into_iter().map(move |tid| (pid, tid));
+        let threads: Vec<(u32, u32)> = pids.iter().flat_map(threads_of).collect();
+        let mut begin_ns = 0;
+        let clock = || {
+            begin_ns = now_ns();
+            begin_ns
+        };
+        let waits = &mut self.aggregates.open_waits;
+        let mut begun = waits.begin(&mut self.kernel, &threads, clock, all);
+        if all {
+            begun = begun.and(self.kernel.measure_switches(true));
+        }
+        if let Err(error) = begun {
+            self.notice(&format!("part of the result is missing: {error}"));
+        }
+        begin_ns
     }
 
     fn announce(&self, target: &Target) {
@@ -660,15 +687,21 @@ impl<'a> Session<'a> {
         // A command that was launched can be asked until its status is taken.
         let cpu_ns = self.spending.cpu_ns(target, &self.pump.live);
         let command_status = self.end_command(target, reason);
-        let duration_ns = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         // Detaching takes time, in which some probes still run and others no more: what they see
         // is not part of the run.
+        if self.has(Group::OffCpu)
+            && let Err(error) = self.kernel.measure_switches(false)
+        {
+            self.notice(&format!("the end of the run is not exact: {error}"));
+        }
         let end_ns = now_ns();
+        let duration_ns = end_ns.saturating_sub(self.pump.begin_ns);
+        let cut_off = self.cut_off_waits(end_ns);
         let kernel_time = self.kernel_time();
         self.kernel.detach();
         while self.take_records() != 0 {}
         if output_error.is_none() {
-            output_error = self.last_events(target, end_ns).err();
+            output_error = self.last_events(target, end_ns, &cut_off).err();
         }
         let counts = Counts::read(&self.kernel).unwrap_or_default();
         let counters = &counts.counters;
@@ -694,12 +727,33 @@ impl<'a> Session<'a> {
         Outcome { end, output_error }
     }
 
-    fn last_events(&mut self, target: &Target, end_ns: u64) -> Result<(), SinkError> {
+    fn last_events(
+        &mut self,
+        target: &Target,
+        end_ns: u64,
+        cut_off: &[Event],
+    ) -> Result<(), SinkError> {
         self.tell_untold(u64::MAX);
         self.pump.release_all(end_ns)?;
         self.report_losses()?;
         self.read_aggregates(target)?;
+        cut_off.iter().try_for_each(|e| self.pump.deliver(e))?;
         self.pump.resolve(now_ns())
+    }
+
+    /// What the end cuts off, as the threads are now.
+    fn cut_off_waits(&self, end_ns: u64) -> Vec<Event> {
+        if !self.has(Group::OffCpu) {
+            return Vec::new();
+        }
+        let waits = &self.aggregates.open_waits;
+        match waits.end(&self.kernel, self.plan, end_ns) {
+            Ok(events) => events,
+            Err(error) => {
+                self.notice(&format!("part of the result is missing: {error}"));
+                Vec::new()
+            }
+        }
     }
 
     /// Status of the launched command. As strace does, the tracer ends the command when it is
@@ -803,7 +857,7 @@ fn fact(time_ns: u64, pid: u32, body: Body) -> Event {
     }
 }
 
-fn run_start(plan: &Plan, pids: &[u32], hz: u32) -> RunStart {
+fn run_start(plan: &Plan, pids: &[u32], (event, hz): (SampleEvent, u32)) -> RunStart {
     RunStart {
         wall_offset_ns: wall_offset_ns(),
         utc_offset_s: utc_offset_s(),
@@ -818,7 +872,8 @@ fn run_start(plan: &Plan, pids: &[u32], hz: u32) -> RunStart {
             _ => Vec::new(),
         },
         kinds: plan.kinds.clone(),
-        sample_hz: hz,
+        sample_hz: if event.is_time() { hz } else { 0 },
+        sample_event: (!event.is_time()).then(|| event.name().to_owned()),
         tracer_version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }

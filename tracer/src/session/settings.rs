@@ -36,10 +36,22 @@ pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
                 add_words(&mut constants.syscalls, syscalls);
             }
             Capture::SyscallStats { syscalls } => add_words(&mut constants.syscalls, syscalls),
-            Capture::Samples { kernel, user, .. } | Capture::OffCpu { kernel, user } => {
+            Capture::Samples { kernel, user, .. } => {
                 constants.want_kernel_stack = *kernel;
                 constants.want_user_stack = *user;
             }
+            Capture::OffCpu {
+                kernel,
+                user,
+                blocked,
+            } => {
+                constants.want_kernel_stack = *kernel;
+                constants.want_user_stack = *user;
+                constants.min_block_ns = *blocked.start();
+                constants.max_block_ns = *blocked.end();
+            }
+            Capture::Wakers => constants.want_wakers = true,
+            Capture::OnCpu => constants.want_on_cpu = true,
             Capture::RunQueue | Capture::GoSchedule | Capture::GoGc => {}
         }
     }
@@ -65,6 +77,8 @@ pub(super) fn sizes(plan: &Plan, unwinding: bool) -> Sizes {
     Sizes {
         ring_bytes: plan.ring_size(),
         off_cpu: has(Group::OffCpu),
+        wakers: has(Group::Wakers),
+        on_cpu: has(Group::OnCpu),
         syscall_stats: has(Group::SyscallStats),
         run_queue: has(Group::RunQueue),
         slow_calls: matches!(plan.call_stacks(), CallStacks::Slow(_)),

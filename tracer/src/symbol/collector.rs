@@ -118,6 +118,7 @@ fn stacks(event: &Event) -> Option<(&[u64], &[u64])> {
     match &event.body {
         Body::Sample(s) => Some((&s.kernel, &s.user)),
         Body::OffCpuStack(s) => Some((&s.kernel, &s.user)),
+        Body::Wait(w) => Some((&w.stack.kernel, &w.stack.user)),
         _ => None,
     }
 }

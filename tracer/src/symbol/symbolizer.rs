@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::told::ToldMappings;
 use super::{Address, Collector, Resolver};
-use crate::event::{Body, CallerStack, Event, Space, Symbols};
+use crate::event::{Body, CallerStack, Event, Sample, Space, StackEnd, Symbols, Waker};
 use crate::process::{AddressSpace, MappedFiles, Mapping, MappingEvent};
 
 /// Names in one event at most, so that none grows beyond what a recording can hold.
@@ -101,6 +101,13 @@ impl Symbolizer {
         match &event.body {
             Body::Sample(_) | Body::OffCpuStack(_) => {
                 self.note_stack(event);
+                Vec::new()
+            }
+            Body::Wait(wait) => {
+                self.note_stack(event);
+                if let Some(waker) = &wait.waker {
+                    self.note_stack(&in_waker(event.time_ns, waker));
+                }
                 Vec::new()
             }
             Body::SyscallEnter(enter) => {
@@ -266,6 +273,27 @@ impl Symbolizer {
             let symbols = process.resolve(&mut self.resolver, &user);
             push_events(events, pid, time_ns, symbols);
         }
+    }
+}
+
+/// The stack of a waker, as a sample of its process.
+fn in_waker(time_ns: u64, waker: &Waker) -> Event {
+    Event {
+        time_ns,
+        pid: waker.pid,
+        tid: waker.tid,
+        cpu: 0,
+        goid: None,
+        body: Body::Sample(Sample {
+            comm: String::new(),
+            kernel: waker.kernel.clone(),
+            user: waker.user.clone(),
+            user_end: match waker.user_missing {
+                true => StackEnd::Missing,
+                false => StackEnd::Unknown,
+            },
+            truncated: false,
+        }),
     }
 }
 

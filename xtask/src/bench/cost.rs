@@ -68,6 +68,14 @@ pub(super) fn measure(setting: &Setting, pace: Pace) -> Result<Part> {
     Ok(part(&cases, &samples, rounds))
 }
 
+/// The option that makes a command tell what its probes cost: `-v` is strace's own elsewhere.
+fn telling_costs(line: &str) -> &'static str {
+    match line.starts_with("strace") {
+        true => "--probe-costs",
+        false => "-v",
+    }
+}
+
 fn cases(setting: &Setting) -> Vec<Case> {
     let case = |path, prefix, kind, line: &str, statistic| Case {
         program: Program {
@@ -76,7 +84,7 @@ fn cases(setting: &Setting) -> Vec<Case> {
             prefix,
             place: Place::Pinned,
         },
-        tool: setting.tools.tracer(&format!("{line} -v")),
+        tool: setting.tools.tracer(&format!("{line} {}", telling_costs(line))),
         statistic,
     };
     let c = |kind, line| case(setting.c("bench_loop"), "C ", kind, line, Statistic::P10);

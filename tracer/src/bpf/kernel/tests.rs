@@ -8,6 +8,8 @@ fn constants() -> Constants {
         want_goid: true,
         want_call_stack: true,
         want_slow_stack: true,
+        want_wakers: true,
+        want_on_cpu: true,
         syscalls: [u64::MAX; 9],
         ..Constants::default()
     }
@@ -16,6 +18,8 @@ fn constants() -> Constants {
 const SIZES: Sizes = Sizes {
     ring_bytes: 1 << 16,
     off_cpu: true,
+    wakers: true,
+    on_cpu: true,
     syscall_stats: true,
     run_queue: true,
     slow_calls: true,
@@ -102,6 +106,8 @@ fn the_verifier_accepts_every_program() {
         assert_eq!(kernel.attached(), 0);
         kernel.syscall_stats().expect("statistics");
         kernel.off_cpu().expect("off-CPU");
+        kernel.open_waits().expect("open waits");
+        kernel.thread_times().expect("thread times");
         kernel.run_queue().expect("run queue");
     }
 }

@@ -8,7 +8,7 @@ use crate::event::{
     Body, Capture, CaptureStatus, Event, Exec, Exit, Fork, FrameSymbol, GcTrigger, Latency, Losses,
     OffCpuStack, ProbeLoss, ProcessInfo, RunEnd, RunQueueThread, RunStart, Sample, Signal, Space,
     StackEnd, StopReason, SymbolOrigin, SymbolizedAddress, Symbols, SyscallEnter, SyscallExit,
-    SyscallLatency,
+    SyscallLatency, ThreadCpu, Wait, Waker,
 };
 use crate::go::gc::{GcCpu, GcCycle, GcWall};
 
@@ -172,8 +172,14 @@ fn stack() -> impl Strategy<Value = Vec<u64>> {
 }
 
 fn stack_end() -> impl Strategy<Value = StackEnd> {
-    use StackEnd::{Lost, Missing, Root, Unknown};
-    prop_oneof![Just(Unknown), Just(Missing), Just(Root), Just(Lost)]
+    use StackEnd::{Guessed, Lost, Missing, Root, Unknown};
+    prop_oneof![
+        Just(Unknown),
+        Just(Missing),
+        Just(Root),
+        Just(Lost),
+        Just(Guessed)
+    ]
 }
 
 fn sample() -> impl Strategy<Value = Sample> {
@@ -208,6 +214,14 @@ fn aggregate_body() -> impl Strategy<Value = Body> {
             Body::SyscallLatency(Box::new(SyscallLatency { nr, latency }))
         }),
         off_cpu().prop_map(|s| Body::OffCpuStack(Box::new(s))),
+        wait().prop_map(|w| Body::Wait(Box::new(w))),
+        (text(), any::<u64>(), any::<u64>()).prop_map(|(comm, elapsed_ns, cpu_ns)| {
+            Body::ThreadCpu(Box::new(ThreadCpu {
+                comm,
+                elapsed_ns,
+                cpu_ns,
+            }))
+        }),
         (text(), any::<[u64; 3]>(), latency()).prop_map(
             |(comm, [voluntary, involuntary, migrations], latency)| {
                 Body::RunQueueThread(Box::new(RunQueueThread {
@@ -224,15 +238,21 @@ fn aggregate_body() -> impl Strategy<Value = Body> {
 }
 
 fn off_cpu() -> impl Strategy<Value = OffCpuStack> {
-    let stacks = (stack(), stack(), stack_end());
+    let stacks = (stack(), stack(), stack_end(), any::<bool>());
     (text(), any::<u32>(), stacks, any::<[u64; 4]>()).prop_map(
-        |(comm, state, (kernel, user, user_end), [count, blocked_ns, runnable_ns, max_ns])| {
+        |(
+            comm,
+            state,
+            (kernel, user, user_end, truncated),
+            [count, blocked_ns, runnable_ns, max_ns],
+        )| {
             OffCpuStack {
                 comm,
                 state,
                 kernel,
                 user,
                 user_end,
+                truncated,
                 count,
                 blocked_ns,
                 runnable_ns,
@@ -240,6 +260,26 @@ fn off_cpu() -> impl Strategy<Value = OffCpuStack> {
             }
         },
     )
+}
+
+fn wait() -> impl Strategy<Value = Wait> {
+    let ids = (any::<u32>(), any::<u32>(), text());
+    let stacks = (stack(), stack(), any::<bool>());
+    let waker = (ids, stacks).prop_map(|((pid, tid, comm), (kernel, user, user_missing))| Waker {
+        pid,
+        tid,
+        comm,
+        kernel,
+        user,
+        user_missing,
+    });
+    let flags = (any::<bool>(), any::<bool>());
+    (off_cpu(), flags, option::of(waker)).prop_map(|(stack, (before_run, open), waker)| Wait {
+        stack,
+        before_run,
+        open,
+        waker,
+    })
 }
 
 fn fact_body() -> impl Strategy<Value = Body> {
@@ -267,12 +307,13 @@ fn run_start() -> impl Strategy<Value = RunStart> {
         vec(text(), 0..4),
         vec(text(), 0..4),
         any::<u32>(),
+        option::of(text()),
     );
     (clock, host, asked).prop_map(
         |(
             (wall_offset_ns, utc_offset_s),
             (arch, kernel_release, cpus, tracer_version),
-            (pids, command, kinds, sample_hz),
+            (pids, command, kinds, sample_hz, sample_event),
         )| RunStart {
             wall_offset_ns,
             utc_offset_s,
@@ -283,6 +324,7 @@ fn run_start() -> impl Strategy<Value = RunStart> {
             command,
             kinds,
             sample_hz,
+            sample_event,
             tracer_version,
         },
     )

@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 
 use super::Shown;
 use crate::render::caption::Caption;
-use crate::report::{Frame, FrameKind, StackProfile, StackTree, ThreadStack, ThreadTotal, Unit};
+use crate::report::{
+    Frame, FrameKind, OnCpuProfile, StackProfile, StackTree, ThreadStack, ThreadTotal, Unit,
+};
 
 /// Version of the format (`preprocessedProfileVersion`).
 const VERSION: u32 = 48;
@@ -51,11 +53,19 @@ fn document(profile: &StackProfile) -> Value {
     })
 }
 
+/// Samples of what is not time are shown as long as they can be told apart.
+fn ns_per_sample(profile: &OnCpuProfile) -> f64 {
+    match profile.sample_hz {
+        0 => 1e6,
+        hz => 1e9 / f64::from(hz),
+    }
+}
+
 fn meta(profile: &StackProfile) -> Value {
     let run = profile.run();
     let interval_ms = match profile {
-        StackProfile::OnCpu(on_cpu) => 1000.0 / f64::from(on_cpu.sample_hz.max(1)),
-        StackProfile::OffCpu(_) => 1.0,
+        StackProfile::OnCpu(on_cpu) => ns_per_sample(on_cpu) / 1e6,
+        _ => 1.0,
     };
     let category = |(name, color): (&str, &str)| json!({"name": name, "color": color, "subcategories": ["Other"]});
     json!({
@@ -117,7 +127,7 @@ fn of_thread(
     stacks: &[&ThreadStack],
     libraries: &mut Libraries,
 ) -> Value {
-    let mut tables = Tables::new(profile.tree(), libraries);
+    let mut tables = Tables::new(profile, libraries);
     let mut samples = Samples::new(profile);
     for stack in stacks {
         samples.push(tables.stack(stack.node), stack.value);
@@ -172,8 +182,8 @@ struct Samples {
 impl Samples {
     fn new(profile: &StackProfile) -> Self {
         let ns_per_unit = match profile {
-            StackProfile::OnCpu(on_cpu) => 1e9 / f64::from(on_cpu.sample_hz.max(1)),
-            StackProfile::OffCpu(_) => 1.0,
+            StackProfile::OnCpu(on_cpu) => ns_per_sample(on_cpu),
+            _ => 1.0,
         };
         Self {
             length: 0,
@@ -255,6 +265,7 @@ struct ResourceTable {
 
 /// The tables of one thread, filled with what its stacks need.
 struct Tables<'a> {
+    profile: &'a StackProfile,
     tree: &'a StackTree,
     libraries: &'a mut Libraries,
     stacks: StackTable,
@@ -270,9 +281,10 @@ struct Tables<'a> {
 }
 
 impl<'a> Tables<'a> {
-    fn new(tree: &'a StackTree, libraries: &'a mut Libraries) -> Self {
+    fn new(profile: &'a StackProfile, libraries: &'a mut Libraries) -> Self {
         Self {
-            tree,
+            profile,
+            tree: profile.tree(),
             libraries,
             stacks: StackTable::default(),
             frames: FrameTable::default(),
@@ -298,7 +310,7 @@ impl<'a> Tables<'a> {
                 prefix = Some(known);
                 break;
             }
-            if tree.frame(node).kind != FrameKind::Thread {
+            if !self.profile.is_label(node) {
                 new.push(node);
             }
             at = tree.nodes[node as usize].parent;
@@ -408,6 +420,7 @@ mod tests {
     use serde_json::Value;
 
     use crate::render::stack_tests::{off_cpu_bytes, off_cpu_run, on_cpu_bytes, whole_run};
+    use crate::render::time_tests::{ALL_NS, goroutine_bytes, wall_bytes};
 
     fn column<'a>(table: &'a Value, name: &str) -> &'a [Value] {
         table[name]
@@ -502,5 +515,20 @@ mod tests {
         let weights = column(samples, "weight").iter();
         let sum: f64 = weights.filter_map(Value::as_f64).sum();
         assert!((sum - 1502.0008).abs() < 1e-6, "{sum}");
+    }
+
+    #[test]
+    fn all_time_of_threads_and_of_goroutines_adds_up() {
+        let ms = |document: &Value| -> f64 {
+            let threads = column(document, "threads").iter();
+            let weights = threads.flat_map(|thread| column(&thread["samples"], "weight"));
+            weights.filter_map(Value::as_f64).sum()
+        };
+        let wall = checked(&wall_bytes("firefox", false));
+        assert!((ms(&wall) - ALL_NS as f64 / 1e6).abs() < 1e-6);
+        assert_eq!(column(&wall, "threads").len(), 2);
+        assert!(column(&wall["threads"][0], "stringArray").contains(&"[on CPU]".into()));
+        let goroutines = checked(&goroutine_bytes("firefox"));
+        assert!((ms(&goroutines) - 3000.0).abs() < 1e-6);
     }
 }

@@ -1,7 +1,7 @@
 //! `profile.proto`, compressed by gzip: what `go tool pprof` reads.
 //!
 //! Types of values are those of Go's own profiles: `samples` and `cpu` on the CPU, `contentions`
-//! and `delay` off it. Threads are labels (`thread`, `comm`, `pid`) rather than frames.
+//! and `delay` off it. All time of threads, and of goroutines, is `time` alone. Threads are labels (`thread`, `comm`, `pid`) rather than frames.
 
 mod message;
 
@@ -15,6 +15,9 @@ use self::message::{Function, Label, Line, Location, Mapping, Profile, Sample, V
 use super::Shown;
 use crate::render::caption::Caption;
 use crate::report::{Frame, FrameKind, StackProfile, ThreadStack};
+
+/// A type of values and its unit.
+type Kind = (&'static str, &'static str);
 
 /// The mapping of kernel functions that belong to no module.
 const KERNEL: &str = "[kernel.kallsyms]";
@@ -56,39 +59,54 @@ impl<'a> Builder<'a> {
         if let Some(binary) = main_binary(self.profile) {
             self.mapping(binary);
         }
-        let ns_per_sample = match self.profile {
-            StackProfile::OnCpu(on_cpu) => ns_per_sample(on_cpu.sample_hz),
-            StackProfile::OffCpu(_) => 0,
-        };
-        for stack in self.profile.by_thread() {
-            // Only waits have a delay.
-            let value = match self.profile {
-                StackProfile::OnCpu(_) => stack.value.saturating_mul(ns_per_sample),
-                StackProfile::OffCpu(_) if stack.value == 0 => continue,
-                StackProfile::OffCpu(_) => stack.value,
-            };
-            let sample = self.sample(stack, [stack.count, value].map(signed));
+        // Without samples there is no value; of those off the CPU, only waits have a delay.
+        for stack in self.profile.by_thread().iter().filter(|s| s.value > 0) {
+            let values = self.values(stack);
+            let sample = self.sample(stack, values);
             self.message.sample.push(sample);
         }
         self.message
     }
 
+    /// The types of values, of which the last is shown first, and what lies between two.
+    fn types(&self) -> (&'static [Kind], Kind, u64) {
+        const SAMPLES: Kind = ("samples", "count");
+        const CPU: Kind = ("cpu", "nanoseconds");
+        const WAITS: Kind = ("contentions", "count");
+        const TIME: Kind = ("time", "nanoseconds");
+        match self.profile {
+            StackProfile::OnCpu(on_cpu) if on_cpu.event.is_some() => (&[SAMPLES], SAMPLES, 1),
+            StackProfile::OnCpu(on_cpu) => {
+                let types = &[SAMPLES, CPU];
+                (types, CPU, ns_per_sample(on_cpu.sample_hz))
+            }
+            StackProfile::OffCpu(_) => (&[WAITS, ("delay", "nanoseconds")], WAITS, 1),
+            StackProfile::Wall(_) | StackProfile::Goroutines(_) => (&[TIME], TIME, 1),
+        }
+    }
+
+    /// A value of each type.
+    fn values(&self, stack: &ThreadStack) -> Vec<i64> {
+        let values = match self.profile {
+            StackProfile::OnCpu(on_cpu) if on_cpu.event.is_some() => vec![stack.count],
+            StackProfile::OnCpu(on_cpu) => {
+                let each = ns_per_sample(on_cpu.sample_hz);
+                vec![stack.count, stack.value.saturating_mul(each)]
+            }
+            StackProfile::OffCpu(_) => vec![stack.count, stack.value],
+            StackProfile::Wall(_) | StackProfile::Goroutines(_) => vec![stack.value],
+        };
+        values.into_iter().map(signed).collect()
+    }
+
     /// What the values are, and what is covered.
     fn describe(&mut self) {
-        let (types, period) = match self.profile {
-            StackProfile::OnCpu(on_cpu) => (
-                [("samples", "count"), ("cpu", "nanoseconds")],
-                (("cpu", "nanoseconds"), ns_per_sample(on_cpu.sample_hz)),
-            ),
-            StackProfile::OffCpu(_) => (
-                [("contentions", "count"), ("delay", "nanoseconds")],
-                (("contentions", "count"), 1),
-            ),
-        };
-        self.message.sample_type = types.map(|t| self.value_type(t)).to_vec();
-        self.message.default_sample_type = self.message.sample_type[1].r#type;
-        self.message.period_type = Some(self.value_type(period.0));
-        self.message.period = signed(period.1);
+        let (types, period_type, period) = self.types();
+        self.message.sample_type = types.iter().map(|t| self.value_type(*t)).collect();
+        let last = self.message.sample_type.last();
+        self.message.default_sample_type = last.map_or(0, |t| t.r#type);
+        self.message.period_type = Some(self.value_type(period_type));
+        self.message.period = signed(period);
         let run = self.profile.run();
         self.message.time_nanos = signed(run.began_unix_ns);
         self.message.duration_nanos = signed(run.duration_ns);
@@ -96,14 +114,14 @@ impl<'a> Builder<'a> {
         self.message.comment = vec![comment];
     }
 
-    fn value_type(&mut self, (name, unit): (&str, &str)) -> ValueType {
+    fn value_type(&mut self, (name, unit): Kind) -> ValueType {
         ValueType {
             r#type: self.string(name),
             unit: self.string(unit),
         }
     }
 
-    fn sample(&mut self, stack: &ThreadStack, value: [i64; 2]) -> Sample {
+    fn sample(&mut self, stack: &ThreadStack, value: Vec<i64>) -> Sample {
         let thread = &self.profile.threads()[stack.thread as usize];
         let labels = [
             ("thread", thread.tid.to_string()),
@@ -116,7 +134,7 @@ impl<'a> Builder<'a> {
         });
         Sample {
             location_id: self.stack(stack.node),
-            value: value.to_vec(),
+            value,
             label: label.to_vec(),
         }
     }
@@ -127,13 +145,9 @@ impl<'a> Builder<'a> {
         let nodes = std::iter::successors(Some(node), |&n| tree.nodes[n as usize].parent);
         let mut locations = Vec::new();
         let mut frames = Vec::new();
-        for index in nodes.map(|n| tree.nodes[n as usize].frame) {
-            let frame = &tree.frames[index as usize];
-            if frame.kind == FrameKind::Thread {
-                continue;
-            }
-            frames.push(index);
-            if !frame.inlined {
+        for node in nodes.filter(|&n| !self.profile.is_label(n)) {
+            frames.push(tree.nodes[node as usize].frame);
+            if !tree.frame(node).inlined {
                 locations.push(self.location(std::mem::take(&mut frames)));
             }
         }
@@ -261,6 +275,7 @@ mod tests {
 
     use super::*;
     use crate::render::stack_tests::{off_cpu_bytes, off_cpu_run, on_cpu_bytes, whole_run};
+    use crate::render::time_tests::{ALL_NS, goroutine_bytes, wall_bytes};
 
     fn decoded(gzip: &[u8]) -> Profile {
         let mut bytes = Vec::new();
@@ -367,6 +382,41 @@ mod tests {
         let values: Vec<_> = profile.sample.iter().map(|s| &s.value[..]).collect();
         let expected: [&[i64]; 3] = [&[5, 1_500_000_000], &[1, 2_000_400], &[1, 400]];
         assert_eq!(values, expected, "one who was preempted did not wait");
+    }
+
+    #[test]
+    fn all_time_says_what_threads_did() {
+        let profile = decoded(&wall_bytes("pprof", false));
+        assert_valid(&profile);
+        assert_eq!(text(&profile, profile.default_sample_type), "time");
+        let ns: i64 = profile.sample.iter().map(|s| s.value[0]).sum();
+        assert_eq!(ns, ALL_NS as i64);
+        let stacks: Vec<_> = profile.sample.iter().map(|s| stack(&profile, s)).collect();
+        let on_cpu = [
+            "[on CPU]:0",
+            "main.work; x:20",
+            "main.main:30",
+            "runtime.main:40",
+        ];
+        assert!(stacks.iter().any(|s| *s == on_cpu), "{stacks:#?}");
+        let blocked = |s: &Vec<String>| s.first().is_some_and(|f| f == "[blocked]:0");
+        assert_eq!(
+            stacks.iter().filter(|s| blocked(s)).count(),
+            2,
+            "{stacks:#?}"
+        );
+    }
+
+    #[test]
+    fn goroutines_have_their_wait_reason() {
+        let profile = decoded(&goroutine_bytes("pprof"));
+        assert_valid(&profile);
+        let shown = |s: &Sample| (stack(&profile, s).join(" "), s.value[0]);
+        let expected = [
+            ("main.wait:0 [chan receive]:0".to_owned(), 2_000_000_000),
+            ("[running]:0".to_owned(), 1_000_000_000),
+        ];
+        assert_eq!(Vec::from_iter(profile.sample.iter().map(shown)), expected);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Shown;
 use crate::render::caption::Caption;
-use crate::report::{Frame, FrameKind, StackProfile, StackTree, ThreadStack, Unit};
+use crate::report::{Frame, StackProfile, ThreadStack, Unit};
 
 /// What the reader compares to know the format.
 const SCHEMA: &str = "https://www.speedscope.app/file-format-schema.json";
@@ -85,7 +85,7 @@ fn profiles(profile: &StackProfile) -> Vec<Sampled> {
     let tree = profile.tree();
     let nodes = tree.nodes.iter().enumerate();
     let all = nodes.map(|(at, node)| (at as u32, node.own));
-    let mut profiles = vec![sampled(tree, "all threads".to_owned(), all)];
+    let mut profiles = vec![sampled(profile, "all threads".to_owned(), all)];
     let threads = profile.threads();
     if threads.len() < 2 {
         return profiles;
@@ -97,20 +97,24 @@ fn profiles(profile: &StackProfile) -> Vec<Sampled> {
     for (thread, stacks) in threads.iter().zip(own) {
         let name = format!("{}/{}", thread.comm, thread.tid);
         let stacks = stacks.into_iter().map(|s| (s.node, s.value));
-        profiles.push(sampled(tree, name, stacks));
+        profiles.push(sampled(profile, name, stacks));
     }
     profiles
 }
 
-fn sampled(tree: &StackTree, name: String, stacks: impl Iterator<Item = (u32, u64)>) -> Sampled {
+fn sampled(
+    profile: &StackProfile,
+    name: String,
+    stacks: impl Iterator<Item = (u32, u64)>,
+) -> Sampled {
     let with_value = stacks.filter(|(_, value)| *value > 0);
     let (samples, weights): (Vec<_>, Vec<_>) = with_value
-        .map(|(node, value)| (path(tree, node), value))
+        .map(|(node, value)| (path(profile, node), value))
         .unzip();
     Sampled {
         r#type: "sampled",
         name,
-        unit: match tree.unit {
+        unit: match profile.tree().unit {
             Unit::Samples => "none",
             Unit::Nanoseconds => "nanoseconds",
         },
@@ -122,11 +126,12 @@ fn sampled(tree: &StackTree, name: String, stacks: impl Iterator<Item = (u32, u6
 }
 
 /// Frames from the root to a node. The thread is the profile, not a frame.
-fn path(tree: &StackTree, node: u32) -> Vec<u32> {
-    let nodes = std::iter::successors(Some(node), |&n| tree.nodes[n as usize].parent);
-    let frames = nodes.map(|n| tree.nodes[n as usize].frame);
-    let mut path: Vec<u32> = frames
-        .filter(|&f| tree.frames[f as usize].kind != FrameKind::Thread)
+fn path(profile: &StackProfile, node: u32) -> Vec<u32> {
+    let nodes = &profile.tree().nodes;
+    let path = std::iter::successors(Some(node), |&n| nodes[n as usize].parent);
+    let mut path: Vec<u32> = path
+        .filter(|&n| !profile.is_label(n))
+        .map(|n| nodes[n as usize].frame)
         .collect();
     path.reverse();
     path
@@ -137,6 +142,7 @@ mod tests {
     use serde_json::Value;
 
     use crate::render::stack_tests::{off_cpu_bytes, off_cpu_run, on_cpu_bytes, whole_run};
+    use crate::render::time_tests::{ALL_NS, goroutine_bytes, wall_bytes};
 
     /// Checks a document, and returns the sum of weights of each of its profiles by name.
     fn checked(bytes: &[u8]) -> Vec<(String, u64)> {
@@ -187,5 +193,19 @@ mod tests {
         assert_eq!(checked(&bytes), [("all threads".to_owned(), 1_502_000_800)]);
         let text = String::from_utf8(bytes).expect("text");
         assert!(text.contains(r#""unit":"nanoseconds""#));
+    }
+
+    #[test]
+    fn all_time_of_threads_and_of_goroutines_adds_up() {
+        let sums = checked(&wall_bytes("speedscope", true));
+        let sums: Vec<_> = sums.iter().map(|(n, sum)| (n.as_str(), *sum)).collect();
+        let expected = [
+            ("all threads", ALL_NS),
+            ("app/42", ALL_NS - 100),
+            ("app/43", 100),
+        ];
+        assert_eq!(sums, expected);
+        let goroutines = checked(&goroutine_bytes("speedscope"));
+        assert_eq!(goroutines[0].1, 3_000_000_000);
     }
 }

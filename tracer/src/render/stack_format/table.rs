@@ -16,12 +16,12 @@ pub(in crate::render) struct Shown<'a> {
     pub(in crate::render) cost: Option<&'a serde_json::Value>,
 }
 
-/// The hot regions of a profile. All that waits is in system calls: those off the CPU have none.
+/// The hot regions of a profile. All that waits is in system calls: only those on the CPU have any.
 pub(super) fn hot_regions(shown: &Shown<'_>) -> HotRegions {
     match shown.profile {
         StackProfile::OnCpu(profile) => HotRegions::of(&profile.tree, &shown.output.hot),
-        StackProfile::OffCpu(profile) => HotRegions {
-            of_node: vec![None; profile.tree.nodes.len()],
+        waits => HotRegions {
+            of_node: vec![None; waits.tree().nodes.len()],
             regions: Vec::new(),
         },
     }

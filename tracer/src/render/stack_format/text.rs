@@ -1,8 +1,10 @@
 //! Profiles as text: tables for a terminal, with what limits their truth.
 
+mod goroutine_waits;
 mod hot;
 mod peek;
 mod tables;
+mod wall;
 
 use std::io::{self, Write};
 
@@ -11,7 +13,7 @@ use crate::analysis::function_totals;
 use crate::render::{StackBy, StackOutput};
 use crate::report::{
     Frame, FrameKind, OffCpuProfile, OnCpuProfile, ProfileRun, StackProfile, StackRoots,
-    StackTimes, Unit,
+    StackTimes, Unit, WOKEN_BY,
 };
 use crate::term::is_control;
 
@@ -65,6 +67,8 @@ pub(super) fn write(shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
     match shown.profile {
         StackProfile::OnCpu(profile) => write_on_cpu(profile, shown.output, out),
         StackProfile::OffCpu(profile) => write_off_cpu(profile, shown.output, out),
+        StackProfile::Wall(profile) => wall::write(profile, shown.output, out),
+        StackProfile::Goroutines(profile) => goroutine_waits::write(profile, shown.output, out),
     }
 }
 
@@ -80,9 +84,11 @@ fn write_on_cpu(
         0 => String::new(),
         hz => format!(" at {hz} Hz"),
     };
+    let event = profile.event.as_deref().map(clean);
+    let of = event.map_or_else(String::new, |event| format!(" of {event}"));
     writeln!(
         out,
-        "{} in {}{rate}, {} of frames unresolved, {} truncated",
+        "{}{of} in {}{rate}, {} of frames unresolved, {} truncated",
         count(profile.samples, "sample", "samples"),
         seconds(run.duration_ns),
         percent(run.unresolved_frames, run.frames),
@@ -165,6 +171,17 @@ fn write_off_cpu(
         duration(profile.runnable_ns),
         percent(run.unresolved_frames, run.frames),
     )?;
+    if profile.open > 0 {
+        let open = count(profile.open, "wait was", "waits were");
+        writeln!(out, "{open} still open at the end, and count until then")?;
+    }
+    if profile.before_run > 0 {
+        let before = count(profile.before_run, "wait began", "waits began");
+        writeln!(
+            out,
+            "{before} before the run, and count from then on, with their innermost frame alone"
+        )?;
+    }
     if profile.one_in > 1 {
         writeln!(
             out,
@@ -177,6 +194,7 @@ fn write_off_cpu(
         write_waits(profile, output, out)?;
     }
     write_footers(run, out)?;
+    write_truncated(profile.truncated, profile.count, out)?;
     if profile.user_missing > 0 {
         let missing = count(profile.user_missing, "switch", "switches");
         let share = percent(profile.user_missing, profile.count);
@@ -256,16 +274,36 @@ fn write_stack(
         0 => String::new(),
         ns => format!(", {} runnable", duration(ns)),
     };
+    let open = match stack.open {
+        0 => String::new(),
+        n => format!(", {n} open at the end"),
+    };
     writeln!(
         out,
-        "\n{} blocked ({}) in {}{runnable}, max {}, {}",
+        "\n{} blocked ({}) in {}{runnable}, max {}, {}{open}",
         duration(stack.blocked_ns),
         percent(stack.blocked_ns, profile.blocked_ns),
         count(stack.count, "wait", "waits"),
         duration(stack.max_ns),
         stack.state.name(),
     )?;
-    let frames: Vec<&Frame> = profile.tree.leaf_to_root(stack.node).collect();
+    let mut frames: Vec<&Frame> = profile.tree.leaf_to_root(stack.node).collect();
+    // On top of the stack stands that of the waker, upside down.
+    let is_between = |f: &&Frame| f.kind == FrameKind::Note && f.name == WOKEN_BY;
+    let waker = match frames.iter().position(is_between) {
+        Some(at) => frames.drain(..=at).rev().skip(1).collect(),
+        None => Vec::new(),
+    };
+    write_frames(&frames, text, out)?;
+    if !waker.is_empty() {
+        writeln!(out, "  woken by")?;
+        write_frames(&waker, text, out)?;
+    }
+    Ok(())
+}
+
+/// Frames, innermost first.
+fn write_frames(frames: &[&Frame], text: StackText, out: &mut dyn Write) -> io::Result<()> {
     let shown = frames.len().min(STACK_FRAMES);
     for frame in &frames[..shown] {
         let line = format!("    {}", stack_line(frame));
@@ -302,6 +340,13 @@ fn write_footers(run: &ProfileRun, out: &mut dyn Write) -> io::Result<()> {
         let left_out = count(run.stacks_over_limit, "stack", "stacks");
         writeln!(out, "{left_out} left out: too many different ones")?;
     }
+    if run.untold_switches > 0 {
+        let untold = count(run.untold_switches, "switch", "switches");
+        writeln!(
+            out,
+            "{untold} to a thread that the kernel did not tell of: when these began is estimated"
+        )?;
+    }
     write_roots(&run.roots, out)?;
     if run.kernel_frames > 0 && run.unresolved_kernel_frames == run.kernel_frames {
         writeln!(
@@ -330,9 +375,31 @@ fn write_roots(roots: &StackRoots, out: &mut dyn Write) -> io::Result<()> {
         })
         .collect();
     match worst.is_empty() {
-        true => writeln!(out),
-        false => writeln!(out, ": {}", worst.join(", ")),
+        true => writeln!(out)?,
+        false => writeln!(out, ": {}", worst.join(", "))?,
     }
+    if roots.guessed > 0 {
+        let share = percent(roots.guessed, roots.stacks);
+        writeln!(
+            out,
+            "{share} of user stacks are guessed in part: along frame pointers, through code \
+             without unwind tables"
+        )?;
+    }
+    Ok(())
+}
+
+/// Stacks that may lack their outermost frames.
+fn write_truncated(truncated: u64, of: u64, out: &mut dyn Write) -> io::Result<()> {
+    if truncated == 0 {
+        return Ok(());
+    }
+    let stacks = count(truncated, "stack", "stacks");
+    let share = percent(truncated, of);
+    writeln!(
+        out,
+        "{stacks} truncated ({share}): too deep to be taken whole"
+    )
 }
 
 fn function_name(frame: &Frame) -> String {
