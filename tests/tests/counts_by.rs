@@ -498,7 +498,8 @@ fn the_stack_of_an_execve_is_that_of_the_program_before() {
         let (call, frames) = execve.unwrap_or_else(|| panic!("none in {}", run.stdout));
         assert!(call.contains("\"/bin/true\", [\"/bin/true\", \"argument\"]"));
         assert!(call.contains(" = 0"), "{call}");
-        assert!(frames[0].contains("(execve+0x"), "{options:?}: {frames:?}");
+        // With debug information its inner name is known.
+        assert!(frames[0].contains("execve+0x"), "{options:?}: {frames:?}");
         let shell = std::fs::canonicalize("/bin/sh").expect("a shell");
         let begin = format!("{}(", shell.display());
         let callers = frames[1..].iter().filter(|f| f.starts_with(&begin));

@@ -84,7 +84,9 @@ fn cases(setting: &Setting) -> Vec<Case> {
             prefix,
             place: Place::Pinned,
         },
-        tool: setting.tools.tracer(&format!("{line} {}", telling_costs(line))),
+        tool: setting
+            .tools
+            .tracer(&format!("{line} {}", telling_costs(line))),
         statistic,
     };
     let c = |kind, line| case(setting.c("bench_loop"), "C ", kind, line, Statistic::P10);
