@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Body, Event, GcTrigger};
-use crate::go::gc::GcCycle;
+use crate::go::gc::{GcCounters, GcCycle, GcPacing, GcState};
+
+use super::gc_watch::{Ended, GcDisagreement, GcWarning, GcWatch};
 
 /// One finished cycle and why it began.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +19,17 @@ pub struct GcRecord {
     pub trigger: Option<GcTrigger>,
     #[serde(flatten)]
     pub cycle: GcCycle,
+    /// Share of the CPU time of all Ps that the cycle took since the one before ended, 0 to 1;
+    /// `None` for the first.
+    pub cpu_share: Option<f64>,
+    /// When the next cycle is to come; `None` in recordings of tracers that did not copy it.
+    pub pacing: Option<GcPacing>,
+    /// The runtime's own sums.
+    pub counters: Option<GcCounters>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<GcWarning>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disagreements: Vec<GcDisagreement>,
 }
 
 /// Sums over the cycles of a run. Times in ns of wall-clock.
@@ -29,6 +42,10 @@ pub struct GcTotals {
     pub paused_ns: u64,
     /// Longest single pause.
     pub max_pause_ns: u64,
+    /// CPU time that the cycles took from the program.
+    pub cpu_ns: u64,
+    /// What the probes and the runtime's counters said differently.
+    pub disagreements: u64,
     pub triggers: GcTriggers,
 }
 
@@ -47,8 +64,11 @@ pub struct GcTriggers {
 /// Folds events: pairs cycles with their triggers and sums them up.
 #[derive(Debug, Default)]
 pub struct Gc {
-    /// By pid: of the cycle that is running.
-    pending: BTreeMap<u32, GcTrigger>,
+    /// By pid: of the cycle that is running, and when it began.
+    pending: BTreeMap<u32, (GcTrigger, u64)>,
+    /// By pid: of the cycle that is told next.
+    states: BTreeMap<u32, GcState>,
+    watches: BTreeMap<u32, GcWatch>,
     wall_offset_ns: i64,
     totals: GcTotals,
 }
@@ -59,7 +79,10 @@ impl Gc {
         match &event.body {
             Body::RunStart(start) => self.wall_offset_ns = start.wall_offset_ns,
             Body::GcTrigger(trigger) => {
-                self.pending.insert(event.pid, *trigger);
+                self.pending.insert(event.pid, (*trigger, event.time_ns));
+            }
+            Body::GcState(state) => {
+                self.states.insert(event.pid, (**state).clone());
             }
             Body::GcCycle(cycle) => return Some(self.end(event, cycle)),
             _ => {}
@@ -76,13 +99,32 @@ impl Gc {
     fn end(&mut self, event: &Event, cycle: &GcCycle) -> GcRecord {
         // A forced cycle says so itself.
         let forced = cycle.forced.then_some(GcTrigger::Forced);
-        let trigger = self.pending.remove(&event.pid).or(forced);
+        let begun = self.pending.remove(&event.pid);
+        let trigger = begun.map(|b| b.0).or(forced);
+        let (pacing, counters) = match self.states.remove(&event.pid) {
+            Some(state) => (Some(state.pacing), Some(state.counters)),
+            None => (None, None),
+        };
+        let watch = self.watches.entry(event.pid).or_default();
+        let findings = watch.cycle(&Ended {
+            seen_ns: event.time_ns,
+            cycle,
+            pacing: pacing.as_ref(),
+            counters: counters.as_ref(),
+            trigger: begun,
+        });
         self.totals.add(cycle, trigger);
+        self.totals.disagreements += findings.disagreements.len() as u64;
         GcRecord {
             pid: event.pid,
             ended_unix_ns: (event.time_ns as i64).saturating_add(self.wall_offset_ns),
             trigger,
             cycle: cycle.clone(),
+            cpu_share: findings.cpu_share,
+            pacing,
+            counters,
+            warnings: findings.warnings,
+            disagreements: findings.disagreements,
         }
     }
 }
@@ -95,6 +137,7 @@ impl GcTotals {
         self.stopped_ns = self.stopped_ns.saturating_add(first).saturating_add(second);
         self.paused_ns = self.paused_ns.saturating_add(cycle.pause_ns);
         self.max_pause_ns = self.max_pause_ns.max(first).max(second);
+        self.cpu_ns = self.cpu_ns.saturating_add(cycle.cpu_ns());
     }
 }
 
@@ -175,14 +218,20 @@ pub(crate) mod tests {
 
     #[test]
     fn cycles_get_the_trigger_of_their_own_process_and_are_summed() {
+        const BEGIN: u64 = 5_000_000_050;
+        const END: u64 = 6_000_000_000;
+        let forced = GcCycle {
+            forced: true,
+            ..cycle(1, 100, 200)
+        };
         let mut gc = Gc::default();
         let records: Vec<_> = [
-            event(1, 10, ended(cycle(4, 1000, 2000))),
-            event(2, 10, Body::GcTrigger(GcTrigger::Heap)),
-            event(3, 20, Body::GcTrigger(GcTrigger::Forced)),
-            event(4, 10, ended(cycle(5, 100, 9000))),
-            event(5, 20, ended(cycle(1, 100, 200))),
-            event(6, 10, Body::GcTrigger(GcTrigger::Other(9))),
+            event(END, 10, ended(cycle(4, 1000, 2000))),
+            event(BEGIN, 10, Body::GcTrigger(GcTrigger::Heap)),
+            event(BEGIN, 20, Body::GcTrigger(GcTrigger::Forced)),
+            event(END, 10, ended(cycle(5, 100, 9000))),
+            event(END, 20, ended(forced)),
+            event(BEGIN, 10, Body::GcTrigger(GcTrigger::Other(9))),
         ]
         .iter()
         .filter_map(|e| gc.event(e))
@@ -210,6 +259,8 @@ pub(crate) mod tests {
                 stopped_ns: 12_400,
                 paused_ns: 13_900,
                 max_pause_ns: 9000,
+                cpu_ns: 3 * 1_200_000 + 2 * 12_400,
+                disagreements: 0,
                 triggers,
             }
         );

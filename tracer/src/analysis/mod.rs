@@ -1,6 +1,7 @@
 //! Folds of the event stream into reports. No I/O.
 
 mod gc;
+mod gc_watch;
 pub mod goroutine_groups;
 mod goroutine_waits;
 mod run_queue;
@@ -8,6 +9,7 @@ mod run_queue;
 #[cfg(test)]
 pub(crate) use gc::tests as gc_fixture;
 pub use gc::{Gc, GcRecord, GcTotals, GcTriggers};
+pub use gc_watch::{GcDisagreement, GcWarning, LONG_PAUSE_NS, MUCH_CPU, NEAR_LIMIT};
 pub use run_queue::{
     GoSchedules, Octave, RunQueue, RunQueueProcess, RunQueueReport, RunQueueRow, RunQueueThreadRow,
 };

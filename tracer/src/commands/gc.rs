@@ -8,7 +8,7 @@ use super::execute::{Exit, capture};
 use crate::cli::{OutputArgs, TargetArgs};
 use crate::cost::Policy;
 use crate::error::ExpectedError;
-use crate::render::{GcFormat, GcSink, GcSummarySink};
+use crate::render::{GcFormat, GcRemarks, GcSink, GcSummarySink, GcTold};
 use crate::session::Capture;
 use crate::sink::Sink;
 
@@ -16,6 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   tracer gc -p 812                  a line a cycle until Ctrl-C, as GODEBUG=gctrace=1 prints it
   tracer gc -p 812 -d 1m --trigger  also why each cycle began: heap, time or forced
+  tracer gc -p 812 --next           also where the next cycle begins, and what says so
   tracer gc -p 812 --format ndjson  one JSON object a cycle
 ";
 
@@ -25,7 +26,11 @@ say so with --max-overhead.
 
 The line: gc NUMBER @SECONDS SINCE START PERCENT OF CPU: sweep termination (world stopped) +
 concurrent mark + mark termination (world stopped), wall clock; CPU of the same, where mark is
-assists/background/idle; heap at start -> at end -> live; heap goal; stacks; globals; processors.";
+assists/background/idle; heap at start -> at end -> live; heap goal; stacks; globals; processors.
+
+Warnings on stderr: a stop of the world longer than 200 us; a heap goal above 85 % of GOMEMLIMIT;
+more than 25 % of the CPU time of all Ps for collections, over a second. \"self-check\" there means that
+a cycle's record and the runtime's own counters disagree: doubt the figures, and report it.";
 
 /// When does Go collect garbage, how long does it stop the world, how large is the heap
 #[derive(Clone, Debug, Args)]
@@ -45,6 +50,10 @@ pub struct GcView {
     /// Append why each cycle began
     #[arg(long)]
     pub trigger: bool,
+    /// Append at which heap size the next cycle begins, its goal, and what sets that: GOGC, the
+    /// smallest heap, or GOMEMLIMIT
+    #[arg(long)]
+    pub next: bool,
 }
 
 const FORMATS: &[&str] = &["text", "json", "ndjson"];
@@ -54,9 +63,10 @@ pub(super) fn sink(view: &GcView, output: &OutputArgs) -> Result<Box<dyn Sink>, 
     let format = match output.format("gc", FORMATS)? {
         "json" => GcFormat::Json,
         "ndjson" => GcFormat::Ndjson,
-        _ => GcFormat::Text {
-            triggers: view.trigger,
-        },
+        _ => GcFormat::Text(GcRemarks {
+            trigger: view.trigger,
+            next: view.next,
+        }),
     };
     let opened = output.open(false)?;
     let sink = GcSink::new(opened.out, &opened.name, format);
@@ -69,9 +79,11 @@ impl GcArgs {
             .target
             .plan(vec![Capture::GoGc], &["gc"], Policy::Ignore)?;
         let mut sinks = vec![sink(&self.view, &self.output)?];
-        if plan.notices {
-            sinks.push(Box::new(GcSummarySink::new(stderr(), "stderr")));
-        }
+        let told = match plan.notices {
+            true => GcTold::All,
+            false => GcTold::Disagreements,
+        };
+        sinks.push(Box::new(GcSummarySink::new(stderr(), "stderr", told)));
         capture(&plan, sinks)
     }
 }

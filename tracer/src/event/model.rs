@@ -6,7 +6,7 @@ use super::{
     Cost, Curbed, Losses, OffCpuStack, ProcessInfo, RunEnd, RunQueueThread, RunStart, Symbols,
     SyscallEnter, SyscallExit, SyscallLatency, ThreadCpu, Wait,
 };
-use crate::go::gc::GcCycle;
+use crate::go::gc::{GcCycle, GcState};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,6 +62,8 @@ pub enum Body {
     Wait(Box<Wait>),
     /// Comes once for each thread, at the end.
     ThreadCpu(Box<ThreadCpu>),
+    /// Comes before the [`Body::GcCycle`] that it belongs to.
+    GcState(Box<GcState>),
 }
 
 /// A signal is being delivered, ends the process, or was dropped because the process ignores it.

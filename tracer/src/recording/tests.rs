@@ -12,7 +12,9 @@ use crate::event::{
     Body, Event, FrameSymbol, OffCpuStack, RunEnd, RunStart, Sample, Space, StackEnd,
     SymbolizedAddress, Symbols, SyscallEnter, SyscallExit,
 };
-use crate::render::{GcFormat, GcSink, GcSummarySink, RunQueueFormat, RunQueueSink};
+use crate::render::{
+    GcFormat, GcRemarks, GcSink, GcSummarySink, GcTold, RunQueueFormat, RunQueueSink,
+};
 use crate::sink::{Sink, SinkError};
 
 /// Bytes of the prologue that this build writes.
@@ -225,7 +227,7 @@ fn another_version_is_refused_with_what_wrote_it() {
     let bytes = format::prologue(newer, "tracer 9.8.7\x1b[2J");
     assert_eq!(
         read(&bytes).1.expect("unknown").to_string(),
-        "a.trc was written by tracer 9.8.7\\u{1b}[2J in format 4.7, this tracer reads format 3.0; \
+        "a.trc was written by tracer 9.8.7\\u{1b}[2J in format 4.7, this tracer reads format 3.1; \
          read it with the version that wrote it"
     );
     assert_eq!(
@@ -338,6 +340,10 @@ fn printed<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<String> {
     let [table, document, lines, trace, summary] = &mut outputs[..] else {
         unreachable!("there are five");
     };
+    let remarks = GcRemarks {
+        trigger: true,
+        next: true,
+    };
     let mut sinks: [Box<dyn Sink>; 5] = [
         Box::new(RunQueueSink::new(
             table,
@@ -346,8 +352,8 @@ fn printed<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<String> {
         )),
         Box::new(RunQueueSink::new(document, "", RunQueueFormat::Json)),
         Box::new(GcSink::new(lines, "", GcFormat::Ndjson)),
-        Box::new(GcSink::new(trace, "", GcFormat::Text { triggers: true })),
-        Box::new(GcSummarySink::new(summary, "")),
+        Box::new(GcSink::new(trace, "", GcFormat::Text(remarks))),
+        Box::new(GcSummarySink::new(summary, "", GcTold::All)),
     ];
     for event in events {
         for sink in &mut sinks {

@@ -4,21 +4,30 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::analysis::{Gc, GcRecord, GcTotals, GcTriggers};
+use crate::analysis::{Gc, GcRecord};
 use crate::event::{Body, Event, GcTrigger, RunStart};
+use crate::go::gc::{GcPacing, GoalBy};
 use crate::sink::{Sink, SinkError};
-use crate::term::{ns, percent, plural, rate};
+use crate::term::bytes;
 
 /// How cycles are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GcFormat {
-    /// The line that `GODEBUG=gctrace=1` prints; with `triggers` followed by the reason in
-    /// brackets, which the runtime does not print.
-    Text { triggers: bool },
+    /// The line that `GODEBUG=gctrace=1` prints, followed by what the runtime does not print.
+    Text(GcRemarks),
     /// One document with all cycles and their totals.
     Json,
     /// A cycle a line.
     Ndjson,
+}
+
+/// What follows the runtime's own line, in brackets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GcRemarks {
+    /// Why the cycle began.
+    pub trigger: bool,
+    /// Where the next one begins, and what says so.
+    pub next: bool,
 }
 
 /// Prints each cycle when it ends.
@@ -62,7 +71,7 @@ impl<W: Write> GcSink<W> {
     fn print(&mut self, record: &GcRecord) -> Result<(), SinkError> {
         self.several |= *self.only_pid.get_or_insert(record.pid) != record.pid;
         let text = match self.format {
-            GcFormat::Text { triggers } => self.line(record, triggers),
+            GcFormat::Text(remarks) => self.line(record, remarks),
             GcFormat::Json => format!("{}{}", if self.any { ",\n" } else { "" }, json(record)),
             GcFormat::Ndjson => format!("{}\n", json(record)),
         };
@@ -70,14 +79,17 @@ impl<W: Write> GcSink<W> {
         self.write(&text)
     }
 
-    fn line(&self, record: &GcRecord, triggers: bool) -> String {
+    fn line(&self, record: &GcRecord, remarks: GcRemarks) -> String {
         let mut line = String::new();
         if self.several {
             line += &format!("[pid {}] ", record.pid);
         }
         line += &record.cycle.to_string();
-        if triggers {
+        if remarks.trigger {
             line += &format!(" [{}]", trigger_name(record.trigger));
+        }
+        if remarks.next {
+            line += &format!(" [{}]", next(record.pacing.as_ref()));
         }
         line.push('\n');
         line
@@ -121,72 +133,6 @@ impl<W: Write> Sink for GcSink<W> {
     }
 }
 
-/// Prints one line about all cycles when the run ends.
-#[derive(Debug)]
-pub struct GcSummarySink<W: Write> {
-    out: W,
-    /// For messages.
-    name: String,
-    gc: Gc,
-}
-
-impl<W: Write> GcSummarySink<W> {
-    /// Writes to `out`, which messages call `name`.
-    pub fn new(out: W, name: &str) -> Self {
-        Self {
-            out,
-            name: name.to_owned(),
-            gc: Gc::default(),
-        }
-    }
-}
-
-impl<W: Write> Sink for GcSummarySink<W> {
-    fn event(&mut self, event: &Event) -> Result<(), SinkError> {
-        self.gc.event(event);
-        let Body::RunEnd(end) = &event.body else {
-            return Ok(());
-        };
-        let line = gc_summary(self.gc.totals(), end.duration_ns);
-        let written = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
-        written.map_err(|e| SinkError::from_io(&self.name, e))
-    }
-}
-
-/// One line about the cycles of a run of `duration_ns`, without an end of line.
-#[must_use]
-pub fn gc_summary(totals: &GcTotals, duration_ns: u64) -> String {
-    let cycles = plural(totals.cycles, "GC cycle", "GC cycles");
-    if totals.cycles == 0 {
-        return format!("{cycles} in {}", ns(duration_ns));
-    }
-    format!(
-        "{cycles} in {} ({}), world stopped for {} ({}), longest pause {}; begun by {}",
-        ns(duration_ns),
-        rate(totals.cycles as f64 / (duration_ns.max(1) as f64 / 1e9)),
-        ns(totals.stopped_ns),
-        percent(totals.stopped_ns as f64, duration_ns as f64),
-        ns(totals.max_pause_ns),
-        triggers(&totals.triggers),
-    )
-}
-
-fn triggers(triggers: &GcTriggers) -> String {
-    let named = [
-        ("heap", triggers.heap),
-        ("time", triggers.time),
-        ("forced", triggers.forced),
-        ("other", triggers.other),
-        ("reason not seen", triggers.unseen),
-    ];
-    let seen: Vec<String> = named
-        .iter()
-        .filter(|t| t.1 > 0)
-        .map(|(name, count)| format!("{name} {count}"))
-        .collect();
-    seen.join(", ")
-}
-
 fn trigger_name(trigger: Option<GcTrigger>) -> String {
     match trigger {
         Some(GcTrigger::Heap) => "heap".to_owned(),
@@ -194,6 +140,40 @@ fn trigger_name(trigger: Option<GcTrigger>) -> String {
         Some(GcTrigger::Forced) => "forced".to_owned(),
         Some(GcTrigger::Other(kind)) => format!("kind {kind}"),
         None => "?".to_owned(),
+    }
+}
+
+/// Where the next cycle begins.
+fn next(pacing: Option<&GcPacing>) -> String {
+    let Some(pacing) = pacing else {
+        return "next: not known".to_owned();
+    };
+    let Some(goal) = pacing.goal else {
+        return "no next: GOGC=off and no GOMEMLIMIT".to_owned();
+    };
+    let by = match (pacing.goal_by, pacing.memory_limit, pacing.gogc) {
+        (GoalBy::MemoryLimit, Some(limit), _) => format!("GOMEMLIMIT={}", limit_text(limit)),
+        (GoalBy::HeapMinimum, _, Some(gogc)) => format!("the smallest heap, GOGC={gogc}"),
+        (_, _, Some(gogc)) => format!("GOGC={gogc}"),
+        _ => "GOGC=off".to_owned(),
+    };
+    let at = match pacing.trigger {
+        Some(trigger) => format!("at {}, ", bytes(trigger)),
+        None => String::new(),
+    };
+    format!("next {at}goal {}: {by}", bytes(goal))
+}
+
+/// As people set it: in whole units.
+fn limit_text(limit: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let whole = units.iter().find(|(shift, _)| {
+        let unit = 1 << shift;
+        limit >= unit && limit.is_multiple_of(unit)
+    });
+    match whole {
+        Some((shift, unit)) => format!("{}{unit}", limit >> shift),
+        None => format!("{limit}B"),
     }
 }
 
@@ -245,9 +225,12 @@ mod tests {
     #[test]
     fn lines_are_the_runtime_s_own() {
         let events = run(&[10], two_cycles());
-        let text = GcFormat::Text { triggers: false };
+        let text = GcFormat::Text(GcRemarks::default());
         assert_eq!(output(text, &events), format!("{LINE_7}\n{LINE_7}\n"));
-        let text = GcFormat::Text { triggers: true };
+        let text = GcFormat::Text(GcRemarks {
+            trigger: true,
+            next: false,
+        });
         assert_eq!(
             output(text, &events),
             format!("{LINE_7} [?]\n{LINE_7} [heap]\n")
@@ -256,7 +239,7 @@ mod tests {
 
     #[test]
     fn lines_of_several_processes_name_theirs() {
-        let text = GcFormat::Text { triggers: false };
+        let text = GcFormat::Text(GcRemarks::default());
         let asked_for = output(text, &run(&[10, 20], two_cycles()));
         assert!(
             asked_for.starts_with(&format!("[pid 10] {LINE_7}\n")),
@@ -297,20 +280,48 @@ mod tests {
     }
 
     #[test]
-    fn the_summary_says_how_long_the_world_stood_still() {
-        let mut out = Vec::new();
-        let mut sink = GcSummarySink::new(&mut out, "stderr");
-        for event in run(&[10], two_cycles()) {
-            sink.event(&event).expect("memory");
-        }
+    fn the_next_cycle_is_told_with_what_sets_its_goal() {
+        let pacing = GcPacing {
+            gogc: Some(100),
+            memory_limit: Some(64 << 20),
+            mapped: 70 << 20,
+            heap_live: 20 << 20,
+            goal: Some(50 << 20),
+            goal_by: GoalBy::MemoryLimit,
+            trigger: Some(48 << 20),
+        };
+        let said = |pacing: &GcPacing| next(Some(pacing));
         assert_eq!(
-            String::from_utf8(out).expect("text"),
-            "2 GC cycles in 10.0 s (0.20/s), world stopped for 62.2 µs (0.0 %), longest pause \
-             29.1 µs; begun by heap 1, reason not seen 1\n"
+            said(&pacing),
+            "next at 48.0 MiB, goal 50.0 MiB: GOMEMLIMIT=64MiB"
         );
+        let by_gogc = GcPacing {
+            goal_by: GoalBy::Gogc,
+            trigger: None,
+            ..pacing.clone()
+        };
+        assert_eq!(said(&by_gogc), "next goal 50.0 MiB: GOGC=100");
+        let small = GcPacing {
+            goal_by: GoalBy::HeapMinimum,
+            goal: Some(4 << 20),
+            trigger: Some(3 << 20),
+            ..pacing.clone()
+        };
         assert_eq!(
-            gc_summary(&GcTotals::default(), 1_000_000_000),
-            "0 GC cycles in 1.00 s"
+            said(&small),
+            "next at 3.00 MiB, goal 4.00 MiB: the smallest heap, GOGC=100"
         );
+        let off = GcPacing {
+            gogc: None,
+            memory_limit: None,
+            goal: None,
+            goal_by: GoalBy::Nothing,
+            trigger: None,
+            ..pacing
+        };
+        assert_eq!(said(&off), "no next: GOGC=off and no GOMEMLIMIT");
+        assert_eq!(limit_text((1 << 20) + 1), "1048577B");
+        assert_eq!(limit_text(3 << 30), "3GiB");
+        assert_eq!(next(None), "next: not known");
     }
 }

@@ -2,6 +2,7 @@
 
 mod costed;
 mod gc_line;
+mod gc_summary;
 pub mod goroutine_dump;
 pub mod goroutine_json;
 pub mod goroutine_summary;
@@ -9,7 +10,8 @@ mod histogram;
 mod run_queue;
 pub mod sched_trace;
 
-pub use gc_line::{GcFormat, GcSink, GcSummarySink, gc_summary};
+pub use gc_line::{GcFormat, GcRemarks, GcSink};
+pub use gc_summary::{GcSummarySink, GcTold, gc_summary};
 pub use histogram::log2_histogram;
 pub use run_queue::{RunQueueFormat, RunQueueSink, run_queue_text};
 mod caption;

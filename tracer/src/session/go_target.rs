@@ -7,7 +7,7 @@ use tracer_common::config::{GoOffsets, Range, ReadPlan};
 use tracer_common::event::MAX_RANGES;
 
 use crate::bpf::{Attach, Group, PROBES, Probe};
-use crate::go::gc::{GcCycle, GcReadPlan};
+use crate::go::gc::{GcCycle, GcReadPlan, GcState};
 use crate::go::probe_site::ProbeSite;
 use crate::go::{Binary, CurrentG, Live, Runtime, load_bias};
 
@@ -137,10 +137,12 @@ impl GoTarget {
     }
 
     /// Gives the bytes that the probe copied their meaning.
-    pub(super) fn gc_cycle(&self, ranges: &[Option<Vec<u8>>]) -> Option<GcCycle> {
-        let runtime = self.runtime.as_ref().ok()?;
+    pub(super) fn gc_cycle(&self, ranges: &[Option<Vec<u8>>]) -> Option<(GcState, GcCycle)> {
+        let layout = self.runtime.as_ref().ok()?.layout;
         let ranges: Option<Vec<&[u8]>> = ranges.iter().map(Option::as_deref).collect();
-        GcCycle::decode(runtime.layout, &ranges?).ok()
+        let ranges = ranges?;
+        let cycle = GcCycle::decode(layout, &ranges).ok()?;
+        Some((GcState::decode(layout, &ranges).ok()?, cycle))
     }
 
     /// Where the probes of a group attach, or why one cannot.

@@ -119,8 +119,8 @@ impl<'a> Pump<'a> {
                 self.cold.fill_exec(&mut self.pending, &given);
             }
             Ok(Decoded::Lost(lost)) => self.pending.extend(self.losses.told(&lost)),
-            Ok(Decoded::GcRanges(ranges)) => match self.gc_cycle(ranges) {
-                Some(event) => self.pending.push(event),
+            Ok(Decoded::GcRanges(ranges)) => match self.gc_cycle(&ranges) {
+                Some(events) => self.pending.extend(events),
                 None => self.undecodable += 1,
             },
             Err(_) => self.undecodable += 1,
@@ -170,16 +170,20 @@ impl<'a> Pump<'a> {
         self.release(until_ns)
     }
 
-    fn gc_cycle(&self, ranges: GcRanges) -> Option<Event> {
-        let cycle = self.go.get(&ranges.pid)?.gc_cycle(&ranges.ranges)?;
-        Some(Event {
+    fn gc_cycle(&self, ranges: &GcRanges) -> Option<[Event; 2]> {
+        let (state, cycle) = self.go.get(&ranges.pid)?.gc_cycle(&ranges.ranges)?;
+        let bodies = [
+            Body::GcState(Box::new(state)),
+            Body::GcCycle(Box::new(cycle)),
+        ];
+        Some(bodies.map(|body| Event {
             time_ns: ranges.time_ns,
             pid: ranges.pid,
             tid: ranges.tid,
             cpu: ranges.cpu,
             goid: None,
-            body: Body::GcCycle(Box::new(cycle)),
-        })
+            body,
+        }))
     }
 
     /// Hands on, in order of time, the events up to `until_ns`, or up to the first entry that waits

@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::go::binary::elf::{u32_at, u64_at};
 use crate::go::layout::Layout;
 
-use super::plan::{Span, Spans};
+use super::plan::{Copied, Fields, RANGES};
 
 /// One GC cycle, as plain data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,7 +87,7 @@ pub enum GcError {
         expected: usize,
     },
     /// Ranges are missing.
-    #[error("a GC record has {count} ranges, expected 4; was it made by another version?")]
+    #[error("a GC record has {count} ranges, expected {RANGES}; was it made by another version?")]
     Count {
         /// How many there are.
         count: usize,
@@ -117,35 +116,9 @@ impl GcCycle {
     ///
     /// Bytes that contradict themselves are refused, among them those copied while a cycle runs.
     pub fn decode(layout: &Layout, ranges: &[&[u8]]) -> Result<Self, GcError> {
-        let spans = Spans::of(layout);
-        let &[work, controller, stats, init_time] = ranges else {
-            return Err(GcError::Count {
-                count: ranges.len(),
-            });
-        };
-        for (index, (range, span)) in ranges.iter().zip(spans.all()).enumerate() {
-            let (len, expected) = (range.len(), span.len as usize);
-            if len != expected {
-                return Err(GcError::Length {
-                    index,
-                    len,
-                    expected,
-                });
-            }
-        }
-        let work = Fields {
-            bytes: work,
-            span: spans.work,
-        };
-        let controller = Fields {
-            bytes: controller,
-            span: spans.controller,
-        };
-        let stats = Fields {
-            bytes: stats,
-            span: spans.stats,
-        };
-        let cycle = assemble(layout, &work, &controller, &stats, u64_at(init_time, 0));
+        let copied = Copied::of(layout, ranges)?;
+        let work = &copied.work;
+        let cycle = assemble(layout, &copied);
         let started = work.u32(layout.work.cycles);
         if started != cycle.number {
             return Err(GcError::Unfinished {
@@ -156,32 +129,35 @@ impl GcCycle {
         if started == 0 {
             return Err(GcError::None);
         }
-        check(&cycle, &times(layout, &work))?;
+        check(&cycle, &times(layout, work))?;
         Ok(cycle)
     }
-}
 
-/// Bytes of part of a structure, addressed by offsets in the whole.
-struct Fields<'a> {
-    bytes: &'a [u8],
-    span: Span,
-}
-
-impl Fields<'_> {
-    fn at(&self, offset: u32) -> usize {
-        (offset - self.span.start) as usize
+    /// When it ended, ns of `CLOCK_MONOTONIC`.
+    #[must_use]
+    pub fn end_monotonic_ns(&self) -> u64 {
+        let GcWall {
+            sweep_term,
+            mark,
+            mark_term,
+        } = self.wall;
+        [sweep_term, mark, mark_term]
+            .into_iter()
+            .fold(self.start_monotonic_ns, u64::saturating_add)
     }
 
-    fn u8(&self, offset: u32) -> u8 {
-        self.bytes[self.at(offset)]
-    }
-
-    fn u32(&self, offset: u32) -> u32 {
-        u32_at(self.bytes, self.at(offset))
-    }
-
-    fn u64(&self, offset: u32) -> u64 {
-        u64_at(self.bytes, self.at(offset))
+    /// CPU time that the cycle took from the program, ns: all but idle-time marking.
+    #[must_use]
+    pub fn cpu_ns(&self) -> u64 {
+        let cpu = &self.cpu;
+        let parts = [
+            cpu.sweep_term,
+            cpu.assist,
+            cpu.dedicated,
+            cpu.fractional,
+            cpu.mark_term,
+        ];
+        parts.into_iter().fold(0, u64::saturating_add)
     }
 }
 
@@ -190,13 +166,14 @@ fn times(layout: &Layout, work: &Fields<'_>) -> [u64; 4] {
     [at.t_sweep_term, at.t_mark, at.t_mark_term, at.t_end].map(|offset| work.u64(offset))
 }
 
-fn assemble(
-    layout: &Layout,
-    work: &Fields<'_>,
-    controller: &Fields<'_>,
-    stats: &Fields<'_>,
-    init_time: u64,
-) -> GcCycle {
+fn assemble(layout: &Layout, copied: &Copied<'_>) -> GcCycle {
+    let Copied {
+        work,
+        controller,
+        stats,
+        init_time,
+        ..
+    } = copied;
     let (w, c, s) = (&layout.work, &layout.controller, &layout.stats);
     let [sweep_term, mark, mark_term, end] = times(layout, work);
     let wall = GcWall {
@@ -211,7 +188,7 @@ fn assemble(
     };
     GcCycle {
         number: stats.u32(s.numgc),
-        start_ns: sweep_term.wrapping_sub(init_time),
+        start_ns: sweep_term.wrapping_sub(*init_time),
         start_monotonic_ns: sweep_term,
         cpu_fraction: f64::from_bits(stats.u64(s.gc_cpu_fraction)),
         wall,

@@ -3,9 +3,11 @@
 
 mod cycle;
 mod gctrace;
+mod pacing;
 mod plan;
 mod trigger;
 
 pub use cycle::{GcCpu, GcCycle, GcError, GcWall};
-pub use plan::{GC_CYCLE_PROBE, GcReadPlan, ReadRange};
+pub use pacing::{GcCounters, GcPacing, GcState, GoalBy};
+pub use plan::{GC_CYCLE_PROBE, GcReadPlan, RANGES, ReadRange};
 pub use trigger::{GC_TRIGGER_PROBE, GcTrigger, TRIGGER_KIND_ARGUMENT};

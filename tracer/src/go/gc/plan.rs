@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cycle::GcError;
+use crate::go::binary::elf::{u32_at, u64_at};
 use crate::go::globals::Globals;
 use crate::go::layout::Layout;
 use crate::go::memory::{Memory, MemoryError};
@@ -22,9 +24,12 @@ pub struct ReadRange {
 /// The ranges, in the order [`super::GcCycle::decode`] takes their bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GcReadPlan {
-    /// Four ranges, some 400 bytes together.
-    pub ranges: [ReadRange; 4],
+    /// [`RANGES`] of them, less than 1 KiB together.
+    pub ranges: [ReadRange; RANGES],
 }
+
+/// How many ranges there are.
+pub const RANGES: usize = 5;
 
 impl GcReadPlan {
     /// The ranges for a target; `globals` are live addresses.
@@ -34,8 +39,9 @@ impl GcReadPlan {
             globals.gc_controller,
             globals.memstats,
             globals.runtime_init_time,
+            globals.memstats,
         ];
-        let mut ranges = [ReadRange { addr: 0, len: 0 }; 4];
+        let mut ranges = [ReadRange { addr: 0, len: 0 }; RANGES];
         for ((range, base), span) in ranges.iter_mut().zip(bases).zip(Spans::of(layout).all()) {
             *range = ReadRange {
                 addr: base.wrapping_add(u64::from(span.start)),
@@ -46,8 +52,8 @@ impl GcReadPlan {
     }
 
     /// Reads the ranges from a live target, for polling without a probe.
-    pub fn read(&self, memory: &impl Memory) -> Result<[Vec<u8>; 4], MemoryError> {
-        let mut copies: [Vec<u8>; 4] = Default::default();
+    pub fn read(&self, memory: &impl Memory) -> Result<[Vec<u8>; RANGES], MemoryError> {
+        let mut copies: [Vec<u8>; RANGES] = Default::default();
         for (copy, range) in copies.iter_mut().zip(self.ranges) {
             copy.resize(range.len as usize, 0);
             memory.read(range.addr, copy)?;
@@ -63,13 +69,15 @@ pub(super) struct Span {
     pub(super) len: u32,
 }
 
-/// The part of each structure that holds what gctrace shows.
+/// The part of each structure that holds what gctrace shows, how the next cycle is paced, and the
+/// runtime's own sums.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spans {
     pub(super) work: Span,
     pub(super) controller: Span,
     pub(super) stats: Span,
     pub(super) init_time: Span,
+    pub(super) pause_total: Span,
 }
 
 impl Spans {
@@ -77,14 +85,84 @@ impl Spans {
         let (work, controller, stats) = (&layout.work, &layout.controller, &layout.stats);
         Self {
             work: span(&[work.user_forced, work.cycles, work.t_sweep_term, work.heap2]),
-            controller: span(&[controller.last_heap_goal, controller.idle_mark_time]),
-            stats: span(&[stats.numgc, stats.gc_cpu_fraction]),
+            controller: span(&[controller.gc_percent, controller.mapped_ready]),
+            stats: span(&[stats.numgc, stats.last_gc_nanotime]),
             init_time: span(&[0]),
+            pause_total: span(&[stats.pause_total_ns]),
         }
     }
 
-    pub(super) fn all(&self) -> [Span; 4] {
-        [self.work, self.controller, self.stats, self.init_time]
+    pub(super) fn all(&self) -> [Span; RANGES] {
+        [
+            self.work,
+            self.controller,
+            self.stats,
+            self.init_time,
+            self.pause_total,
+        ]
+    }
+}
+
+/// Bytes of part of a structure, addressed by offsets in the whole.
+pub(super) struct Fields<'a> {
+    bytes: &'a [u8],
+    span: Span,
+}
+
+impl Fields<'_> {
+    fn at(&self, offset: u32) -> usize {
+        (offset - self.span.start) as usize
+    }
+
+    pub(super) fn u8(&self, offset: u32) -> u8 {
+        self.bytes[self.at(offset)]
+    }
+
+    pub(super) fn u32(&self, offset: u32) -> u32 {
+        u32_at(self.bytes, self.at(offset))
+    }
+
+    pub(super) fn u64(&self, offset: u32) -> u64 {
+        u64_at(self.bytes, self.at(offset))
+    }
+}
+
+/// The copied parts of the structures.
+pub(super) struct Copied<'a> {
+    pub(super) work: Fields<'a>,
+    pub(super) controller: Fields<'a>,
+    pub(super) stats: Fields<'a>,
+    pub(super) init_time: u64,
+    pub(super) pause_total_ns: u64,
+}
+
+impl<'a> Copied<'a> {
+    /// Takes the bytes of a plan made for the same layout.
+    pub(super) fn of(layout: &Layout, ranges: &[&'a [u8]]) -> Result<Self, GcError> {
+        let spans = Spans::of(layout);
+        let &[work, controller, stats, init_time, pause_total] = ranges else {
+            return Err(GcError::Count {
+                count: ranges.len(),
+            });
+        };
+        for (index, (range, span)) in ranges.iter().zip(spans.all()).enumerate() {
+            let (len, expected) = (range.len(), span.len as usize);
+            if len != expected {
+                return Err(GcError::Length {
+                    index,
+                    len,
+                    expected,
+                });
+            }
+        }
+        let fields = |bytes, span| Fields { bytes, span };
+        Ok(Self {
+            work: fields(work, spans.work),
+            controller: fields(controller, spans.controller),
+            stats: fields(stats, spans.stats),
+            init_time: u64_at(init_time, 0),
+            pause_total_ns: u64_at(pause_total, 0),
+        })
     }
 }
 
@@ -127,7 +205,7 @@ mod tests {
                     "{minor} {arch:?} {spans:?}"
                 );
                 assert!(
-                    spans.iter().map(|span| span.len).sum::<u32>() <= 512,
+                    spans.iter().map(|span| span.len).sum::<u32>() <= 1024,
                     "{minor} {arch:?} {spans:?}"
                 );
             }

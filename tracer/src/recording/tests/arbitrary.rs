@@ -10,7 +10,7 @@ use crate::event::{
     StackEnd, StopReason, SymbolOrigin, SymbolizedAddress, Symbols, SyscallEnter, SyscallExit,
     SyscallLatency, ThreadCpu, Wait, Waker,
 };
-use crate::go::gc::{GcCpu, GcCycle, GcWall};
+use crate::go::gc::{GcCounters, GcCpu, GcCycle, GcPacing, GcState, GcWall, GoalBy};
 
 pub(super) fn event() -> impl Strategy<Value = Event> {
     let who = (any::<u64>(), any::<u32>(), any::<u32>(), any::<u16>());
@@ -71,6 +71,7 @@ fn kernel_body() -> impl Strategy<Value = Body> {
         sample().prop_map(Body::Sample),
         trigger().prop_map(Body::GcTrigger),
         gc_cycle().prop_map(|cycle| Body::GcCycle(Box::new(cycle))),
+        gc_state().prop_map(|state| Body::GcState(Box::new(state))),
     ]
 }
 
@@ -108,6 +109,35 @@ fn gc_cycle() -> impl Strategy<Value = GcCycle> {
             procs,
             forced,
             leak_check,
+        },
+    )
+}
+
+fn gc_state() -> impl Strategy<Value = GcState> {
+    let goal_by = prop_oneof![
+        Just(GoalBy::Gogc),
+        Just(GoalBy::HeapMinimum),
+        Just(GoalBy::MemoryLimit),
+        Just(GoalBy::Nothing),
+    ];
+    let maybe = || option::of(any::<u64>());
+    let pacing = (option::of(any::<u32>()), maybe(), maybe(), goal_by, maybe());
+    (pacing, any::<[u64; 4]>(), any::<u32>()).prop_map(
+        |((gogc, memory_limit, goal, goal_by, trigger), numbers, forced)| GcState {
+            pacing: GcPacing {
+                gogc,
+                memory_limit,
+                mapped: numbers[0],
+                heap_live: numbers[1],
+                goal,
+                goal_by,
+                trigger,
+            },
+            counters: GcCounters {
+                forced,
+                pause_total_ns: numbers[2],
+                last_end_ns: numbers[3],
+            },
         },
     )
 }
