@@ -64,3 +64,43 @@ pub struct ReadPlan {
 }
 
 crate::wire_type!(ReadPlan, size 136, { ranges @ 0, count @ 128 });
+
+/// Processors (Ps) of a Go process that a stop of the world is followed on; what those beyond do is
+/// not known. A power of two.
+pub const MAX_PROCESSORS: usize = 64;
+
+/// Where the scheduler of a Go process is. Offsets in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct GoScheduler {
+    /// Live address of `runtime.allp`, a slice.
+    pub allp: u64,
+    /// Bits of [`go_stop`].
+    pub flags: u32,
+    pub g_m: u32,
+    pub g_goid: u32,
+    pub g_status: u32,
+    pub g_sched_pc: u32,
+    pub g_sched_bp: u32,
+    pub m_p: u32,
+    pub m_curg: u32,
+    pub p_id: u32,
+    pub p_m: u32,
+    pub p_schedtick: u32,
+    pub reserved: u32,
+}
+
+crate::wire_type!(GoScheduler, size 56, {
+    allp @ 0, flags @ 8, g_m @ 12, g_goid @ 16, g_status @ 20, g_sched_pc @ 24, g_sched_bp @ 28,
+    m_p @ 32, m_curg @ 36, p_id @ 40, p_m @ 44, p_schedtick @ 48, reserved @ 52,
+});
+
+/// What the functions that stop and start the world are told, by release.
+pub mod go_stop {
+    /// `stopTheWorldWithSema(reason)`: Go 1.21.
+    pub const REASON: u32 = 1;
+    /// `startTheWorldWithSema(now, {reason, started})`: Go 1.22.
+    pub const STARTED: u32 = 2;
+    /// The same with `finished` as the third of the structure: Go 1.23.
+    pub const FINISHED: u32 = 4;
+}

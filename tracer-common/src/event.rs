@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::stats::GoStopped;
+
 /// What a record is. The numbers are part of the format and are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u16)]
@@ -17,11 +19,13 @@ pub enum Kind {
     GoGcCycle = 9,
     ExecArguments = 10,
     Lost = 11,
+    GoStop = 12,
+    GoStarted = 13,
 }
 
 impl Kind {
     /// All kinds, for tests that walk them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::SyscallEnter,
         Self::SyscallExit,
         Self::Signal,
@@ -33,6 +37,8 @@ impl Kind {
         Self::GoGcCycle,
         Self::ExecArguments,
         Self::Lost,
+        Self::GoStop,
+        Self::GoStarted,
     ];
 }
 
@@ -305,6 +311,58 @@ pub struct GoGcCycle {
 
 crate::wire_type!(GoGcCycle, size 56, { header @ 0, ranges @ 32, failed @ 36, lens @ 40 });
 
+/// Most frames of a goroutine's stack in a [`GoStop`]; a power of two.
+pub const MAX_STOP_FRAMES: usize = 32;
+
+/// A Go process stopped the world and is about to start it again (`startTheWorldWithSema`). Times
+/// in ns, 0 when not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct GoStop {
+    pub header: EventHeader,
+    /// When `stopTheWorldWithSema` was called.
+    pub began_ns: u64,
+    /// What the runtime itself takes for the beginning and the end of stopping.
+    pub started_ns: u64,
+    pub finished_ns: u64,
+    /// When the thread that stops the world last came back to a CPU from waiting.
+    pub woke_ns: u64,
+    /// `stwReason`, or [`GoStopState::NO_REASON`](crate::stats::GoStopState::NO_REASON).
+    pub reason: u32,
+    /// Ps that there are.
+    pub processors: u32,
+    /// Ps that were seen to stop by themselves.
+    pub seen: u32,
+    /// The last of these, [`GoStop::NOBODY`] when there is none.
+    pub last: u32,
+    /// What it did.
+    pub delay: GoStopped,
+    /// `g.atomicstatus` of its goroutine now.
+    pub status: u32,
+    /// Addresses in `stack`: where the goroutine goes on, then return addresses.
+    pub frames: u32,
+    pub stack: [u64; MAX_STOP_FRAMES],
+}
+
+impl GoStop {
+    /// Value of `last` for no P.
+    pub const NOBODY: u32 = u32::MAX;
+}
+
+crate::wire_type!(GoStop, size 416, {
+    header @ 0, began_ns @ 32, started_ns @ 40, finished_ns @ 48, woke_ns @ 56, reason @ 64,
+    processors @ 68, seen @ 72, last @ 76, delay @ 80, status @ 152, frames @ 156, stack @ 160,
+});
+
+/// All Ps of a Go process run again (`startTheWorldWithSema` calls `wakep`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct GoStarted {
+    pub header: EventHeader,
+}
+
+crate::wire_type!(GoStarted, size 32, { header @ 0 });
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -316,6 +374,6 @@ mod tests {
             assert_eq!(*kind as usize, i + 1, "numbers are dense; append new kinds");
         }
         assert_eq!(Kind::try_from(0), Err(UnknownKind(0)));
-        assert_eq!(Kind::try_from(12), Err(UnknownKind(12)));
+        assert_eq!(Kind::try_from(14), Err(UnknownKind(14)));
     }
 }

@@ -23,11 +23,16 @@ pub enum ProbeId {
     SignalGenerate = 16,
     OffCpuWaker = 17,
     OnCpuNew = 18,
+    GoStop = 19,
+    GoStopped = 20,
+    GoStart = 21,
+    GoStarted = 22,
+    GoStopSwitch = 23,
 }
 
 impl ProbeId {
     /// All probes; the index is the number.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 24] = [
         Self::SyscallEnter,
         Self::SyscallExit,
         Self::SyscallCountEnter,
@@ -47,6 +52,11 @@ impl ProbeId {
         Self::SignalGenerate,
         Self::OffCpuWaker,
         Self::OnCpuNew,
+        Self::GoStop,
+        Self::GoStopped,
+        Self::GoStart,
+        Self::GoStarted,
+        Self::GoStopSwitch,
     ];
 
     /// Slots in the counter map.

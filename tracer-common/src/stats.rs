@@ -1,5 +1,6 @@
 //! Results that BPF programs aggregate in maps.
 
+use crate::config::MAX_PROCESSORS;
 use crate::histogram::BUCKETS;
 
 /// Latency statistics of one kind of thing on one CPU. Times in ns.
@@ -164,3 +165,109 @@ crate::wire_type!(RunQueueStats, size 1368, {
     tgid @ 0, reserved @ 4, comm @ 8, involuntary @ 24, voluntary @ 32, migrations @ 40,
     latency @ 48,
 });
+/// A stop of the world under way in a Go process. Times in ns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct GoStopState {
+    /// 0 while the world runs.
+    pub began_ns: u64,
+    /// When the thread that stops it last came back to a CPU from waiting.
+    pub woke_ns: u64,
+    /// Stops so far: tells sums of this one from others'.
+    pub number: u32,
+    /// Thread that stops the world.
+    pub stopper: u32,
+    /// `stwReason`, or [`GoStopState::NO_REASON`].
+    pub reason: u32,
+    /// Ps that there are.
+    pub processors: u32,
+    /// By number of the P.
+    pub by_processor: [GoStopped; MAX_PROCESSORS],
+}
+
+impl GoStopState {
+    /// The release does not say.
+    pub const NO_REASON: u32 = u32::MAX;
+}
+
+impl Default for GoStopState {
+    fn default() -> Self {
+        Self {
+            began_ns: 0,
+            woke_ns: 0,
+            number: 0,
+            stopper: 0,
+            reason: Self::NO_REASON,
+            processors: 0,
+            by_processor: [GoStopped::default(); MAX_PROCESSORS],
+        }
+    }
+}
+
+crate::wire_type!(GoStopState, size 4640, {
+    began_ns @ 0, woke_ns @ 8, number @ 16, stopper @ 20, reason @ 24, processors @ 28,
+    by_processor @ 32,
+});
+
+/// What one P does while the world is being stopped. Times in ns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct GoStopped {
+    /// Address and id of the goroutine that it ran when the stop began, 0 when none.
+    pub g: u64,
+    pub goid: u64,
+    /// When it stopped by itself, 0 when it has not been seen to.
+    pub stopped_ns: u64,
+    /// Of its thread since the stop began: time in which it could have run,
+    pub runnable_ns: u64,
+    /// in which a page was fetched for it,
+    pub fault_ns: u64,
+    /// and in which it slept in a syscall.
+    pub syscall_ns: u64,
+    /// Thread that ran it when it stopped.
+    pub tid: u32,
+    /// The last such syscall.
+    pub syscall: u32,
+    /// `p.schedtick` when the stop began.
+    pub tick: u32,
+    /// 1 when another goroutine came to run after that.
+    pub moved_on: u32,
+    pub reserved: u64,
+}
+
+crate::wire_type!(GoStopped, size 72, {
+    g @ 0, goid @ 8, stopped_ns @ 16, runnable_ns @ 24, fault_ns @ 32, syscall_ns @ 40, tid @ 48,
+    syscall @ 52, tick @ 56, moved_on @ 60, reserved @ 64,
+});
+
+/// Where a thread was off the CPU while the world was being stopped. Times in ns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct GoStopThread {
+    /// When it left the CPU, 0 while it is on one.
+    pub out_ns: u64,
+    /// Sums of the stop with this number.
+    pub runnable_ns: u64,
+    pub fault_ns: u64,
+    pub syscall_ns: u64,
+    pub number: u32,
+    /// How it left: one of [`left`].
+    pub left: u32,
+    pub syscall: u32,
+    pub reserved: u32,
+}
+
+crate::wire_type!(GoStopThread, size 48, {
+    out_ns @ 0, runnable_ns @ 8, fault_ns @ 16, syscall_ns @ 24, number @ 32, left @ 36,
+    syscall @ 40, reserved @ 44,
+});
+
+/// How a thread left the CPU.
+pub mod left {
+    /// It could have gone on.
+    pub const RUNNABLE: u32 = 0;
+    /// It waits in an exception: for a page.
+    pub const FAULT: u32 = 1;
+    pub const SYSCALL: u32 = 2;
+}
+

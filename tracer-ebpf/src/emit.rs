@@ -9,6 +9,7 @@ use aya_ebpf::{
         bpf_get_current_pid_tgid, bpf_get_smp_processor_id, bpf_ktime_get_ns,
         generated::bpf_ringbuf_output,
     },
+    maps::ring_buf::RingBufEntry,
 };
 use tracer_common::{
     abi::Pod,
@@ -51,6 +52,38 @@ pub fn try_submit<T: Pod>(probe: ProbeId, record: T) -> bool {
         tell_losses(probe);
     }
     taken
+}
+
+/// Room for a record that is written in place; every field must be. Counts a loss when there is
+/// none.
+#[inline(always)]
+pub fn reserve<T: Pod>(probe: ProbeId) -> Option<Reserved<T>> {
+    match RING.reserve::<T>(0) {
+        Some(entry) => Some(Reserved { entry, probe }),
+        None => {
+            lost(probe);
+            None
+        }
+    }
+}
+
+/// A record under construction in the ring buffer.
+pub struct Reserved<T: 'static> {
+    entry: RingBufEntry<T>,
+    probe: ProbeId,
+}
+
+impl<T> Reserved<T> {
+    #[inline(always)]
+    pub fn as_mut_ptr(&mut self) -> *mut T {
+        self.entry.as_mut_ptr()
+    }
+
+    #[inline(always)]
+    pub fn submit(self) {
+        self.entry.submit(u64::from(BPF_RB_NO_WAKEUP));
+        tell_losses(self.probe);
+    }
 }
 
 #[inline(always)]

@@ -10,11 +10,11 @@ use aya_ebpf::{
 };
 use tracer_common::{
     capture::{CaptureRules, MAX_SYSCALLS},
-    config::{GoOffsets, ReadPlan},
+    config::{GoOffsets, GoScheduler, ReadPlan},
     event::Signal,
     probe::{ProbeCounters, ProbeId},
     stats::{
-        LatencyStats, OffCpuKey, OffCpuPending, OffCpuTime, RunQueueStats, ThreadTime, WakerKey,
+        GoStopState, GoStopThread, LatencyStats, OffCpuKey, OffCpuPending, OffCpuTime, RunQueueStats, ThreadTime, WakerKey,
         WokenKey,
     },
     unwind::{MAX_CHUNKS, NODES_IN_CHUNK, Node, UnwindProcess, UnwoundStack},
@@ -177,6 +177,18 @@ pub static GO_TARGETS: HashMap<u32, GoOffsets> = HashMap::with_max_entries(256, 
 /// What the end-of-cycle probe copies, by tgid.
 #[map]
 pub static GO_GC_PLANS: HashMap<u32, ReadPlan> = HashMap::with_max_entries(256, 0);
+
+/// Where the scheduler of a Go process is, by tgid.
+#[map]
+pub static GO_SCHEDULERS: HashMap<u32, GoScheduler> = HashMap::with_max_entries(64, 0);
+
+/// Stops of the world, by tgid. The user side inserts all entries.
+#[map]
+pub static GO_STOPS: HashMap<u32, GoStopState> = HashMap::with_max_entries(64, 0);
+
+/// Threads of Go processes, by tid, for stops of the world.
+#[map]
+pub static GO_STOP_THREADS: HashMap<u32, GoStopThread> = HashMap::with_max_entries(32768, 0);
 
 /// All records.
 #[map]

@@ -3,6 +3,7 @@
 mod exec_arguments;
 mod go_gc;
 mod go_schedule;
+mod go_stop;
 mod off_cpu;
 mod on_cpu;
 mod process;
