@@ -270,4 +270,3 @@ pub mod left {
     pub const FAULT: u32 = 1;
     pub const SYSCALL: u32 = 2;
 }
-

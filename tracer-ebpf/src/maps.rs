@@ -14,8 +14,8 @@ use tracer_common::{
     event::Signal,
     probe::{ProbeCounters, ProbeId},
     stats::{
-        GoStopState, GoStopThread, LatencyStats, OffCpuKey, OffCpuPending, OffCpuTime, RunQueueStats, ThreadTime, WakerKey,
-        WokenKey,
+        GoStopState, GoStopThread, LatencyStats, OffCpuKey, OffCpuPending, OffCpuTime,
+        RunQueueStats, ThreadTime, WakerKey, WokenKey,
     },
     unwind::{MAX_CHUNKS, NODES_IN_CHUNK, Node, UnwindProcess, UnwoundStack},
 };

@@ -135,8 +135,6 @@ extern "C" fn note_running(tgid: u64) -> u64 {
     let list = word(scheduler.allp, 0);
     let processors = word(scheduler.allp, 8);
     for index in 0..MAX_PROCESSORS as u64 {
-        // SAFETY: the index is bounded; as in `go_stop`.
-        let slot = unsafe { &mut (*state).by_processor[at(index)] };
         let mut stopped = GoStopped::default();
         if index < processors {
             let p = word(list.wrapping_add(index * 8), 0);
@@ -145,7 +143,8 @@ extern "C" fn note_running(tgid: u64) -> u64 {
             stopped.goid = word(stopped.g, scheduler.g_goid);
             stopped.tick = half_word(p, scheduler.p_schedtick);
         }
-        *slot = stopped;
+        // SAFETY: as in `go_stop`.
+        unsafe { entry(state, index).write(stopped) };
         if opaque(index) >= processors {
             break;
         }
@@ -153,10 +152,12 @@ extern "C" fn note_running(tgid: u64) -> u64 {
     processors
 }
 
-/// An index that the verifier sees the bound of.
+/// The entry of a P, without a check that the compiler would add: the verifier sees the bound.
 #[inline(always)]
-fn at(index: u64) -> usize {
-    bounded::<{ MAX_PROCESSORS as u64 - 1 }>(index) as usize
+fn entry(state: *mut GoStopState, processor: u64) -> *mut GoStopped {
+    let index = bounded::<{ MAX_PROCESSORS as u64 - 1 }>(processor) as usize;
+    // SAFETY: `state` is an entry of a map, and the index is below the array's length.
+    unsafe { (&raw mut (*state).by_processor).cast::<GoStopped>().add(index) }
 }
 
 /// In `runtime.gcstopm`, after its stack check: the running thread gives its P up.
@@ -178,7 +179,7 @@ pub fn go_stopped(ctx: ProbeContext) -> u32 {
     // SAFETY: a P is run by one thread at a time, and each has an entry of its own.
     let stop_number = unsafe { (*state).number };
     // SAFETY: as above.
-    let slot = unsafe { &mut (*state).by_processor[at(number)] };
+    let slot = unsafe { &mut *entry(state, number) };
     slot.stopped_ns = now;
     slot.tid = id as u32;
     slot.moved_on = (half_word(p, scheduler.p_schedtick) != slot.tick) as u32;
@@ -205,6 +206,7 @@ pub fn go_start(ctx: ProbeContext) -> u32 {
     let (Some(scheduler), Some(state)) = (scheduler(tgid), GO_STOPS.get_ptr_mut(tgid)) else {
         return 0;
     };
+    let by_processor = state;
     // SAFETY: as in `go_stop`.
     let state = unsafe { &mut *state };
     if state.began_ns == 0 {
@@ -212,7 +214,10 @@ pub fn go_start(ctx: ProbeContext) -> u32 {
     }
     let [_, _, started, finished] = arguments(&ctx);
     let known = |bit: u32, value: u64| if scheduler.flags & bit != 0 { value } else { 0 };
-    let (started_ns, finished_ns) = (known(flag::STARTED, started), known(flag::FINISHED, finished));
+    let (started_ns, finished_ns) = (
+        known(flag::STARTED, started),
+        known(flag::FINISHED, finished),
+    );
     let Some(mut record) = emit::reserve::<GoStop>(ProbeId::GoStart) else {
         state.began_ns = 0;
         return 0;
@@ -230,7 +235,12 @@ pub fn go_start(ctx: ProbeContext) -> u32 {
         (&raw mut (*to).processors).write(state.processors);
         (&raw mut (*to).seen).write((last >> 32) as u32);
     }
-    describe(scheduler, state, last as u32, to);
+    let mut delay = GoStopped::default();
+    if last as u32 != GoStop::NOBODY {
+        // SAFETY: all Ps stand still.
+        delay = unsafe { entry(by_processor, last & 0xff).read() };
+    }
+    describe(scheduler, delay, last as u32, to);
     record.submit();
     state.began_ns = 0;
     0
@@ -241,13 +251,13 @@ pub fn go_start(ctx: ProbeContext) -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn last_stopped(tgid: u64) -> u64 {
-    let Some(state) = GO_STOPS.get_ptr(tgid as u32) else {
+    let Some(state) = GO_STOPS.get_ptr_mut(tgid as u32) else {
         return u64::from(GoStop::NOBODY);
     };
     let (mut last, mut last_ns, mut seen) = (u64::from(GoStop::NOBODY), 0, 0u64);
     for index in 0..MAX_PROCESSORS as u64 {
-        // SAFETY: the index is bounded; all Ps stand still.
-        let stopped_ns = unsafe { (*state).by_processor[at(index)].stopped_ns };
+        // SAFETY: all Ps stand still.
+        let stopped_ns = unsafe { (*entry(state, index)).stopped_ns };
         if stopped_ns != 0 {
             seen += 1;
         }
@@ -264,11 +274,7 @@ extern "C" fn last_stopped(tgid: u64) -> u64 {
 
 /// Writes who stopped last, and what its goroutine had come to.
 #[inline(always)]
-fn describe(scheduler: &GoScheduler, state: &GoStopState, last: u32, to: *mut GoStop) {
-    let mut delay = GoStopped::default();
-    if last != GoStop::NOBODY {
-        delay = state.by_processor[at(u64::from(last))];
-    }
+fn describe(scheduler: &GoScheduler, delay: GoStopped, last: u32, to: *mut GoStop) {
     let same = delay.moved_on == 0 && word(delay.g, scheduler.g_goid) == delay.goid;
     let g = if same { delay.g } else { 0 };
     // SAFETY: fields of the reserved record.

@@ -10,8 +10,9 @@ use aya::{Btf, Ebpf, EbpfLoader, Endianness};
 use aya_log::EbpfLogger;
 use tracer_common::abi;
 use tracer_common::capture::CaptureRules;
-use tracer_common::config::{GoOffsets, ReadPlan};
+use tracer_common::config::{GoOffsets, GoScheduler, ReadPlan};
 use tracer_common::probe::{ProbeCounters, ProbeId};
+use tracer_common::stats::GoStopState;
 
 use super::constants::{Rodata, STRUCTURES};
 use super::error::chain;
@@ -53,6 +54,8 @@ pub struct Sizes {
     pub syscall_stats: bool,
     /// Whether [`super::Group::RunQueue`] is captured.
     pub run_queue: bool,
+    /// Whether [`super::Group::GoStop`] is captured.
+    pub go_stop: bool,
     /// Whether slow calls come with stacks.
     pub slow_calls: bool,
     /// Whether user stacks are walked with unwind tables.
@@ -61,7 +64,7 @@ pub struct Sizes {
 
 impl Sizes {
     /// The larger maps and whether they are needed.
-    const fn maps(&self) -> [(bool, &'static [&'static str]); 8] {
+    const fn maps(&self) -> [(bool, &'static [&'static str]); 9] {
         [
             (
                 self.off_cpu,
@@ -71,6 +74,7 @@ impl Sizes {
             (self.on_cpu, &["ON_CPU"]),
             (self.syscall_stats, &["SYSCALL_STATS", "SPILLED"]),
             (self.run_queue, &["RUNNABLE", "RUN_QUEUE"]),
+            (self.go_stop, &["GO_STOPS", "GO_STOP_THREADS"]),
             (self.slow_calls, &["CALL_BEGAN"]),
             (self.unwinding, &["UNWIND_CHUNKS", "UNWIND_PROCESSES"]),
             (self.unwinding && self.off_cpu, &["UNWOUND_STACKS"]),
@@ -248,7 +252,9 @@ impl Kernel {
             (Attach::Tracepoint(name), Program::BtfTracePoint(program)) => program.load(name, btf),
             (Attach::PerfTracepoint(..), Program::TracePoint(program)) => program.load(),
             (Attach::CpuClock, Program::PerfEvent(program)) => program.load(),
-            (Attach::GoFunction(_), Program::UProbe(program)) => program.load(),
+            (Attach::GoFunction(_) | Attach::GoCall { .. }, Program::UProbe(program)) => {
+                program.load()
+            }
             _ => Err(ProgramError::UnexpectedProgramType),
         };
         match loaded {
@@ -302,7 +308,9 @@ impl Kernel {
                         .map_err(failed)?;
                 }
             }
-            Attach::GoFunction(_) => unreachable!("Go functions are attached by offset"),
+            Attach::GoFunction(_) | Attach::GoCall { .. } => {
+                unreachable!("Go functions are attached by offset")
+            }
         }
         self.attached.push(probe.program);
         Ok(())
@@ -467,14 +475,27 @@ impl Kernel {
         self.insert("GO_GC_PLANS", tgid, Wire(plan))
     }
 
+    /// Tells where the scheduler of a process is, for stops of the world.
+    ///
+    /// # Errors
+    /// When a map is full.
+    pub fn set_stop_plan(&mut self, tgid: u32, scheduler: GoScheduler) -> Result<(), BpfError> {
+        self.insert("GO_STOPS", tgid, Wire(GoStopState::default()))?;
+        self.insert("GO_SCHEDULERS", tgid, Wire(scheduler))
+    }
+
     /// Forgets what was told of a process that ended or became another program.
     pub fn forget_go(&mut self, tgid: u32) {
-        for name in ["GO_TARGETS", "GO_GC_PLANS"] {
+        for name in ["GO_TARGETS", "GO_GC_PLANS", "GO_SCHEDULERS", "GO_STOPS"] {
             if let Some(map) = self.ebpf.map_mut(name) {
                 let removed = match name {
                     "GO_TARGETS" => HashMap::<_, u32, Wire<GoOffsets>>::try_from(map)
                         .and_then(|mut m| m.remove(&tgid)),
-                    _ => HashMap::<_, u32, Wire<ReadPlan>>::try_from(map)
+                    "GO_GC_PLANS" => HashMap::<_, u32, Wire<ReadPlan>>::try_from(map)
+                        .and_then(|mut m| m.remove(&tgid)),
+                    "GO_SCHEDULERS" => HashMap::<_, u32, Wire<GoScheduler>>::try_from(map)
+                        .and_then(|mut m| m.remove(&tgid)),
+                    _ => HashMap::<_, u32, Wire<GoStopState>>::try_from(map)
                         .and_then(|mut m| m.remove(&tgid)),
                 };
                 // Not there is as good.

@@ -15,6 +15,19 @@ pub enum Attach {
     CpuClock,
     /// A function of the Go runtime, after its stack check.
     GoFunction(&'static str),
+    /// Where a function of the Go runtime calls another one, which it does in one place.
+    GoCall {
+        function: &'static str,
+        called: &'static str,
+    },
+}
+
+impl Attach {
+    /// Whether it is in a Go program, not in the kernel.
+    #[must_use]
+    pub const fn is_in_go(self) -> bool {
+        matches!(self, Self::GoFunction(_) | Self::GoCall { .. })
+    }
 }
 
 /// What is captured together.
@@ -33,6 +46,8 @@ pub enum Group {
     RunQueue,
     GoGc,
     GoSchedule,
+    /// Stops of the world.
+    GoStop,
 }
 
 impl Group {
@@ -50,6 +65,7 @@ impl Group {
             Self::RunQueue => "waits for a CPU",
             Self::GoGc => "garbage collections",
             Self::GoSchedule => "rounds of Go's scheduler",
+            Self::GoStop => "stops of the world",
         }
     }
 }
@@ -430,6 +446,42 @@ pub const PROBES: &[Probe] = &[
         Attach::GoFunction("runtime.schedule"),
         Group::GoSchedule,
     ),
+    row(
+        "go_stop_switch",
+        ProbeId::GoStopSwitch,
+        Attach::Tracepoint("sched_switch"),
+        Group::GoStop,
+    )
+    .without("whether who delays a stop of the world is on a CPU is not known"),
+    row(
+        "go_stop",
+        ProbeId::GoStop,
+        Attach::GoFunction("runtime.stopTheWorldWithSema"),
+        Group::GoStop,
+    ),
+    row(
+        "go_stopped",
+        ProbeId::GoStopped,
+        Attach::GoFunction("runtime.gcstopm"),
+        Group::GoStop,
+    )
+    .without("who delays a stop of the world is not known"),
+    row(
+        "go_start",
+        ProbeId::GoStart,
+        Attach::GoFunction("runtime.startTheWorldWithSema"),
+        Group::GoStop,
+    ),
+    row(
+        "go_started",
+        ProbeId::GoStarted,
+        Attach::GoCall {
+            function: "runtime.startTheWorldWithSema",
+            called: "runtime.wakep",
+        },
+        Group::GoStop,
+    )
+    .without("the time until the Ps run again is not measured"),
 ];
 
 #[cfg(test)]

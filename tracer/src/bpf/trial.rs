@@ -124,6 +124,7 @@ impl RunningKernel {
             on_cpu: false,
             syscall_stats: false,
             run_queue: false,
+            go_stop: false,
             slow_calls: false,
             unwinding: true,
         };

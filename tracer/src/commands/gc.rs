@@ -17,16 +17,26 @@ Examples:
   tracer gc -p 812                  a line a cycle until Ctrl-C, as GODEBUG=gctrace=1 prints it
   tracer gc -p 812 -d 1m --trigger  also why each cycle began: heap, time or forced
   tracer gc -p 812 --next           also where the next cycle begins, and what says so
+  tracer gc -p 812 --stw            also each stop of the world, and who delayed it
   tracer gc -p 812 --format ndjson  one JSON object a cycle
 ";
 
 const OVERHEAD: &str = "\
 Overhead: two probe hits, about 4 microseconds, for each cycle. That is never too much unless you
-say so with --max-overhead.
+say so with --max-overhead. --stw adds about 10 microseconds for each stop of the world, 1 for each
+P that has to be stopped, and 0.3 for each context switch of the target (0.15 for those of others).
 
 The line: gc NUMBER @SECONDS SINCE START PERCENT OF CPU: sweep termination (world stopped) +
 concurrent mark + mark termination (world stopped), wall clock; CPU of the same, where mark is
 assists/background/idle; heap at start -> at end -> live; heap goal; stacks; globals; processors.
+
+A line of --stw: when, why in the runtime's words, the time until all Ps had stopped (as the runtime
+takes it from Go 1.23 on; before, as the probes see it), the time until all run again; then the P that
+was the last to stop by itself: the goroutine that it ran when the stop began, where that was when it
+stopped at last, and how long its thread was on a CPU, waiting for one, in a page fault or in a
+syscall. Ps that are idle or in a syscall are stopped by the one who asks and delay nobody. Not known
+are: Ps that stop by entering a syscall, Ps beyond the 64th, reasons before Go 1.21, and where in
+code that cannot be preempted the time went before it could be.
 
 Warnings on stderr: a stop of the world longer than 200 us; a heap goal above 85 % of GOMEMLIMIT;
 more than 25 % of the CPU time of all Ps for collections, over a second. \"self-check\" there means that
@@ -36,6 +46,10 @@ a cycle's record and the runtime's own counters disagree: doubt the figures, and
 #[derive(Clone, Debug, Args)]
 #[command(before_help = EXAMPLES, after_help = OVERHEAD)]
 pub struct GcArgs {
+    /// Also print a line for each stop of the world, for whatever reason: how long it took to stop,
+    /// and who was the last to stop
+    #[arg(long)]
+    pub stw: bool,
     #[command(flatten)]
     pub view: GcView,
     #[command(flatten)]
@@ -75,9 +89,9 @@ pub(super) fn sink(view: &GcView, output: &OutputArgs) -> Result<Box<dyn Sink>, 
 
 impl GcArgs {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
-        let plan = self
-            .target
-            .plan(vec![Capture::GoGc], &["gc"], Policy::Ignore)?;
+        let mut captures = vec![Capture::GoGc];
+        captures.extend(self.stw.then_some(Capture::GoStops));
+        let plan = self.target.plan(captures, &["gc"], Policy::Ignore)?;
         let mut sinks = vec![sink(&self.view, &self.output)?];
         let told = match plan.notices {
             true => GcTold::All,

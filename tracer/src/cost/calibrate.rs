@@ -120,6 +120,7 @@ impl Bench {
             on_cpu: false,
             syscall_stats: has(Group::SyscallStats),
             run_queue: has(Group::RunQueue),
+            go_stop: false,
             slow_calls: false,
             unwinding: false,
         };

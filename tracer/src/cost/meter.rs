@@ -95,6 +95,8 @@ impl Meter {
             // Threads that begin. At switches it is little beside the stacks.
             Group::OnCpu => &[Class::Record],
             Group::GoGc | Group::GoSchedule => &[Class::Uprobe, Class::UprobeStepped],
+            // Switches of the target's threads are most of it.
+            Group::GoStop => &[Class::RunQueue],
         }
     }
 
@@ -198,6 +200,20 @@ impl Meter {
                 let hits = begin.saturating_add(end);
                 let record = self.prices.of(Class::Record).target_ns;
                 self.uprobes("go_gc", group, hits, record)
+            }
+            Group::GoStop => {
+                let ids = [
+                    ProbeId::GoStop,
+                    ProbeId::GoStopped,
+                    ProbeId::GoStart,
+                    ProbeId::GoStarted,
+                ];
+                let hits = ids.into_iter().map(|id| of(id).hits);
+                let stops = hits.fold(0, u64::saturating_add);
+                let each = u64::from(self.prices.of(Class::Uprobe).target_ns);
+                let price = self.prices.of(Class::RunQueue);
+                let more = stops.saturating_mul(each);
+                charge("go_stop", of(ProbeId::GoStopSwitch), price, more)
             }
             Group::Process => {
                 let ids = [ProbeId::Fork, ProbeId::Exec, ProbeId::Exit];

@@ -3,16 +3,17 @@
 use bytes::Buf;
 use tracer_common::capture::{MAX_CAPTURE, MAX_STRINGS, kind};
 use tracer_common::event::{
-    self as wire, EventHeader, Kind, MAX_EXEC_STRINGS, MAX_RANGES, MAX_STACK, UnknownKind,
-    sample_flag, signal_flag, syscall_flag,
+    self as wire, EventHeader, Kind, MAX_EXEC_STRINGS, MAX_RANGES, MAX_STACK, MAX_STOP_FRAMES,
+    UnknownKind, sample_flag, signal_flag, syscall_flag,
 };
 use tracer_common::probe::ProbeId;
+use tracer_common::stats::GoStopState;
 use tracer_common::unwind::MAX_FRAMES;
 
 use super::captures::captures;
 use crate::event::{
-    Body, Capture, Event, Exec, Exit, Fork, GcTrigger, Sample, Signal, StackEnd, SyscallEnter,
-    SyscallExit,
+    Body, Capture, Event, Exec, Exit, Fork, GcTrigger, GoDelay, GoStop, Sample, Signal, StackEnd,
+    SyscallEnter, SyscallExit,
 };
 
 /// Why a record is no event.
@@ -112,6 +113,8 @@ pub fn decode(record: &[u8]) -> Result<Decoded, DecodeError> {
         Kind::GoGcTrigger => gc_trigger(&mut reader)?,
         Kind::GoGcCycle => return gc_ranges(&header, &mut reader).map(Decoded::GcRanges),
         Kind::ExecArguments => return exec_arguments(&mut reader).map(Decoded::ExecArguments),
+        Kind::GoStop => go_stop(&mut reader)?,
+        Kind::GoStarted => Body::GoStarted,
         Kind::Lost => return lost(&header, &mut reader).map(Decoded::Lost),
     };
     Ok(Decoded::Event(event(&header, body)))
@@ -364,6 +367,50 @@ fn gc_trigger(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
         2 => GcTrigger::Forced,
         other => GcTrigger::Other(other),
     }))
+}
+
+fn go_stop(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
+    let [began_ns, started_ns, finished_ns, woke_ns] =
+        [reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?];
+    let known = |ns: u64| (ns != 0).then_some(ns);
+    let (reason, processors, seen, last) =
+        (reader.u32()?, reader.u32()?, reader.u32()?, reader.u32()?);
+    let delay = go_delay(last, reader)?;
+    Ok(Body::GoStop(Box::new(GoStop {
+        reason: (reason != GoStopState::NO_REASON).then_some(reason),
+        began_ns,
+        started_ns: known(started_ns),
+        finished_ns: known(finished_ns),
+        woke_ns: known(woke_ns),
+        runtime_start_ns: None,
+        processors,
+        seen,
+        last: (last != wire::GoStop::NOBODY).then_some(delay),
+    })))
+}
+
+fn go_delay(processor: u32, reader: &mut Reader<'_>) -> Result<GoDelay, DecodeError> {
+    let (_g, goid, stopped_ns) = (reader.u64()?, reader.u64()?, reader.u64()?);
+    let (runnable_ns, fault_ns, syscall_ns) = (reader.u64()?, reader.u64()?, reader.u64()?);
+    let (tid, syscall, _tick, moved_on) =
+        (reader.u32()?, reader.u32()?, reader.u32()?, reader.u32()?);
+    let _reserved = reader.u64()?;
+    let (status, frames) = (reader.u32()?, reader.u32()?);
+    let frames = u16::try_from(frames).unwrap_or(u16::MAX);
+    Ok(GoDelay {
+        processor,
+        tid,
+        stopped_ns,
+        goid: (goid != 0).then_some(goid),
+        moved_on: moved_on != 0,
+        status,
+        runnable_ns,
+        fault_ns,
+        syscall_ns,
+        syscall: (syscall != u32::MAX).then_some(syscall),
+        stack: reader.addresses(frames, MAX_STOP_FRAMES)?,
+        frames: Vec::new(),
+    })
 }
 
 fn gc_ranges(header: &EventHeader, reader: &mut Reader<'_>) -> Result<GcRanges, DecodeError> {

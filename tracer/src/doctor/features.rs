@@ -88,6 +88,11 @@ pub const FEATURES: &[FeatureCheck] = &[
         "count rounds of Go's scheduler",
         Group::GoSchedule,
     ),
+    row(
+        "go-stops",
+        "see who delays stops of the world in Go",
+        Group::GoStop,
+    ),
 ];
 
 impl FeatureCheck {

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cost, Curbed, Losses, OffCpuStack, ProcessInfo, RunEnd, RunQueueThread, RunStart, Symbols,
-    SyscallEnter, SyscallExit, SyscallLatency, ThreadCpu, Wait,
+    Cost, Curbed, GoStop, Losses, OffCpuStack, ProcessInfo, RunEnd, RunQueueThread, RunStart,
+    Symbols, SyscallEnter, SyscallExit, SyscallLatency, ThreadCpu, Wait,
 };
 use crate::go::gc::{GcCycle, GcState};
 
@@ -64,6 +64,9 @@ pub enum Body {
     ThreadCpu(Box<ThreadCpu>),
     /// Comes before the [`Body::GcCycle`] that it belongs to.
     GcState(Box<GcState>),
+    GoStop(Box<GoStop>),
+    /// All Ps of the process run again.
+    GoStarted,
 }
 
 /// A signal is being delivered, ends the process, or was dropped because the process ignores it.

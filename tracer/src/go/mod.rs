@@ -16,6 +16,7 @@ pub mod pclntab;
 pub mod probe_site;
 mod runtime;
 mod scheduler;
+pub mod stop;
 mod tls;
 mod version;
 

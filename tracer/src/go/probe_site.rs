@@ -10,6 +10,7 @@
 
 use crate::go::binary::elf::u32_at;
 use crate::go::binary::{Arch, Binary, BinaryError};
+use crate::go::code::calls;
 use crate::go::pclntab::Function;
 
 /// Bytes of a function that [`ProbeSite::decode`] needs at most.
@@ -43,6 +44,18 @@ pub enum ProbeSiteError {
         /// Link-time address of the function.
         entry: u64,
     },
+    /// Another function is not called from one place.
+    #[error(
+        "the function at {entry:#x} calls the one at {target:#x} in {count} places, not in one"
+    )]
+    Calls {
+        /// Link-time address of the function.
+        entry: u64,
+        /// That of the one called.
+        target: u64,
+        /// How often it is called.
+        count: usize,
+    },
     /// The bytes could not be read.
     #[error(transparent)]
     Binary(#[from] BinaryError),
@@ -65,6 +78,35 @@ impl ProbeSite {
         };
         let site = Self::decode(binary.arch(), code).ok_or_else(unknown)?;
         let at = binary.vaddr_to_file_offset(entry.wrapping_add(u64::from(site.offset)));
+        at.map(|at| (site, at))
+            .ok_or(ProbeSiteError::NotText { entry })
+    }
+
+    /// The one place where `function` calls the function at the link-time address `target`, with its
+    /// file offset. The kernel emulates calls.
+    ///
+    /// # Errors
+    /// When it calls it nowhere, or in several places.
+    pub fn locate_call(
+        binary: &Binary,
+        function: &Function,
+        target: u64,
+    ) -> Result<(Self, u64), ProbeSiteError> {
+        let entry = function.entry;
+        let found = calls(binary, function, target)?;
+        let &[offset] = &found[..] else {
+            return Err(ProbeSiteError::Calls {
+                entry,
+                target,
+                count: found.len(),
+            });
+        };
+        let site = Self {
+            offset,
+            single_stepped: false,
+            after_check: true,
+        };
+        let at = binary.vaddr_to_file_offset(entry.wrapping_add(u64::from(offset)));
         at.map(|at| (site, at))
             .ok_or(ProbeSiteError::NotText { entry })
     }

@@ -4,10 +4,12 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::analysis::{Gc, GcRecord};
+use crate::analysis::{Gc, GcRecord, GoStops, StopRecord};
 use crate::event::{Body, Event, GcTrigger, RunStart};
 use crate::go::gc::{GcPacing, GoalBy};
 use crate::sink::{Sink, SinkError};
+
+use super::go_stop::stop_line;
 use crate::term::bytes;
 
 /// How cycles are written.
@@ -38,6 +40,9 @@ pub struct GcSink<W: Write> {
     name: String,
     format: GcFormat,
     gc: Gc,
+    stops: GoStops,
+    /// Stops of the world that come after the cycles in the document.
+    later: Vec<String>,
     /// The process of all lines so far; lines name theirs when there are several.
     only_pid: Option<u32>,
     several: bool,
@@ -53,6 +58,8 @@ impl<W: Write> GcSink<W> {
             name: name.to_owned(),
             format,
             gc: Gc::default(),
+            stops: GoStops::default(),
+            later: Vec::new(),
             only_pid: None,
             several: false,
             any: false,
@@ -79,6 +86,22 @@ impl<W: Write> GcSink<W> {
         self.write(&text)
     }
 
+    fn print_stop(&mut self, stop: &StopRecord) -> Result<(), SinkError> {
+        self.several |= *self.only_pid.get_or_insert(stop.pid) != stop.pid;
+        let text = match self.format {
+            GcFormat::Text(_) if self.several => {
+                format!("[pid {}] {}\n", stop.pid, stop_line(stop))
+            }
+            GcFormat::Text(_) => format!("{}\n", stop_line(stop)),
+            GcFormat::Ndjson => format!("{}\n", json(stop)),
+            GcFormat::Json => {
+                self.later.push(json(stop));
+                return Ok(());
+            }
+        };
+        self.write(&text)
+    }
+
     fn line(&self, record: &GcRecord, remarks: GcRemarks) -> String {
         let mut line = String::new();
         if self.several {
@@ -100,7 +123,11 @@ impl<W: Write> GcSink<W> {
             let totals = json(self.gc.totals());
             let cost = self.cost.take();
             let cost = cost.map_or_else(String::new, |c| format!(",\"cost\":{c}"));
-            self.write(&format!("],\"totals\":{totals}{cost}}}\n"))?;
+            let stops = std::mem::take(&mut self.later).join(",\n");
+            let by_reason = json(self.stops.totals());
+            self.write(&format!(
+                "],\"stops\":[{stops}],\"totals\":{totals},\"stop_totals\":{by_reason}{cost}}}\n"
+            ))?;
         }
         self.flush()
     }
@@ -115,6 +142,9 @@ impl<W: Write> Sink for GcSink<W> {
     fn event(&mut self, event: &Event) -> Result<(), SinkError> {
         if let Some(record) = self.gc.event(event) {
             return self.print(&record);
+        }
+        for stop in self.stops.event(event) {
+            self.print_stop(&stop)?;
         }
         match &event.body {
             Body::RunStart(start) => self.begin(start),

@@ -3,10 +3,12 @@
 
 use std::io::Write;
 
-use crate::analysis::{Gc, GcRecord, GcTotals, GcTriggers, GcWarning};
+use crate::analysis::{Gc, GcRecord, GcTotals, GcTriggers, GcWarning, GoStops};
 use crate::event::{Body, Event};
 use crate::sink::{Sink, SinkError};
 use crate::term::{ns, percent, plural, rate};
+
+use super::go_stop::stop_totals_line;
 
 /// Disagreements that are told as they come; the others are counted.
 const TOLD: u64 = 5;
@@ -29,6 +31,7 @@ pub struct GcSummarySink<W: Write> {
     name: String,
     told: GcTold,
     gc: Gc,
+    stops: GoStops,
     /// By kind: how many, and the worst with its cycle.
     warned: [Option<Warned>; GcWarning::KINDS],
     disagreements: u64,
@@ -50,6 +53,7 @@ impl<W: Write> GcSummarySink<W> {
             name: name.to_owned(),
             told,
             gc: Gc::default(),
+            stops: GoStops::default(),
             warned: Default::default(),
             disagreements: 0,
         }
@@ -112,6 +116,9 @@ impl<W: Write> GcSummarySink<W> {
                 self.line(&again(&warned))?;
             }
         }
+        let stops = self.stops.totals().iter();
+        let lines: Vec<String> = stops.map(|(r, t)| stop_totals_line(r, t)).collect();
+        lines.iter().try_for_each(|line| self.line(line))?;
         let line = gc_summary(self.gc.totals(), duration_ns);
         self.line(&line)
     }
@@ -130,6 +137,7 @@ impl<W: Write> Sink for GcSummarySink<W> {
         if let Some(record) = self.gc.event(event) {
             return self.cycle(&record);
         }
+        self.stops.event(event);
         match &event.body {
             Body::RunEnd(end) => self.end(end.duration_ns),
             _ => Ok(()),

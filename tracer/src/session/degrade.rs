@@ -63,7 +63,7 @@ impl Captured {
     pub(super) fn attach(&mut self, kernel: &mut Kernel, hz: u64) -> Result<(), ExpectedError> {
         for probe in PROBES {
             let wanted = probe.group == Group::Process || self.has(probe.group);
-            if !wanted || matches!(probe.group, Group::GoGc | Group::GoSchedule) {
+            if !wanted || probe.attach.is_in_go() {
                 continue;
             }
             if let Err(error) = kernel.attach(probe, hz) {

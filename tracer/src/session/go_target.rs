@@ -1,15 +1,20 @@
 //! What the programs and the decoder must know of one Go process.
 
+use std::cell::OnceCell;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use tracer_common::config::{GoOffsets, Range, ReadPlan};
+use tracer_common::config::{GoOffsets, GoScheduler, Range, ReadPlan};
 use tracer_common::event::MAX_RANGES;
 
 use crate::bpf::{Attach, Group, PROBES, Probe};
+use crate::event::GoStop;
 use crate::go::gc::{GcCycle, GcReadPlan, GcState};
+use crate::go::goroutine::Code;
+use crate::go::pclntab::Function;
 use crate::go::probe_site::ProbeSite;
-use crate::go::{Binary, CurrentG, Live, Runtime, load_bias};
+use crate::go::stop::{frames, stop_plan};
+use crate::go::{Binary, CurrentG, Live, Memory, Runtime, load_bias};
 
 /// A Go process whose runtime is understood.
 #[derive(Debug)]
@@ -21,6 +26,10 @@ pub(super) struct GoTarget {
     runtime: Result<Runtime, String>,
     /// The addresses of its variables are those that they have in the process.
     placed: bool,
+    /// Its functions, once they are asked for; `None` inside when they cannot be read.
+    code: OnceCell<Option<Code>>,
+    /// When the runtime began, ns, once it is asked for.
+    began_ns: OnceCell<Option<u64>>,
 }
 
 /// A place to attach a user probe.
@@ -51,6 +60,8 @@ impl GoTarget {
             binary,
             runtime,
             placed: true,
+            code: OnceCell::new(),
+            began_ns: OnceCell::new(),
         })
     }
 
@@ -68,6 +79,8 @@ impl GoTarget {
             placed: !binary.is_pie(),
             binary,
             runtime,
+            code: OnceCell::new(),
+            began_ns: OnceCell::new(),
         })
     }
 
@@ -136,6 +149,37 @@ impl GoTarget {
         Ok(plan)
     }
 
+    /// What the probes of stops of the world must know.
+    ///
+    /// # Errors
+    /// One line that says why not.
+    pub(super) fn stop_plan(&self) -> Result<GoScheduler, String> {
+        if !self.placed {
+            return Err("its addresses are not known before it runs".to_owned());
+        }
+        let runtime = self.runtime.as_ref().map_err(Clone::clone)?;
+        Ok(stop_plan(runtime.layout, runtime.globals.allp))
+    }
+
+    /// Adds names, and when the runtime began.
+    pub(super) fn name_stop(&self, stop: &mut GoStop) {
+        stop.runtime_start_ns = *self.began_ns.get_or_init(|| self.runtime_start());
+        let code = self.code.get_or_init(|| {
+            let bias = load_bias(self.pid, &self.binary).ok()?;
+            Code::new(&self.binary, bias).ok()
+        });
+        if let (Some(code), Some(last)) = (code, &mut stop.last) {
+            last.frames = frames(code, &last.stack);
+        }
+    }
+
+    fn runtime_start(&self) -> Option<u64> {
+        let runtime = self.runtime.as_ref().ok().filter(|_| self.placed)?;
+        let memory = Live::of(self.pid).memory;
+        let began = memory.read_u64(runtime.globals.runtime_init_time).ok()?;
+        (began != 0).then_some(began)
+    }
+
     /// Gives the bytes that the probe copied their meaning.
     pub(super) fn gc_cycle(&self, ranges: &[Option<Vec<u8>>]) -> Option<(GcState, GcCycle)> {
         let layout = self.runtime.as_ref().ok()?.layout;
@@ -146,40 +190,55 @@ impl GoTarget {
     }
 
     /// Where the probes of a group attach, or why one cannot.
-    pub(super) fn sites(&self, group: Group) -> Vec<Result<Site, String>> {
+    pub(super) fn sites(&self, group: Group) -> Vec<(&'static Probe, Result<Site, String>)> {
         let probes = || PROBES.iter().filter(move |p| p.group == group);
-        let names: Vec<&str> = probes().filter_map(function).collect();
-        let found = self
-            .binary
-            .pclntab()
-            .map(|table| table.find_functions(&names));
+        let names: Vec<&str> = probes().flat_map(functions).collect();
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let found = match self.binary.pclntab().map(|t| t.find_functions(&names)) {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) | Err(error) => Err(error.to_string()),
+        };
+        let found = found.as_ref();
+        let find = |name: &str| {
+            let found = found.map_err(|error| format!("{name}: {error}"))?;
+            let function = found.get(name).and_then(|functions| functions.first());
+            function.ok_or_else(|| format!("this executable has no function {name}"))
+        };
         probes()
-            .map(|probe| {
-                let name = function(probe).unwrap_or_default();
-                let functions = match &found {
-                    Ok(Ok(found)) => found.get(name),
-                    Ok(Err(error)) => return Err(format!("{name}: {error}")),
-                    Err(error) => return Err(format!("{name}: {error}")),
-                };
-                let function = functions
-                    .and_then(|f| f.first())
-                    .ok_or_else(|| format!("this executable has no function {name}"))?;
-                let (site, offset) = ProbeSite::locate(&self.binary, function)
-                    .map_err(|e| format!("{name}: {e}"))?;
-                Ok(Site {
-                    probe,
-                    offset,
-                    single_stepped: site.single_stepped,
-                })
-            })
+            .filter(|probe| !functions(probe).is_empty())
+            .map(|probe| (probe, self.site(probe, &find)))
             .collect()
+    }
+
+    fn site<'a>(
+        &self,
+        probe: &'static Probe,
+        find: &impl Fn(&str) -> Result<&'a Function, String>,
+    ) -> Result<Site, String> {
+        let names = functions(probe);
+        let name = names.first().copied().unwrap_or_default();
+        let function = find(name)?;
+        let located = match names.get(1) {
+            Some(called) => ProbeSite::locate_call(&self.binary, function, find(called)?.entry),
+            None => ProbeSite::locate(&self.binary, function),
+        };
+        let (site, offset) = located.map_err(|e| format!("{name}: {e}"))?;
+        Ok(Site {
+            probe,
+            offset,
+            single_stepped: site.single_stepped,
+        })
     }
 }
 
-fn function(probe: &Probe) -> Option<&'static str> {
+/// The function that a probe is in, and the one that is called where it is, if any.
+fn functions(probe: &Probe) -> Vec<&'static str> {
     match probe.attach {
-        Attach::GoFunction(name) => Some(name),
-        _ => None,
+        Attach::GoFunction(name) => vec![name],
+        Attach::GoCall { function, called } => vec![function, called],
+        _ => Vec::new(),
     }
 }
 

@@ -70,6 +70,8 @@ pub enum Capture {
     GoSchedule,
     /// Go garbage collection cycles.
     GoGc,
+    /// Stops of the world in Go processes.
+    GoStops,
 }
 
 /// Waits of any length.
@@ -99,13 +101,14 @@ impl Capture {
             Self::RunQueue => Group::RunQueue,
             Self::GoSchedule => Group::GoSchedule,
             Self::GoGc => Group::GoGc,
+            Self::GoStops => Group::GoStop,
         }
     }
 
     /// Whether it is about Go's runtime and makes no sense without one.
     #[must_use]
     pub const fn needs_go(&self) -> bool {
-        matches!(self, Self::GoSchedule | Self::GoGc)
+        matches!(self, Self::GoSchedule | Self::GoGc | Self::GoStops)
     }
 }
 

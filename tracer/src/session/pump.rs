@@ -129,6 +129,11 @@ impl<'a> Pump<'a> {
 
     fn arrived(&mut self, mut event: Event) {
         self.goroutines.complete(&mut event);
+        if let Body::GoStop(stop) = &mut event.body
+            && let Some(go) = self.go.get(&event.pid)
+        {
+            go.name_stop(stop);
+        }
         self.captured.note(&event);
         self.cold.note(&event);
         if event.time_ns < self.released_ns {

@@ -305,7 +305,18 @@ impl<'a> Session<'a> {
                 Err(why) => return Err(why),
             }
         }
-        for group in [Group::GoGc, Group::GoSchedule] {
+        if self.has(Group::GoStop) {
+            match go.stop_plan() {
+                Ok(plan) => self
+                    .kernel
+                    .set_stop_plan(pid, plan)
+                    .map_err(|e| e.to_string())?,
+                // Known once it runs.
+                Err(_) if launched && go.is_pie() => {}
+                Err(why) => return Err(why),
+            }
+        }
+        for group in [Group::GoGc, Group::GoSchedule, Group::GoStop] {
             if self.has(group) {
                 self.attach_sites(&go, group)?;
             }
@@ -315,8 +326,15 @@ impl<'a> Session<'a> {
     }
 
     fn attach_sites(&mut self, go: &GoTarget, group: Group) -> Result<(), String> {
-        for site in go.sites(group) {
-            let site = site?;
+        for (probe, site) in go.sites(group) {
+            let site = match (site, probe.without) {
+                (Ok(site), _) => site,
+                (Err(why), Some(lost)) => {
+                    self.notice(&format!("{lost}: {why}"));
+                    continue;
+                }
+                (Err(why), None) => return Err(why),
+            };
             if site.single_stepped {
                 self.spending.set_stepped(group);
                 self.notice(&format!(
@@ -384,6 +402,12 @@ impl<'a> Session<'a> {
             let plan = go.gc_plan()?;
             self.kernel
                 .set_gc_plan(go.pid, plan)
+                .map_err(|e| e.to_string())?;
+        }
+        if self.has(Group::GoStop) {
+            let plan = go.stop_plan()?;
+            self.kernel
+                .set_stop_plan(go.pid, plan)
                 .map_err(|e| e.to_string())?;
         }
         self.pump.go.insert(go.pid, go);

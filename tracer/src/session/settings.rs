@@ -52,7 +52,7 @@ pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
             }
             Capture::Wakers => constants.want_wakers = true,
             Capture::OnCpu => constants.want_on_cpu = true,
-            Capture::RunQueue | Capture::GoSchedule | Capture::GoGc => {}
+            Capture::RunQueue | Capture::GoSchedule | Capture::GoGc | Capture::GoStops => {}
         }
     }
     constants
@@ -81,6 +81,7 @@ pub(super) fn sizes(plan: &Plan, unwinding: bool) -> Sizes {
         on_cpu: has(Group::OnCpu),
         syscall_stats: has(Group::SyscallStats),
         run_queue: has(Group::RunQueue),
+        go_stop: has(Group::GoStop),
         slow_calls: matches!(plan.call_stacks(), CallStacks::Slow(_)),
         unwinding,
     }

@@ -22,6 +22,7 @@ const SIZES: Sizes = Sizes {
     on_cpu: true,
     syscall_stats: true,
     run_queue: true,
+    go_stop: true,
     slow_calls: true,
     unwinding: true,
 };
@@ -81,7 +82,7 @@ fn the_verifier_accepts_every_program() {
         let suiting = || PROBES.iter().filter(|p| p.suits(abilities));
         for probe in suiting() {
             let result = match probe.attach {
-                Attach::GoFunction(_) => {
+                Attach::GoFunction(_) | Attach::GoCall { .. } => {
                     let file = Path::new("/proc/self/exe");
                     let offset = own_offset(probed as *const () as usize);
                     kernel.attach_uprobe(probe, file, offset, std::process::id())

@@ -23,6 +23,22 @@ pub(super) fn references(code: &[u8], entry: u64) -> Vec<Reference> {
     found
 }
 
+/// The direct near calls of `code`, which is linked at `entry`: offset and target.
+pub(super) fn calls(code: &[u8], entry: u64) -> Vec<(u32, u64)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(instruction) = code.get(at..).and_then(decode) {
+        let end = at + instruction.len;
+        if let Some(&[0xe8, a, b, c, d]) = code.get(at..end) {
+            let distance = i64::from(i32::from_le_bytes([a, b, c, d]));
+            let target = entry.wrapping_add(end as u64).wrapping_add_signed(distance);
+            found.push((at as u32, target));
+        }
+        at = end;
+    }
+    found
+}
+
 /// Length of one instruction, and its RIP-relative operand if it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Instruction {

@@ -36,6 +36,20 @@ pub(super) fn references(code: &[u8], entry: u64) -> Vec<Reference> {
     found
 }
 
+/// The direct calls (`bl`) of `code`, which is linked at `entry`: offset and target.
+pub(super) fn calls(code: &[u8], entry: u64) -> Vec<(u32, u64)> {
+    let mut found = Vec::new();
+    for (index, bytes) in code.chunks_exact(4).enumerate() {
+        let word = u32_at(bytes, 0);
+        if word & 0xfc00_0000 == 0x9400_0000 {
+            let distance = i64::from((word << 6).cast_signed() >> 6) * 4;
+            let pc = entry.wrapping_add(index as u64 * 4);
+            found.push((index as u32 * 4, pc.wrapping_add_signed(distance)));
+        }
+    }
+    found
+}
+
 /// Register number at bit `shift`.
 fn field(word: u32, shift: u32) -> usize {
     (word >> shift & 31) as usize

@@ -2,8 +2,10 @@
 
 mod amd64;
 mod arm64;
+mod calls;
 mod references;
 
+pub(super) use calls::calls;
 #[cfg(test)]
 pub(super) use references::references_in;
 pub(super) use references::{Access, Reference, references};

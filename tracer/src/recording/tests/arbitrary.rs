@@ -5,10 +5,10 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::event::{
-    Body, Capture, CaptureStatus, Event, Exec, Exit, Fork, FrameSymbol, GcTrigger, Latency, Losses,
-    OffCpuStack, ProbeLoss, ProcessInfo, RunEnd, RunQueueThread, RunStart, Sample, Signal, Space,
-    StackEnd, StopReason, SymbolOrigin, SymbolizedAddress, Symbols, SyscallEnter, SyscallExit,
-    SyscallLatency, ThreadCpu, Wait, Waker,
+    Body, Capture, CaptureStatus, Event, Exec, Exit, Fork, FrameSymbol, GcTrigger, GoDelay, GoStop,
+    Latency, Losses, OffCpuStack, ProbeLoss, ProcessInfo, RunEnd, RunQueueThread, RunStart, Sample,
+    Signal, Space, StackEnd, StopReason, SymbolOrigin, SymbolizedAddress, Symbols, SyscallEnter,
+    SyscallExit, SyscallLatency, ThreadCpu, Wait, Waker,
 };
 use crate::go::gc::{GcCounters, GcCpu, GcCycle, GcPacing, GcState, GcWall, GoalBy};
 
@@ -72,6 +72,8 @@ fn kernel_body() -> impl Strategy<Value = Body> {
         trigger().prop_map(Body::GcTrigger),
         gc_cycle().prop_map(|cycle| Body::GcCycle(Box::new(cycle))),
         gc_state().prop_map(|state| Body::GcState(Box::new(state))),
+        go_stop().prop_map(|stop| Body::GoStop(Box::new(stop))),
+        Just(Body::GoStarted),
     ]
 }
 
@@ -138,6 +140,50 @@ fn gc_state() -> impl Strategy<Value = GcState> {
                 pause_total_ns: numbers[2],
                 last_end_ns: numbers[3],
             },
+        },
+    )
+}
+
+fn go_stop() -> impl Strategy<Value = GoStop> {
+    let maybe = || option::of(any::<u64>());
+    let times = (any::<u64>(), maybe(), maybe(), maybe(), maybe());
+    let counts = (option::of(any::<u32>()), any::<[u32; 2]>());
+    (times, counts, option::of(go_delay())).prop_map(
+        |(
+            (began_ns, started_ns, finished_ns, woke_ns, runtime_start_ns),
+            (reason, [processors, seen]),
+            last,
+        )| GoStop {
+            reason,
+            began_ns,
+            started_ns,
+            finished_ns,
+            woke_ns,
+            runtime_start_ns,
+            processors,
+            seen,
+            last,
+        },
+    )
+}
+
+fn go_delay() -> impl Strategy<Value = GoDelay> {
+    let ids = (any::<[u32; 3]>(), option::of(any::<u64>()), any::<bool>());
+    let syscall = option::of(any::<u32>());
+    (ids, any::<[u64; 4]>(), syscall, stack(), vec(frame(), 0..4)).prop_map(
+        |(([processor, tid, status], goid, moved_on), times, syscall, stack, frames)| GoDelay {
+            processor,
+            tid,
+            stopped_ns: times[0],
+            goid,
+            moved_on,
+            status,
+            runnable_ns: times[1],
+            fault_ns: times[2],
+            syscall_ns: times[3],
+            syscall,
+            stack,
+            frames,
         },
     )
 }
