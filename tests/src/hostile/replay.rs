@@ -10,8 +10,8 @@ use tracer::render::strace_count::{CountFormat, CountOptions, StraceCounts};
 use tracer::render::strace_json::{JsonFormat, StraceJson};
 use tracer::render::strace_line::{LineOptions, Precision, Prefix, StraceLines, Timestamp};
 use tracer::render::{
-    GcFormat, GcSink, GcSummarySink, RunQueueFormat, RunQueueSink, STACK_FORMATS, StackFormat,
-    StackOutput, StackSink,
+    GcFormat, GcRemarks, GcSink, GcSummarySink, GcTold, RunQueueFormat, RunQueueSink,
+    STACK_FORMATS, StackFormat, StackOutput, StackSink,
 };
 use tracer::sink::Sink;
 use tracer::syscall::qualify::{QuietSet, StatusSet};
@@ -24,6 +24,11 @@ const OUTPUT: usize = 128 << 10;
 /// Bytes of output for each byte of input. The worst is an interval without events, whose tables
 /// have headings all the same.
 const OUTPUT_PER_BYTE: usize = 2 << 10;
+
+const REMARKS: GcRemarks = GcRemarks {
+    trigger: true,
+    next: true,
+};
 
 /// Bytes of a message. The name of the program that wrote a recording has up to 255, and each may
 /// be shown as eight.
@@ -229,7 +234,7 @@ fn sinks(options: u8) -> Vec<(Audience, Tally, Box<dyn Sink>)> {
         });
     }
     for (audience, format) in [
-        (People, GcFormat::Text { triggers: true }),
+        (People, GcFormat::Text(REMARKS)),
         (Programs, GcFormat::Json),
         (Programs, GcFormat::Ndjson),
     ] {
@@ -237,7 +242,9 @@ fn sinks(options: u8) -> Vec<(Audience, Tally, Box<dyn Sink>)> {
             Box::new(GcSink::new(out, "memory", format))
         });
     }
-    add(People, &|out| Box::new(GcSummarySink::new(out, "memory")));
+    add(People, &|out| {
+        Box::new(GcSummarySink::new(out, "memory", GcTold::All))
+    });
     all
 }
 

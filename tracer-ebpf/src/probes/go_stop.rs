@@ -157,7 +157,11 @@ extern "C" fn note_running(tgid: u64) -> u64 {
 fn entry(state: *mut GoStopState, processor: u64) -> *mut GoStopped {
     let index = bounded::<{ MAX_PROCESSORS as u64 - 1 }>(processor) as usize;
     // SAFETY: `state` is an entry of a map, and the index is below the array's length.
-    unsafe { (&raw mut (*state).by_processor).cast::<GoStopped>().add(index) }
+    unsafe {
+        (&raw mut (*state).by_processor)
+            .cast::<GoStopped>()
+            .add(index)
+    }
 }
 
 /// In `runtime.gcstopm`, after its stack check: the running thread gives its P up.

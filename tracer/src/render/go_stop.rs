@@ -2,7 +2,7 @@
 
 use crate::analysis::{LastP, StopRecord, StopTotals};
 use crate::event::FrameSymbol;
-use crate::term::ns;
+use crate::term::{ns, printable};
 
 /// Functions by which a goroutine is taken off its P: they say nothing of what it did.
 const HANDING_OVER: [&str; 10] = [
@@ -81,17 +81,21 @@ fn place(frames: &[FrameSymbol]) -> Option<String> {
     }
     let caller = frames.find(|f| !f.function.starts_with("runtime."));
     Some(match caller {
-        Some(caller) => format!("{} called by {}", first.function, with_line(caller)),
+        Some(caller) => {
+            let first = printable(&first.function);
+            format!("{first} called by {}", with_line(caller))
+        }
         None => with_line(first),
     })
 }
 
 fn with_line(frame: &FrameSymbol) -> String {
     let (Some(file), Some(line)) = (&frame.file, frame.line) else {
-        return frame.function.clone();
+        return printable(&frame.function).into_owned();
     };
     let name = file.rsplit('/').next().unwrap_or(file);
-    format!("{} ({name}:{line})", frame.function)
+    let text = format!("{} ({name}:{line})", frame.function);
+    printable(&text).into_owned()
 }
 
 /// What its thread did meanwhile.
