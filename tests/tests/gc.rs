@@ -126,7 +126,7 @@ fn a_goal_near_the_memory_limit_is_warned_of() {
             goal.abs_diff(now) < 4 << 20,
             "{release}: {goal}, then {now}"
         );
-        let warning = "warning: gc 1: the heap goal of ";
+        let warning = ": the heap goal of ";
         assert!(told.contains(warning), "{release}: {told}");
         assert!(
             told.contains(" % of GOMEMLIMIT (64.0 MiB), more than 85 %"),

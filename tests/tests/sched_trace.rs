@@ -113,3 +113,91 @@ fn what_cannot_be_followed_is_refused() {
     let _ = one_line(&run, run.status.code().expect("an exit"));
     assert!(run.stderr.contains("is not a Go program"), "{}", run.stderr);
 }
+
+/// The blocks of lines that begin with `SCHED `, without what goes on in a program that waits.
+fn blocks(text: &str) -> Vec<String> {
+    let time = Regex::new(r"^SCHED \d+ms: ").expect("valid");
+    let ticks = Regex::new(r"(schedtick|syscalltick)=\d+").expect("valid");
+    let mut blocks: Vec<Vec<String>> = Vec::new();
+    for line in text.lines() {
+        if line.starts_with("SCHED ") {
+            blocks.push(Vec::new());
+        }
+        let line = time.replace(line, "SCHED #ms: ");
+        let line = ticks.replace_all(&line, "$1=#").into_owned();
+        if let Some(block) = blocks.last_mut() {
+            block.push(line);
+        }
+    }
+    blocks.into_iter().map(|b| b.join("\n")).collect()
+}
+
+#[test]
+fn detailed_lines_are_those_of_the_runtime() {
+    let Some(place) = place(true) else { return };
+    for release in place.go_releases() {
+        for build in ["", "-stripped", "-pie"] {
+            let name = format!("go/{release}/goroutines{build}");
+            let mut command = place.command(&name, &["-n", "20"]);
+            let debug = "schedtrace=20,scheddetail=1";
+            let target = Running::ready(command.env("GODEBUG", debug));
+            let count = || target.stderr().matches("SCHED ").count();
+            let begun = count();
+            until("lines of the runtime", || {
+                (count() > begun + 5).then_some(())
+            });
+            let pid = target.pid_text();
+            let args = ["sched", "--schedtrace", "20ms", "-d", "600ms", "-p", &pid];
+            let args = [&args[..], &["--scheddetail"]].concat();
+            let run = place.tracer(&args).run().success();
+            let theirs = blocks(&target.stderr());
+            let ours = blocks(&run.stdout);
+            assert!(ours.len() > 5, "{name}: {ours:?}");
+            // The runtime prints from a thread of its own, which then has another state.
+            let found = ours.iter().filter(|block| theirs.contains(block)).count();
+            assert!(
+                found * 2 > ours.len(),
+                "{name}: {found} of {}\n{}\n----\n{}",
+                ours.len(),
+                ours[ours.len() / 2],
+                theirs[theirs.len() - 2]
+            );
+            let parked = "G\\d+: status=4\\(chan receive\\) m=nil lockedm=nil";
+            let parked = Regex::new(parked).expect("valid");
+            assert!(parked.find_iter(&ours[0]).count() >= 20, "{}", ours[0]);
+        }
+    }
+}
+
+#[test]
+fn details_are_objects_for_scripts() {
+    let Some(place) = place(true) else { return };
+    let release = place.go_releases().pop().expect("one");
+    let target = Running::ready(&mut place.command(&format!("go/{release}/goroutines"), &[]));
+    let pid = target.pid_text();
+    let args = ["sched", "--schedtrace", "50ms", "-d", "200ms", "-p", &pid];
+    let args = [&args[..], &["--scheddetail", "--format", "ndjson"]].concat();
+    let run = place.tracer(&args).run().success();
+    let line = run.stdout.lines().next().expect("a line");
+    let line: Value = serde_json::from_str(line).expect("JSON");
+    assert_eq!(
+        line["ps"].as_array().map(|l| l.len() as u64),
+        line["gomaxprocs"].as_u64()
+    );
+    assert_eq!(
+        line["ms"].as_array().map(|l| l.len() as u64),
+        line["threads"].as_u64()
+    );
+    let waits = |g: &&Value| g["waitreason"] == "chan receive" && g["status"] == 4;
+    assert!(
+        line["gs"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter(waits)
+            .count()
+            >= 3
+    );
+    let run = place.tracer(&["sched", "--scheddetail", "-p", &pid]).run();
+    assert!(one_line(&run, 2).contains("--schedtrace"), "{}", run.stderr);
+}

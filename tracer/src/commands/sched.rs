@@ -21,6 +21,8 @@ Examples:
   tracer sched -p 812 --go    also how often Go's scheduler runs
   tracer sched -p 812 --schedtrace 1s
                               Go's own line a second: idle Ps, threads, queues of goroutines
+  tracer sched -p 812 --schedtrace 1s --scheddetail
+                              also a line for each P, thread and goroutine
 ";
 
 const OVERHEAD: &str = "\
@@ -28,7 +30,8 @@ Overhead: about 0.3 microseconds for each context switch of the target, and 0.15
 other processes; --go adds about 0.9 microseconds for each round of Go's scheduler, and 6 to 13
 where the Go release (before 1.21) leaves no cheap place for the probe. Beyond --max-overhead probes
 are detached, dearest first; the result then says until when it was measured. --schedtrace uses no
-probe: it reads the runtime's own counters, some 50 microseconds of the tracer's time a line.
+probe: it reads the runtime's own counters, some 50 microseconds of the tracer's time a line, and
+with --scheddetail some 10 for each thread and goroutine.
 
 Run-queue latency is the time from runnable (woken, or preempted) to running.";
 
@@ -46,6 +49,9 @@ pub struct SchedArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_duration,
           conflicts_with_all = ["go", "interval"])]
     pub schedtrace: Option<Duration>,
+    /// With --schedtrace, print each P, M and G, too, as GODEBUG=scheddetail=1 does
+    #[arg(long, requires = "schedtrace")]
+    pub scheddetail: bool,
     #[command(flatten)]
     pub view: SchedView,
     #[command(flatten)]
@@ -101,6 +107,7 @@ impl SchedArgs {
         let trace = SchedTrace {
             pid,
             period: period.max(Duration::from_millis(1)),
+            detail: self.scheddetail,
             duration: plan.duration,
             quiet: !plan.notices,
             output: &self.output,

@@ -11,7 +11,8 @@ use super::execute::{Exit, block_on};
 use super::go_process::GoProcess;
 use crate::cli::{Output, OutputArgs};
 use crate::error::ExpectedError;
-use crate::go::Scheduler;
+use crate::go::{SchedDetail, Scheduler, SchedulerError};
+use crate::render::sched_detail::sched_detail_lines;
 use crate::render::sched_trace::{SchedTraceJson, sched_trace_line};
 use crate::session::{comm, now_ns};
 use crate::term;
@@ -21,6 +22,8 @@ use crate::term;
 pub(super) struct SchedTrace<'a> {
     pub(super) pid: u32,
     pub(super) period: Duration,
+    /// Each P, M and G, too.
+    pub(super) detail: bool,
     pub(super) duration: Option<Duration>,
     pub(super) quiet: bool,
     pub(super) output: &'a OutputArgs,
@@ -69,7 +72,7 @@ impl SchedTrace<'_> {
                 _ = interrupt.recv() => return Ok(lines),
                 _ = terminate.recv() => return Ok(lines),
                 () = until(end) => return Ok(lines),
-                _ = period.tick() => match look(process, format)? {
+                _ = period.tick() => match self.look(process, format)? {
                     Look::Gone => return Ok(lines),
                     Look::Line(line) => write(output, &line)?,
                 }
@@ -81,10 +84,44 @@ impl SchedTrace<'_> {
     /// What a look costs, in whole microseconds; 0 when the process is gone.
     fn price_us(&self, process: &GoProcess) -> u64 {
         let before = now_ns();
-        match state(process) {
+        match self.state(process) {
             Ok(_) => (now_ns() - before).div_ceil(1000),
             Err(_) => 0,
         }
+    }
+    fn state(
+        &self,
+        process: &GoProcess,
+    ) -> Result<(Scheduler, Option<SchedDetail>), SchedulerError> {
+        let (runtime, memory) = (&process.runtime, &process.live.memory);
+        let (layout, globals) = (runtime.layout, &runtime.globals);
+        let state = Scheduler::read(memory, layout, globals, now_ns())?;
+        let detail = self
+            .detail
+            .then(|| SchedDetail::read(memory, layout, globals));
+        Ok((state, detail.transpose()?))
+    }
+
+    fn look(&self, process: &GoProcess, format: &str) -> anyhow::Result<Look> {
+        let (state, detail) = match self.state(process) {
+            Ok(state) => state,
+            Err(_) if !is_there(process.pid) => return Ok(Look::Gone),
+            Err(error) => {
+                let what = format!("the scheduler of {}", comm(process.pid));
+                return Err(ExpectedError::UnreadableTarget {
+                    pid: process.pid,
+                    what,
+                    why: error.to_string(),
+                }
+                .into());
+            }
+        };
+        let json = || SchedTraceJson::of(process.pid, &state, detail.as_ref());
+        Ok(Look::Line(match (format, &detail) {
+            ("ndjson", _) => serde_json::to_string(&json())?,
+            (_, Some(detail)) => sched_detail_lines(&state, detail, process.release),
+            (_, None) => sched_trace_line(&state, process.release),
+        }))
     }
 }
 
@@ -93,36 +130,6 @@ async fn until(end: Option<Instant>) {
         Some(end) => sleep_until(end).await,
         None => std::future::pending().await,
     }
-}
-
-fn state(process: &GoProcess) -> Result<Scheduler, crate::go::SchedulerError> {
-    let runtime = &process.runtime;
-    Scheduler::read(
-        &process.live.memory,
-        runtime.layout,
-        &runtime.globals,
-        now_ns(),
-    )
-}
-
-fn look(process: &GoProcess, format: &str) -> anyhow::Result<Look> {
-    let state = match state(process) {
-        Ok(state) => state,
-        Err(_) if !is_there(process.pid) => return Ok(Look::Gone),
-        Err(error) => {
-            let what = format!("the scheduler of {}", comm(process.pid));
-            return Err(ExpectedError::UnreadableTarget {
-                pid: process.pid,
-                what,
-                why: error.to_string(),
-            }
-            .into());
-        }
-    };
-    Ok(Look::Line(match format {
-        "ndjson" => serde_json::to_string(&SchedTraceJson::of(process.pid, &state))?,
-        _ => sched_trace_line(&state, process.release),
-    }))
 }
 
 /// Whether the process has memory: a zombie has none.

@@ -16,6 +16,7 @@ pub mod pclntab;
 pub mod probe_site;
 mod runtime;
 mod scheduler;
+mod scheduler_detail;
 pub mod stop;
 mod tls;
 mod version;
@@ -27,6 +28,7 @@ pub use memory::{Memory, MemoryError, ProcessMemory, RangeMemory};
 pub use origin::{Origin, origin};
 pub use runtime::{Live, Runtime, load_bias};
 pub use scheduler::{Processor, Scheduler, SchedulerError};
+pub use scheduler_detail::{GoroutineDetail, ProcessorDetail, SchedDetail, ThreadDetail};
 pub use tls::{CurrentG, CurrentGError};
 pub use version::Release;
 

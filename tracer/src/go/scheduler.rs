@@ -53,6 +53,12 @@ pub enum SchedulerError {
     /// The list has an impossible size.
     #[error("the runtime lists {0} processors: it is not the runtime that is known")]
     Implausible(u64),
+    /// The list of threads does not end.
+    #[error("the runtime's list of threads does not end: it is not the runtime that is known")]
+    ImplausibleThreads,
+    /// The list of goroutines has an impossible size.
+    #[error("the runtime lists {0} goroutines: too many to show each")]
+    ImplausibleGoroutines(u64),
 }
 
 impl Scheduler {
@@ -93,16 +99,8 @@ fn processors(
     layout: &Layout,
     list: u64,
 ) -> Result<Vec<Processor>, SchedulerError> {
-    let (first, count) = (
-        memory.read_u64(list)?,
-        memory.read_u64(list.wrapping_add(8))?,
-    );
-    if count > MAX_PROCESSORS {
-        return Err(SchedulerError::Implausible(count));
-    }
     let mut all = Vec::new();
-    for index in 0..count {
-        let processor = memory.read_u64(first.wrapping_add(index * 8))?;
+    for processor in processor_addresses(memory, list)? {
         let word = |offset: u32| memory.read_u32(processor.wrapping_add(u64::from(offset)));
         let p = &layout.p;
         let (head, tail) = (word(p.runqhead)?, word(p.runqtail)?);
@@ -113,6 +111,20 @@ fn processors(
         });
     }
     Ok(all)
+}
+
+/// Where the Ps in the slice at `list` are.
+pub(super) fn processor_addresses(
+    memory: &impl Memory,
+    list: u64,
+) -> Result<Vec<u64>, SchedulerError> {
+    let first = memory.read_u64(list)?;
+    let count = memory.read_u64(list.wrapping_add(8))?;
+    if count > MAX_PROCESSORS {
+        return Err(SchedulerError::Implausible(count));
+    }
+    let read = |index: u64| Ok(memory.read_u64(first.wrapping_add(index * 8))?);
+    (0..count).map(read).collect()
 }
 
 #[cfg(test)]

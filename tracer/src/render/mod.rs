@@ -9,6 +9,7 @@ pub mod goroutine_json;
 pub mod goroutine_summary;
 mod histogram;
 mod run_queue;
+pub mod sched_detail;
 pub mod sched_trace;
 
 pub use gc_line::{GcFormat, GcRemarks, GcSink};

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::go::{Release, Scheduler};
+use super::sched_detail::SchedDetailJson;
+use crate::go::{Release, SchedDetail, Scheduler};
 
 /// From this release on the lengths of queues stand apart from their brackets, and the rounds of
 /// each P follow (runtime/proc.go, `schedtrace`: read in the sources of 1.21 to 1.27).
@@ -14,6 +15,24 @@ const WITH_TICKS: u16 = 25;
 /// program: the runtime counts from its first line, which it prints when the program starts.
 #[must_use]
 pub fn sched_trace_line(state: &Scheduler, release: Release) -> String {
+    let mut line = sched_trace_head(state);
+    let list = |of: &dyn Fn(usize) -> u32| {
+        let texts = (0..state.processors.len()).map(|i| of(i).to_string());
+        texts.collect::<Vec<_>>().join(" ")
+    };
+    let queues = list(&|i| state.processors[i].run_queue);
+    let _ = match release.minor {
+        WITH_TICKS.. => {
+            let ticks = list(&|i| state.processors[i].ticks);
+            write!(line, " [ {queues} ] schedticks=[ {ticks} ]")
+        }
+        _ => write!(line, " [{queues}]"),
+    };
+    line
+}
+
+/// The line up to the length of the queue of all Ps.
+pub(super) fn sched_trace_head(state: &Scheduler) -> String {
     let mut line = format!(
         "SCHED {}ms: gomaxprocs={} idleprocs={} threads={} spinningthreads={}",
         state.since_start_ns / 1_000_000,
@@ -30,18 +49,6 @@ pub fn sched_trace_line(state: &Scheduler, release: Release) -> String {
         " idlethreads={} runqueue={}",
         state.idle_threads, state.run_queue
     );
-    let list = |of: &dyn Fn(usize) -> u32| {
-        let texts = (0..state.processors.len()).map(|i| of(i).to_string());
-        texts.collect::<Vec<_>>().join(" ")
-    };
-    let queues = list(&|i| state.processors[i].run_queue);
-    let _ = match release.minor {
-        WITH_TICKS.. => {
-            let ticks = list(&|i| state.processors[i].ticks);
-            write!(line, " [ {queues} ] schedticks=[ {ticks} ]")
-        }
-        _ => write!(line, " [{queues}]"),
-    };
     line
 }
 
@@ -62,12 +69,14 @@ pub struct SchedTraceJson {
     pub runqueues: Vec<u32>,
     /// Rounds of the scheduler of each P.
     pub schedticks: Vec<u32>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<SchedDetailJson>,
 }
 
 impl SchedTraceJson {
     /// The state of a process.
     #[must_use]
-    pub fn of(pid: u32, state: &Scheduler) -> Self {
+    pub fn of(pid: u32, state: &Scheduler, detail: Option<&SchedDetail>) -> Self {
         Self {
             pid,
             ms: state.since_start_ns / 1_000_000,
@@ -80,6 +89,7 @@ impl SchedTraceJson {
             runqueue: state.run_queue,
             runqueues: state.processors.iter().map(|p| p.run_queue).collect(),
             schedticks: state.processors.iter().map(|p| p.ticks).collect(),
+            detail: detail.map(SchedDetailJson::of),
         }
     }
 }
