@@ -149,7 +149,7 @@ fn rounds_of_gos_scheduler_are_given_up_and_the_rest_goes_on() {
     let Some(place) = place(true) else { return };
     let name = format!("go/{}/pingpong", place.go_releases()[1]);
     let mut target = Running::ready(&mut place.command(&name, &["-n", "30000011", "-wait"]));
-    let args = ["sched", "--go", "-d", "2s", "-p", &target.pid_text()];
+    let args = ["sched", "--rounds", "-d", "2s", "-p", &target.pid_text()];
     let tracer = place.tracer(&args).attach();
     target.proceed();
     let run = tracer.finish().success();

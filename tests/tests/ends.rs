@@ -106,7 +106,7 @@ fn a_tracer_that_is_killed_leaves_nothing_and_its_target_does_not_notice() {
         &["strace", "-c"],
         &["profile", "-F", "999"],
         &["offcpu"],
-        &["sched", "--go"],
+        &["sched", "--go", "--rounds"],
         &["gc"],
     ];
     for (i, command) in commands.iter().enumerate() {

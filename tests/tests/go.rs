@@ -131,7 +131,7 @@ fn go_schedules_at_least_twice_a_round_trip() {
         let tracer = place
             .tracer(&[
                 "sched",
-                "--go",
+                "--rounds",
                 "--max-overhead",
                 "off",
                 "-p",

@@ -2,6 +2,7 @@
 
 mod gc;
 mod gc_watch;
+mod go_scheduling;
 mod go_stops;
 pub mod goroutine_groups;
 mod goroutine_waits;
@@ -11,6 +12,9 @@ mod run_queue;
 pub(crate) use gc::tests as gc_fixture;
 pub use gc::{Gc, GcRecord, GcTotals, GcTriggers};
 pub use gc_watch::{GcDisagreement, GcWarning, LONG_PAUSE_NS, MUCH_CPU, NEAR_LIMIT};
+#[cfg(test)]
+pub(crate) use go_scheduling::tests as go_scheduling_fixture;
+pub use go_scheduling::{GoLatency, GoProcessorRow, GoSchedulingReport, Mean, thousandths};
 #[cfg(test)]
 pub(crate) use go_stops::tests as go_stops_fixture;
 pub use go_stops::{GoStops, LastP, StopRecord, StopTotals};

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tracer_common::histogram;
 
-use crate::event::{Body, Event, Latency, RunQueueThread};
+use super::go_scheduling::GoSchedulingReport;
+use crate::event::{Body, Event, GoScheduling, Latency, RunQueueThread};
 
 /// What one interval, or the run, showed. Times in ns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct RunQueueReport {
     pub histogram: Vec<Octave>,
     /// `None` when the target's Go scheduler was not watched.
     pub go_schedules: Option<GoSchedules>,
+    /// Go's scheduler, by process.
+    #[serde(default)]
+    pub go: Vec<GoSchedulingReport>,
 }
 
 impl RunQueueReport {
@@ -100,6 +104,8 @@ pub struct RunQueue {
     /// By pid and tid.
     threads: BTreeMap<(u32, u32), RunQueueThread>,
     go_schedules: Option<u64>,
+    /// By pid.
+    go: BTreeMap<u32, GoScheduling>,
     /// When the probe on Go's scheduler was detached, in the events' clock.
     go_until_ns: Option<u64>,
     /// Begin of the interval, in the events' clock.
@@ -123,6 +129,7 @@ impl RunQueue {
                 let sum = self.go_schedules.get_or_insert(0);
                 *sum = sum.saturating_add(*hits);
             }
+            Body::GoScheduling(new) => self.go.entry(event.pid).or_default().merge(new),
             Body::Curbed(curbed) if curbed.probes == "go_schedule" => {
                 self.go_until_ns = Some(event.time_ns);
             }
@@ -133,7 +140,7 @@ impl RunQueue {
     /// Nothing was measured since the last report.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.threads.is_empty() && self.go_schedules.is_none()
+        self.threads.is_empty() && self.go_schedules.is_none() && self.go.is_empty()
     }
 
     /// The report of the interval that ends at `now_ns` (in the events' clock); the next one
@@ -152,6 +159,10 @@ impl RunQueue {
             histogram: octaves(&all.latency),
             threads: thread_rows(threads),
             go_schedules: self.take_go(since_ns, interval_ns),
+            go: std::mem::take(&mut self.go)
+                .iter()
+                .map(|(&pid, sums)| GoSchedulingReport::of(pid, sums, interval_ns))
+                .collect(),
         };
         self.since_ns = Some(now_ns);
         report

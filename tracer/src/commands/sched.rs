@@ -18,7 +18,7 @@ const EXAMPLES: &str = "\
 Examples:
   tracer sched -p 812 -d 10s  run-queue latency of each thread, and a histogram of all
   tracer sched -p 812 -i 1s   a table a second, until Ctrl-C
-  tracer sched -p 812 --go    also how often Go's scheduler runs
+  tracer sched -p 812 --go    also Go's own scheduler: how long goroutines wait for a P
   tracer sched -p 812 --schedtrace 1s
                               Go's own line a second: idle Ps, threads, queues of goroutines
   tracer sched -p 812 --schedtrace 1s --scheddetail
@@ -27,27 +27,37 @@ Examples:
 
 const OVERHEAD: &str = "\
 Overhead: about 0.3 microseconds for each context switch of the target, and 0.15 for those of
-other processes; --go adds about 0.9 microseconds for each round of Go's scheduler, and 6 to 13
-where the Go release (before 1.21) leaves no cheap place for the probe. Beyond --max-overhead probes
+other processes. --go uses no probe: it reads the runtime's own counters a hundred times a second,
+or less often where that took more than 1 % of the tracer's time. --rounds adds about 0.9
+microseconds for each round of Go's scheduler, and 6 to 13 where the Go release (before 1.21) leaves
+no cheap place for the probe. Beyond --max-overhead probes
 are detached, dearest first; the result then says until when it was measured. --schedtrace uses no
 probe: it reads the runtime's own counters, some 50 microseconds of the tracer's time a line, and
 with --scheddetail some 10 for each thread and goroutine.
 
-Run-queue latency is the time from runnable (woken, or preempted) to running.";
+Run-queue latency is the time from runnable (woken, or preempted) to running. That of goroutines is
+the runtime's own (sched.timeToRun, Go 1.21 on), which measures one in eight times of each goroutine
+and divides them into parts a quarter wide; the queue of a P has not the goroutine that is to run
+next. Exact times by goroutine would take a probe at every switch, and so several times the cost of
+a switch: there is none.";
 
 /// How long do its threads wait for a CPU: run-queue latency and context switches
 #[derive(Clone, Debug, Args)]
 #[command(before_help = EXAMPLES, after_help = OVERHEAD)]
 pub struct SchedArgs {
-    /// Count rounds of Go's scheduler (runtime.schedule)
+    /// Look at Go's scheduler: queues of goroutines, idle Ps and threads, how long goroutines wait
+    /// to run, GOMAXPROCS against what the control group allows
     #[arg(long)]
     pub go: bool,
+    /// Count rounds of Go's scheduler (runtime.schedule) by a probe
+    #[arg(long)]
+    pub rounds: bool,
     /// Print and start over every TIME
     #[arg(short, long, value_name = "TIME", value_parser = parse_duration)]
     pub interval: Option<Duration>,
     /// Print what GODEBUG=schedtrace prints every TIME, of a Go process that runs
     #[arg(long, value_name = "TIME", value_parser = parse_duration,
-          conflicts_with_all = ["go", "interval"])]
+          conflicts_with_all = ["go", "rounds", "interval"])]
     pub schedtrace: Option<Duration>,
     /// With --schedtrace, print each P, M and G, too, as GODEBUG=scheddetail=1 does
     #[arg(long, requires = "schedtrace")]
@@ -88,11 +98,12 @@ impl SchedArgs {
             return self.trace(period);
         }
         let mut captures = vec![Capture::RunQueue];
-        if self.go {
+        if self.rounds {
             captures.push(Capture::GoSchedule);
         }
         let mut plan = self.target.plan(captures, &["sched"], Policy::Enforce)?;
         plan.interval = self.interval;
+        plan.go_looks = self.go;
         capture(&plan, vec![sink(&self.view, &self.output)?])
     }
 

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cost, Curbed, GoStop, Losses, OffCpuStack, ProcessInfo, RunEnd, RunQueueThread, RunStart,
-    Symbols, SyscallEnter, SyscallExit, SyscallLatency, ThreadCpu, Wait,
+    Cost, Curbed, GoScheduling, GoStop, Losses, OffCpuStack, ProcessInfo, RunEnd, RunQueueThread,
+    RunStart, Symbols, SyscallEnter, SyscallExit, SyscallLatency, ThreadCpu, Wait,
 };
 use crate::go::gc::{GcCycle, GcState};
 
@@ -67,6 +67,8 @@ pub enum Body {
     GoStop(Box<GoStop>),
     /// All Ps of the process run again.
     GoStarted,
+    /// Since the previous one.
+    GoScheduling(Box<GoScheduling>),
 }
 
 /// A signal is being delivered, ends the process, or was dropped because the process ignores it.

@@ -18,6 +18,7 @@ mod runtime;
 mod scheduler;
 mod scheduler_detail;
 pub mod stop;
+mod time_histogram;
 mod tls;
 mod version;
 
@@ -29,6 +30,7 @@ pub use origin::{Origin, origin};
 pub use runtime::{Live, Runtime, load_bias};
 pub use scheduler::{Processor, Scheduler, SchedulerError};
 pub use scheduler_detail::{GoroutineDetail, ProcessorDetail, SchedDetail, ThreadDetail};
+pub use time_histogram::TimeHistogram;
 pub use tls::{CurrentG, CurrentGError};
 pub use version::Release;
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use super::costed::{Costed, cost_of};
+use super::go_scheduling::go_scheduling_text;
 use super::log2_histogram;
 use crate::analysis::{RunQueue, RunQueueReport, RunQueueRow};
 use crate::event::{Body, Event};
@@ -130,6 +131,10 @@ pub fn run_queue_text(report: &RunQueueReport, threads: usize) -> String {
             let _ = write!(text, " in the first {}, then detached", ns(watched));
         }
         text.push('\n');
+    }
+    for go in &report.go {
+        text += "\n";
+        text += &go_scheduling_text(go);
     }
     text
 }

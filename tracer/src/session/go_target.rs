@@ -84,6 +84,11 @@ impl GoTarget {
         })
     }
 
+    /// Its runtime, once that is understood and the addresses are known.
+    pub(super) fn runtime(&self) -> Option<&Runtime> {
+        self.runtime.as_ref().ok().filter(|_| self.placed)
+    }
+
     pub(super) fn file(&self) -> &Path {
         &self.file
     }
@@ -174,7 +179,7 @@ impl GoTarget {
     }
 
     fn runtime_start(&self) -> Option<u64> {
-        let runtime = self.runtime.as_ref().ok().filter(|_| self.placed)?;
+        let runtime = self.runtime()?;
         let memory = Live::of(self.pid).memory;
         let began = memory.read_u64(runtime.globals.runtime_init_time).ok()?;
         (began != 0).then_some(began)

@@ -143,6 +143,8 @@ pub struct Plan {
     /// Go captures are left out, with a notice, when the target is no Go program; otherwise that
     /// is an error.
     pub go_optional: bool,
+    /// Look at the schedulers of Go processes, without a probe.
+    pub go_looks: bool,
     /// Tell on stderr what happens.
     pub notices: bool,
     /// SIGINT and SIGTERM do not end the run.
@@ -168,6 +170,7 @@ impl Plan {
             interval: None,
             ring_bytes: None,
             go_optional: false,
+            go_looks: false,
             notices: true,
             uninterruptible: false,
             verbose: false,
@@ -191,6 +194,11 @@ impl Plan {
     /// Whether the time of each thread is accounted for, from the beginning of the run to its end.
     pub(super) fn has_all_time(&self) -> bool {
         self.captures.contains(&Capture::OnCpu)
+    }
+
+    /// Whether it makes no sense without Go's runtime.
+    pub(super) fn needs_go(&self) -> bool {
+        self.go_looks || self.captures.iter().any(Capture::needs_go)
     }
 
     /// Whether names of addresses are needed.

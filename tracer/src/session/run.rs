@@ -12,6 +12,7 @@ use super::aggregates::Aggregates;
 use super::await_trigger::await_trigger;
 use super::clock::{now_ns, own_cpu_ns, utc_offset_s, wall_offset_ns};
 use super::degrade::Captured;
+use super::go_looks::GoLooks;
 use super::go_target::GoTarget;
 use super::losses::{Counts, describe, losses, missing_events, without_ring};
 use super::plan::{CallStacks, Capture, Plan, StackWalk, TargetSpec};
@@ -95,6 +96,7 @@ struct Session<'a> {
     own_cpu_start_ns: u64,
     /// What the programs were told of slow calls.
     slow_ns: u64,
+    go_looks: GoLooks,
     /// `None` when all user stacks follow frame pointers.
     unwinding: Option<Unwinding>,
 }
@@ -124,6 +126,7 @@ impl<'a> Session<'a> {
             groups: plan.captures.iter().map(Capture::group).collect(),
             own_cpu_start_ns: own_cpu_ns(),
             slow_ns: 0,
+            go_looks: GoLooks::default(),
             unwinding,
         })
     }
@@ -255,7 +258,7 @@ impl<'a> Session<'a> {
     }
 
     fn attach_go(&mut self, target: &Target) -> Result<(), ExpectedError> {
-        let needed = self.plan.captures.iter().any(Capture::needs_go);
+        let needed = self.plan.needs_go();
         if !needed && !self.wants_goroutines() {
             return Ok(());
         }
@@ -361,7 +364,7 @@ impl<'a> Session<'a> {
 
     /// Reads a process again that now runs another program.
     fn reattach_go(&mut self, pid: u32) {
-        let needed = self.plan.captures.iter().any(Capture::needs_go);
+        let needed = self.plan.needs_go();
         if !needed && !self.wants_goroutines() {
             return;
         }
@@ -529,6 +532,7 @@ impl<'a> Session<'a> {
                     if targets_ended && now_and_then {
                         self.forget_dead();
                     }
+                    self.look_at_go();
                     self.drain_some(now_and_then)
                         .and_then(|()| self.keep_budget(target))
                 }
@@ -590,6 +594,14 @@ impl<'a> Session<'a> {
         // Stacks that nobody wants cost something, but harm nobody.
         if least_ns > self.slow_ns && self.kernel.set_slow_calls(least_ns).is_ok() {
             self.slow_ns = least_ns;
+        }
+    }
+
+    fn look_at_go(&mut self) {
+        if self.plan.go_looks {
+            let targets = self.pump.go.iter();
+            let known = targets.filter_map(|(&pid, go)| Some((pid, go.runtime()?)));
+            self.go_looks.look(known);
         }
     }
 
@@ -690,6 +702,10 @@ impl<'a> Session<'a> {
     fn read_aggregates(&mut self, target: &Target) -> Result<(), SinkError> {
         let pid = target.pids().first().copied().unwrap_or(0);
         let now = now_ns();
+        for (pid, looked) in self.go_looks.take() {
+            let body = Body::GoScheduling(Box::new(looked));
+            self.pump.deliver(&fact(now, pid, body))?;
+        }
         let groups = self.plan.captures.iter().map(Capture::group);
         for group in groups.filter(|&group| self.captured.has(group)) {
             let read = self.aggregates.read(&self.kernel, group, pid, now);

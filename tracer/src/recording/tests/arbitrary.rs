@@ -5,10 +5,11 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::event::{
-    Body, Capture, CaptureStatus, Event, Exec, Exit, Fork, FrameSymbol, GcTrigger, GoDelay, GoStop,
-    Latency, Losses, OffCpuStack, ProbeLoss, ProcessInfo, RunEnd, RunQueueThread, RunStart, Sample,
-    Signal, Space, StackEnd, StopReason, SymbolOrigin, SymbolizedAddress, Symbols, SyscallEnter,
-    SyscallExit, SyscallLatency, ThreadCpu, Wait, Waker,
+    Body, Capture, CaptureStatus, CpuQuota, Event, Exec, Exit, Fork, FrameSymbol, GcTrigger,
+    GoDelay, GoMaxProcs, GoProcessorUse, GoScheduling, GoStop, Latency, Losses, OffCpuStack,
+    ProbeLoss, ProcessInfo, RunEnd, RunQueueThread, RunStart, Sample, Seen, Signal, Space,
+    StackEnd, StopReason, SymbolOrigin, SymbolizedAddress, Symbols, SyscallEnter, SyscallExit,
+    SyscallLatency, ThreadCpu, Wait, Waker,
 };
 use crate::go::gc::{GcCounters, GcCpu, GcCycle, GcPacing, GcState, GcWall, GoalBy};
 
@@ -310,7 +311,65 @@ fn aggregate_body() -> impl Strategy<Value = Body> {
             }
         ),
         any::<u64>().prop_map(Body::GoSchedules),
+        go_scheduling().prop_map(|s| Body::GoScheduling(Box::new(s))),
     ]
+}
+
+fn go_scheduling() -> impl Strategy<Value = GoScheduling> {
+    let seen = || any::<[u64; 2]>().prop_map(|[sum, max]| Seen { sum, max });
+    let p = (any::<[u64; 4]>(), seen()).prop_map(|(n, queue)| GoProcessorUse {
+        running: n[0],
+        in_syscall: n[1],
+        stopped: n[2],
+        queue,
+        ticks: n[3],
+    });
+    let procs =
+        (any::<[u32; 3]>(), any::<u64>()).prop_map(|([last, min, max], changes)| GoMaxProcs {
+            last,
+            min,
+            max,
+            changes,
+        });
+    let quota =
+        (option::of(any::<u64>()), any::<[u64; 3]>()).prop_map(|(milli_cpus, n)| CpuQuota {
+            milli_cpus,
+            periods: n[0],
+            throttled: n[1],
+            throttled_ns: n[2],
+        });
+    let looks = (any::<u64>(), procs, vec(p, 0..4));
+    let numbers = [seen(), seen(), seen(), seen(), seen()];
+    let counts = (
+        option::of(latency()),
+        option::of(any::<u64>()),
+        option::of(any::<u32>()),
+    );
+    (looks, numbers, counts, option::of(quota)).prop_map(
+        |((looks, gomaxprocs, processors), seen, (latency, created, cpus_allowed), quota)| {
+            let [
+                global_queue,
+                idle_processors,
+                threads,
+                idle_threads,
+                spinning_threads,
+            ] = seen;
+            GoScheduling {
+                looks,
+                gomaxprocs,
+                processors,
+                global_queue,
+                idle_processors,
+                threads,
+                idle_threads,
+                spinning_threads,
+                latency,
+                created,
+                cpus_allowed,
+                quota,
+            }
+        },
+    )
 }
 
 fn off_cpu() -> impl Strategy<Value = OffCpuStack> {
