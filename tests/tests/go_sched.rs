@@ -21,6 +21,12 @@ fn report(place: &Place, name: &str, args: &[&str]) -> (Value, String) {
     ];
     let tracer = place.tracer(&options).attach();
     target.proceed();
+    // Both programs end with numbers; the end of their input would end one early.
+    until("the end", || {
+        let said = target.stdout();
+        let ended = said.contains("\nforced ") || said.contains("metric /sched/latencies:seconds ");
+        ended.then_some(())
+    });
     let said = target.finish().success().stdout;
     let run = tracer.finish().success();
     let document: Value = serde_json::from_str(&run.stdout).expect("a document");

@@ -29,6 +29,7 @@ pub(super) struct GoLooks {
 struct Looked {
     memory: ProcessMemory,
     group: Option<CpuGroup>,
+    cpus_allowed: Option<u32>,
     /// What is not told yet.
     sums: GoScheduling,
     before: Option<Counts>,
@@ -77,6 +78,7 @@ impl Looked {
             memory: ProcessMemory::new(pid),
             quota_before: group.as_ref().map(CpuGroup::read),
             group,
+            cpus_allowed: cpus_allowed(pid),
             sums: GoScheduling::default(),
             before: None,
         }
@@ -187,7 +189,8 @@ impl Looked {
             ..GoScheduling::default()
         };
         let mut sums = std::mem::replace(&mut self.sums, next);
-        sums.cpus_allowed = cpus_allowed(pid);
+        self.cpus_allowed = cpus_allowed(pid).or(self.cpus_allowed);
+        sums.cpus_allowed = self.cpus_allowed;
         sums.quota = self.group.as_ref().map(|group| {
             let now = group.read();
             let before = self.quota_before.replace(now).unwrap_or(now);
