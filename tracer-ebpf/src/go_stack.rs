@@ -7,9 +7,7 @@
 
 use core::mem::MaybeUninit;
 
-use aya_ebpf::helpers::{
-    generated::bpf_probe_read_user as read_user_raw,
-};
+use aya_ebpf::helpers::generated::bpf_probe_read_user as read_user_raw;
 use tracer_common::{
     capture::{CaptureHeader, STACK_ARG, STACK_FRAMES, kind, status},
     config::OwnCode,

@@ -87,7 +87,11 @@ impl Pclntab {
 
     /// Link-time addresses of all functions.
     pub(in crate::go) fn entries(&self) -> Result<std::ops::Range<u64>, BinaryError> {
-        let at = |index| Ok(self.text.wrapping_add(u64::from(self.index_word(index, 0)?)));
+        let at = |index| {
+            Ok(self
+                .text
+                .wrapping_add(u64::from(self.index_word(index, 0)?)))
+        };
         Ok(at(0)?..at(self.header.functions)?)
     }
 
