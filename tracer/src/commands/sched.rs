@@ -30,7 +30,9 @@ where the Go release (before 1.21) leaves no cheap place for the probe. Beyond -
 are detached, dearest first; the result then says until when it was measured. --schedtrace uses no
 probe: it reads the runtime's own counters, some 50 microseconds of the tracer's time a line.
 
-Run-queue latency is the time from runnable (woken, or preempted) to running.";
+Run-queue latency is the time from runnable (woken, or preempted) to running. Some kernels do not
+tell of every switch (6.18 was seen to); a thread found running after one counts as running from the
+last switch on its CPU that was told, or its wakeup, and how often that was so is printed.";
 
 /// How long do its threads wait for a CPU: run-queue latency and context switches
 #[derive(Clone, Debug, Args)]

@@ -8,6 +8,7 @@ mod cold;
 mod condition;
 mod degrade;
 mod dump_signal;
+mod family;
 mod gauge;
 mod go_target;
 mod goroutines;

@@ -51,19 +51,24 @@ pub struct Outcome {
     pub output_error: Option<SinkError>,
 }
 
-/// Runs a plan to its end, feeding `sinks`.
+/// Runs a plan to its end, feeding the sinks that `open` makes: once what it waits for is there, so
+/// that a wait in vain leaves no output.
 ///
 /// # Errors
-/// When nothing could be captured: no target, no rights, a kernel that refuses. Later faults end
-/// the run and are part of the [`Outcome`].
-pub async fn run(plan: &Plan, sinks: &mut [Box<dyn Sink>]) -> Result<Outcome, ExpectedError> {
+/// When nothing could be captured: no target, no rights, a kernel that refuses, no sinks. Later
+/// faults end the run and are part of the [`Outcome`].
+pub async fn run(
+    plan: &Plan,
+    open: impl FnOnce() -> Result<Vec<Box<dyn Sink>>, ExpectedError>,
+) -> Result<Outcome, ExpectedError> {
     let mut signals = Signals::new()?;
     let prices = prices_for(plan);
     let mut target = Target::open(&plan.target)?;
     if let Some(trigger) = plan.when {
-        await_trigger(trigger, &target, &mut signals, plan.notices).await?;
+        await_trigger(trigger, plan, &mut target, &mut signals).await?;
     }
-    let mut session = Session::open(plan, &target, prices, sinks)?;
+    let mut sinks = open()?;
+    let mut session = Session::open(plan, &target, prices, &mut sinks)?;
     session.attach(&target)?;
     let started = session.begin(&target);
     target.start(&plan.target)?;
