@@ -114,6 +114,69 @@ fn a_wait_that_is_interrupted_shows_how_far_it_came() {
 }
 
 #[test]
+fn a_condition_that_never_comes_leaves_no_file() {
+    let Some(place) = place(true) else { return };
+    let (new, old) = (place.path("a.svg"), place.path("old.svg"));
+    std::fs::write(&old, "old").expect("writable");
+    for (command, file) in [
+        (&["profile"][..], &new),
+        (&["offcpu"], &new),
+        (&["wall"], &new),
+        (&["record", "-k", "sched"], &new),
+        (&["profile", "--force"], &old),
+    ] {
+        let target = idle(&place);
+        let pid = target.pid_text();
+        let args = ["--when", "threads > 70", "-o", file, "-p", &pid];
+        let tracer = waiting(&place, &[command, &args].concat());
+        tracer.signal(libc::SIGINT);
+        let run = tracer.finish();
+        assert_eq!(run.status.code(), Some(1), "{command:?}: {}", run.stderr);
+        assert!(run.stderr.contains("no capture"), "{}", run.stderr);
+    }
+    assert!(!std::path::Path::new(&new).exists());
+    assert_eq!(std::fs::read(&old).expect("readable"), b"old");
+    // What cannot be written is told before the wait.
+    let args = ["--when", "cpu > 1000%", "-o", &old, "-p", "1"];
+    let run = place.tracer(&["profile"]).args(&args).run();
+    assert!(one_line(&run, 1).contains("exists"), "{}", run.stderr);
+}
+
+#[test]
+fn children_that_are_followed_count_and_are_captured() {
+    let Some(place) = place(true) else { return };
+    // The first child is there before; the second begins when a line is read, and ends with the
+    // shell.
+    let script = "sleep 20 & echo ready $$; read line; while kill -0 $$; do :; done & wait";
+    let shell = || Running::ready(std::process::Command::new("/bin/sh").args(["-c", script]));
+    let mut target = shell();
+    let pid = target.pid_text();
+    let condition = ["--when", "threads > 1", "--for", "1ms", "-d", "300ms"];
+    let args = [&["profile", "--format", "json", "-f"][..], &condition].concat();
+    let tracer = waiting(&place, &[&args[..], &["-p", &pid]].concat());
+    target.proceed();
+    let run = tracer.finish().success();
+    drop(target);
+    let told = "threads > 1 during 1.00 ms: threads is 2 ";
+    assert!(run.stderr.contains(told), "{}", run.stderr);
+    let profile: Value = serde_json::from_str(&run.stdout).expect("JSON");
+    let pids = profile["run"]["pids"].as_array().expect("a list");
+    assert_eq!(pids.len(), 2, "{pids:?}");
+    assert!(profile["samples"].as_u64() > Some(5), "{}", run.stderr);
+
+    let mut target = shell();
+    let pid = target.pid_text();
+    let args = [&["profile"][..], &condition, &["-p", &pid]].concat();
+    let tracer = waiting(&place, &args);
+    target.proceed();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    tracer.signal(libc::SIGINT);
+    let run = tracer.finish();
+    let why = "threads was at most 1\n";
+    assert!(run.stderr.ends_with(why), "{}", run.stderr);
+}
+
+#[test]
 fn conditions_that_cannot_be_are_usage_errors() {
     let Some(place) = place(false) else { return };
     for (args, why) in [

@@ -232,12 +232,13 @@ pub struct GoStopped {
     pub tick: u32,
     /// 1 when another goroutine came to run after that.
     pub moved_on: u32,
-    pub reserved: u64,
+    /// Off the CPU and back without the kernel telling when it came back.
+    pub untold_ns: u64,
 }
 
 crate::wire_type!(GoStopped, size 72, {
     g @ 0, goid @ 8, stopped_ns @ 16, runnable_ns @ 24, fault_ns @ 32, syscall_ns @ 40, tid @ 48,
-    syscall @ 52, tick @ 56, moved_on @ 60, reserved @ 64,
+    syscall @ 52, tick @ 56, moved_on @ 60, untold_ns @ 64,
 });
 
 /// Where a thread was off the CPU while the world was being stopped. Times in ns.

@@ -10,7 +10,7 @@ use aya_ebpf::{
 };
 use tracer_common::{
     capture::{CaptureRules, MAX_SYSCALLS},
-    config::{GoOffsets, GoScheduler, ReadPlan},
+    config::{GoOffsets, GoScheduler, OwnCode, ReadPlan},
     event::Signal,
     probe::{ProbeCounters, ProbeId},
     stats::{
@@ -98,7 +98,18 @@ pub struct Waker {
 pub struct Runnable {
     /// 0 when it is not waiting for a CPU.
     pub since_ns: u64,
-    pub last_cpu: u64,
+    /// The number of the CPU where it ran last, plus 1; 0 when that was not seen.
+    pub last_cpu: u32,
+    /// One of [`whereabouts`].
+    pub whereabouts: u32,
+}
+
+/// Where the last switch that was told left a thread.
+pub mod whereabouts {
+    /// No switch of it was told yet.
+    pub const UNKNOWN: u32 = 0;
+    pub const ON_CPU: u32 = 1;
+    pub const OFF_CPU: u32 = 2;
 }
 
 /// A walk along a user stack with unwind tables: see [`crate::unwind`].
@@ -173,6 +184,10 @@ pub static TARGET_GONE: Array<u32> = Array::with_max_entries(1, 0);
 /// Where goroutines are found, by tgid.
 #[map]
 pub static GO_TARGETS: HashMap<u32, GoOffsets> = HashMap::with_max_entries(256, 0);
+
+/// Where walks along the stacks of goroutines may end, by [`GoOffsets::own_code`].
+#[map]
+pub static GO_OWN_CODE: Array<OwnCode> = Array::with_max_entries(OwnCode::PLACES, 0);
 
 /// What the end-of-cycle probe copies, by tgid.
 #[map]
@@ -276,9 +291,16 @@ pub static MORE_STACKS: StackTrace = StackTrace::with_max_entries(4096, 0);
 #[map]
 pub static OFF_CPU_PENDING: HashMap<u32, OffCpuPending> = HashMap::with_max_entries(32768, 0);
 
-/// When each CPU switched last, as far as the kernel told, in ns.
+/// When each CPU switched last, as far as the kernel told, in ns; for each of the programs that ask
+/// ([`switched`]), which all run at the same switch.
 #[map]
-pub static SWITCHED: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+pub static SWITCHED: PerCpuArray<u64> = PerCpuArray::with_max_entries(2, 0);
+
+/// Indices of [`SWITCHED`].
+pub mod switched {
+    pub const OFF_CPU: u32 = 0;
+    pub const RUN_QUEUE: u32 = 1;
+}
 
 /// Of how many switches off the CPU one is measured, less 1; a power of two less 1. `u32::MAX` while
 /// nothing is measured, neither on the CPU nor off it.

@@ -197,6 +197,16 @@ pub fn go_stopped(ctx: ProbeContext) -> u32 {
             slot.syscall_ns = thread.syscall_ns;
             slot.syscall = thread.syscall;
         }
+        if thread.out_ns != 0 {
+            // SAFETY: as above.
+            let began = unsafe { (*state).began_ns };
+            let since = if thread.out_ns < began {
+                began
+            } else {
+                thread.out_ns
+            };
+            slot.untold_ns = now.saturating_sub(since);
+        }
     }
     0
 }

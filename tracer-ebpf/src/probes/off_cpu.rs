@@ -23,7 +23,8 @@ use crate::{
     },
     count, filter,
     maps::{
-        MORE_STACKS, OFF_CPU, OFF_CPU_PENDING, OFF_CPU_SKIP, STACKS, SWITCHED, UNWOUND_STACKS, walk,
+        MORE_STACKS, OFF_CPU, OFF_CPU_PENDING, OFF_CPU_SKIP, STACKS, SWITCHED, UNWOUND_STACKS,
+        switched as of, walk,
     },
     task::Task,
     unwind,
@@ -88,7 +89,7 @@ fn switch(ctx: &BtfTracePointContext, user_stack: impl FnOnce(u32) -> UserStack)
     let next = Task::from_ptr(ctx.arg(2));
     // SAFETY: the helper has no preconditions.
     let now = unsafe { bpf_ktime_get_ns() };
-    let before = switched(now);
+    let before = switched(of::OFF_CPU, now);
     let next_tgid = next.tgid();
     let to_target = filter::is_target(next_tgid);
     let all_time = want_on_cpu() != 0;
@@ -128,10 +129,11 @@ fn switch(ctx: &BtfTracePointContext, user_stack: impl FnOnce(u32) -> UserStack)
     0
 }
 
-/// Notes that this CPU switches now, and returns when it did so last, in ns.
+/// Notes that this CPU switches now, and returns when it did so last, in ns. Each program that asks
+/// has its own note.
 #[inline(always)]
-fn switched(now: u64) -> u64 {
-    let Some(last) = SWITCHED.get_ptr_mut(0) else {
+pub(super) fn switched(program: u32, now: u64) -> u64 {
+    let Some(last) = SWITCHED.get_ptr_mut(program) else {
         return 0;
     };
     // SAFETY: this CPU's slot of the map.

@@ -135,7 +135,12 @@ fn record(pid: u32, stop: &GoStop, end_ns: u64, restart_seen: bool) -> StopRecor
 
 fn last(delay: &GoDelay, start: u64) -> LastP {
     let after_ns = delay.stopped_ns.saturating_sub(start);
-    let off = [delay.runnable_ns, delay.fault_ns, delay.syscall_ns];
+    let off = [
+        delay.runnable_ns,
+        delay.fault_ns,
+        delay.syscall_ns,
+        delay.untold_ns,
+    ];
     let off_ns = off.into_iter().fold(0, u64::saturating_add);
     LastP {
         after_ns,

@@ -24,6 +24,10 @@ pub struct RunQueueReport {
     pub total: RunQueueRow,
     /// Waits of all threads by powers of two, from the shortest to the longest seen.
     pub histogram: Vec<Octave>,
+    /// Times that a thread began to run, or ceased to, of which the kernel did not tell: seen at its
+    /// next switch, and when it began is estimated. Only known of a run that is one interval.
+    #[serde(default)]
+    pub untold_switches: u64,
     /// `None` when the target's Go scheduler was not watched.
     pub go_schedules: Option<GoSchedules>,
     /// Go's scheduler, by process.
@@ -108,6 +112,9 @@ pub struct RunQueue {
     go: BTreeMap<u32, GoScheduling>,
     /// When the probe on Go's scheduler was detached, in the events' clock.
     go_until_ns: Option<u64>,
+    untold_switches: u64,
+    /// There was a report.
+    taken: bool,
     /// Begin of the interval, in the events' clock.
     since_ns: Option<u64>,
     wall_offset_ns: i64,
@@ -132,6 +139,12 @@ impl RunQueue {
             Body::GoScheduling(new) => self.go.entry(event.pid).or_default().merge(new),
             Body::Curbed(curbed) if curbed.probes == "go_schedule" => {
                 self.go_until_ns = Some(event.time_ns);
+            }
+            // The sum of a run is that of its only interval when there was no other.
+            Body::RunEnd(end) if !self.taken => {
+                let probes = end.losses.probes.iter();
+                let ours = probes.filter(|loss| loss.probe == "run_queue_switch");
+                self.untold_switches = ours.map(|l| l.unpaired).fold(0, u64::saturating_add);
             }
             _ => {}
         }
@@ -158,6 +171,7 @@ impl RunQueue {
             total: row(&all),
             histogram: octaves(&all.latency),
             threads: thread_rows(threads),
+            untold_switches: std::mem::take(&mut self.untold_switches),
             go_schedules: self.take_go(since_ns, interval_ns),
             go: std::mem::take(&mut self.go)
                 .iter()
@@ -165,6 +179,7 @@ impl RunQueue {
                 .collect(),
         };
         self.since_ns = Some(now_ns);
+        self.taken = true;
         report
     }
 

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::RedactionArgs;
 use crate::error::ExpectedError;
-use crate::recording::create_file;
+use crate::recording::{check_file, create_file};
 use crate::sink::Sink;
 use crate::term::Terminal;
 
@@ -118,6 +118,15 @@ impl OutputArgs {
     pub fn redacted_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let rule = self.file().and_then(|_| self.redaction.rule());
         rule.map_or(Cow::Borrowed(text), |rule| rule.text(text))
+    }
+
+    /// Whether [`OutputArgs::open`] would open the output now, for one that is opened later.
+    ///
+    /// # Errors
+    /// As [`OutputArgs::open`].
+    pub fn check(&self) -> Result<(), ExpectedError> {
+        self.file()
+            .map_or(Ok(()), |path| check_file(path, self.force))
     }
 
     /// Opens the output. Files are private to the user, and an existing one is kept unless

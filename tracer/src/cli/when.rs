@@ -16,7 +16,8 @@ const DEFAULT_HOLD: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Args)]
 pub struct WhenArgs {
     /// Wait for this before attaching: cpu, runqueue (percent of a CPU, of the time), rss (bytes),
-    /// threads or fds, > or < a limit, as in 'cpu > 80%' or 'rss > 2G'
+    /// threads or fds, > or < a limit, as in 'cpu > 80%' or 'rss > 2G'. Of several processes it is
+    /// the sum; with -f, of children that they start meanwhile, too
     #[arg(long, value_name = "CONDITION", conflicts_with = "command")]
     pub when: Option<Condition>,
     /// How long the condition must hold; 1s unless given

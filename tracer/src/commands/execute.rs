@@ -47,8 +47,26 @@ pub fn execute(cli: Cli) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// When nothing could be captured, or the output could not be written.
-pub(super) fn capture(plan: &Plan, mut sinks: Vec<Box<dyn Sink>>) -> anyhow::Result<Exit> {
-    let outcome = block_on(run(plan, &mut sinks))??;
+pub(super) fn capture(plan: &Plan, sinks: Vec<Box<dyn Sink>>) -> anyhow::Result<Exit> {
+    let outcome = block_on(run(plan, || Ok(sinks)))??;
+    exit_of(&outcome)
+}
+
+/// As [`capture`], for a plan that may have to wait: `check` tells beforehand whether `open` will
+/// make the sink, which it does only when there is something to capture.
+///
+/// # Errors
+/// As [`capture`], and those of `check` and `open`.
+pub(super) fn capture_when_due(
+    plan: &Plan,
+    check: impl FnOnce() -> Result<(), ExpectedError>,
+    open: impl FnOnce() -> Result<Box<dyn Sink>, ExpectedError>,
+) -> anyhow::Result<Exit> {
+    if plan.when.is_none() {
+        return capture(plan, vec![open()?]);
+    }
+    check()?;
+    let outcome = block_on(run(plan, || Ok(vec![open()?])))??;
     exit_of(&outcome)
 }
 

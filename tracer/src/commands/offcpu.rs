@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::execute::{Exit, capture};
+use super::execute::{Exit, capture_when_due};
 use super::goroutine_waits;
 use super::profile::{DEFAULT_DURATION, StackArgs, StackView};
 use crate::cli::{OutputArgs, TargetArgs, WhenArgs};
@@ -86,12 +86,20 @@ pub struct OffCpuView {
     pub stacks: StackView,
 }
 
+impl OffCpuView {
+    /// Whether it can be shown so.
+    fn check(&self) -> Result<(), ExpectedError> {
+        if self.stacks.by == Some(StackBy::Cpu) {
+            let why = "a wait is on no CPU: offcpu has tables --by thread and function";
+            return Err(ExpectedError::Usage(why.to_owned()));
+        }
+        Ok(())
+    }
+}
+
 /// The sink of an off-CPU profile.
 pub(super) fn sink(view: &OffCpuView, output: &OutputArgs) -> Result<Box<dyn Sink>, ExpectedError> {
-    if view.stacks.by == Some(StackBy::Cpu) {
-        let why = "a wait is on no CPU: offcpu has tables --by thread and function";
-        return Err(ExpectedError::Usage(why.to_owned()));
-    }
+    view.check()?;
     view.stacks.sink("offcpu", output, |shown, out, name| {
         StackSink::off_cpu(shown, out, name).by_state(view.states)
     })
@@ -114,7 +122,11 @@ impl OffCpuArgs {
         if self.target.command.is_empty() {
             plan.duration = plan.duration.or(Some(DEFAULT_DURATION));
         }
-        capture(&plan, vec![sink(&self.view, &self.output)?])
+        let check = || {
+            self.view.check()?;
+            self.view.stacks.check("offcpu", &self.output)
+        };
+        capture_when_due(&plan, check, || sink(&self.view, &self.output))
     }
 
     /// How many ns waits last that are shown.

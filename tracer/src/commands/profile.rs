@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{Args, ValueEnum};
 use regex_lite::Regex;
 
-use super::execute::{Exit, capture};
+use super::execute::{Exit, capture_when_due};
 use crate::cli::{OutputArgs, TargetArgs, WhenArgs};
 use crate::cost::Policy;
 use crate::error::ExpectedError;
@@ -174,6 +174,12 @@ impl StackView {
         })
     }
 
+    /// Whether there will be a sink of a command.
+    pub(super) fn check(&self, command: &str, output: &OutputArgs) -> Result<(), ExpectedError> {
+        self.resolve(command, output, 0)?;
+        output.check()
+    }
+
     /// The sink of a command: what is asked for is checked before the output is opened.
     pub(super) fn sink(
         &self,
@@ -219,6 +225,8 @@ impl ProfileArgs {
         if self.target.command.is_empty() {
             plan.duration = plan.duration.or(Some(DEFAULT_DURATION));
         }
-        capture(&plan, vec![sink(&self.view, &self.output)?])
+        let stacks = &self.view.stacks;
+        let check = || stacks.check("profile", &self.output);
+        capture_when_due(&plan, check, || sink(&self.view, &self.output))
     }
 }

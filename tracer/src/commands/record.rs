@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::execute::{Exit, capture};
+use super::execute::{Exit, capture_when_due};
 use super::profile::DEFAULT_HZ;
 use super::strace::MAX_STRING_LIMIT;
 use super::wall;
 use crate::cli::{RedactionArgs, TargetArgs, WhenArgs};
 use crate::cost::Policy;
-use crate::recording::Writer;
+use crate::recording::{Writer, check_file};
 use crate::session::{ANY_WAIT, CallStacks, Capture, SampleEvent};
 use crate::syscall::filter::SyscallSet;
 use crate::term::parse_duration;
@@ -154,7 +154,10 @@ impl RecordArgs {
         plan.interval = self.interval;
         plan.when = self.when.trigger(&self.target)?;
         plan.go_optional = self.kind == DEFAULT_KINDS || kinds.len() > 1;
-        let writer = Writer::create(&self.output, self.force)?;
-        capture(&plan, vec![self.redaction.before(Box::new(writer))])
+        let check = || check_file(&self.output, self.force);
+        capture_when_due(&plan, check, || {
+            let writer = Writer::create(&self.output, self.force)?;
+            Ok(self.redaction.before(Box::new(writer)))
+        })
     }
 }

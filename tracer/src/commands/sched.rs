@@ -35,11 +35,14 @@ are detached, dearest first; the result then says until when it was measured. --
 probe: it reads the runtime's own counters, some 50 microseconds of the tracer's time a line, and
 with --scheddetail some 10 for each thread and goroutine.
 
-Run-queue latency is the time from runnable (woken, or preempted) to running. That of goroutines is
-the runtime's own (sched.timeToRun, Go 1.21 on), which measures one in eight times of each goroutine
-and divides them into parts a quarter wide; the queue of a P has not the goroutine that is to run
-next. Exact times by goroutine would take a probe at every switch, and so several times the cost of
-a switch: there is none.";
+Run-queue latency is the time from runnable (woken, or preempted) to running. Some kernels do not
+tell of every switch (6.18 was seen to); a thread found running after one counts as running from the
+last switch on its CPU that was told, or its wakeup, and how often that was so is printed.
+
+The latency of goroutines is the runtime's own (sched.timeToRun, Go 1.21 on): it measures one in eight
+times of each goroutine, and divides them into parts a quarter wide. The queue of a P has not the
+goroutine that is to run next. Exact times by goroutine would take a probe at every switch, and so
+several times the cost of a switch: there is none.";
 
 /// How long do its threads wait for a CPU: run-queue latency and context switches
 #[derive(Clone, Debug, Args)]

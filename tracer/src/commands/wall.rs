@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::execute::{Exit, capture};
+use super::execute::{Exit, capture_when_due};
 use super::profile::{DEFAULT_DURATION, DEFAULT_HZ, StackArgs, StackView};
 use crate::cli::{OutputArgs, TargetArgs, WhenArgs};
 use crate::cost::Policy;
@@ -80,12 +80,20 @@ pub(super) fn captures(hz: u32, kernel: bool) -> Vec<Capture> {
     ]
 }
 
+impl WallView {
+    /// Whether it can be shown so.
+    fn check(&self) -> Result<(), ExpectedError> {
+        if self.stacks.by == Some(StackBy::Cpu) {
+            let why = "waits are on no CPU: wall has tables --by thread and function";
+            return Err(ExpectedError::Usage(why.to_owned()));
+        }
+        Ok(())
+    }
+}
+
 /// The sink of all time.
 pub(super) fn sink(view: &WallView, output: &OutputArgs) -> Result<Box<dyn Sink>, ExpectedError> {
-    if view.stacks.by == Some(StackBy::Cpu) {
-        let why = "waits are on no CPU: wall has tables --by thread and function";
-        return Err(ExpectedError::Usage(why.to_owned()));
-    }
+    view.check()?;
     view.stacks.sink("wall", output, |shown, out, name| {
         StackSink::wall(shown, out, name).by_state(view.states)
     })
@@ -106,6 +114,10 @@ impl WallArgs {
         if self.target.command.is_empty() {
             plan.duration = plan.duration.or(Some(DEFAULT_DURATION));
         }
-        capture(&plan, vec![sink(&self.view, &self.output)?])
+        let check = || {
+            self.view.check()?;
+            self.view.stacks.check("wall", &self.output)
+        };
+        capture_when_due(&plan, check, || sink(&self.view, &self.output))
     }
 }

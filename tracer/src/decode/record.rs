@@ -394,7 +394,7 @@ fn go_delay(processor: u32, reader: &mut Reader<'_>) -> Result<GoDelay, DecodeEr
     let (runnable_ns, fault_ns, syscall_ns) = (reader.u64()?, reader.u64()?, reader.u64()?);
     let (tid, syscall, _tick, moved_on) =
         (reader.u32()?, reader.u32()?, reader.u32()?, reader.u32()?);
-    let _reserved = reader.u64()?;
+    let untold_ns = reader.u64()?;
     let (status, frames) = (reader.u32()?, reader.u32()?);
     let frames = u16::try_from(frames).unwrap_or(u16::MAX);
     Ok(GoDelay {
@@ -407,6 +407,7 @@ fn go_delay(processor: u32, reader: &mut Reader<'_>) -> Result<GoDelay, DecodeEr
         runnable_ns,
         fault_ns,
         syscall_ns,
+        untold_ns,
         syscall: (syscall != u32::MAX).then_some(syscall),
         stack: reader.addresses(frames, MAX_STOP_FRAMES)?,
         frames: Vec::new(),

@@ -47,6 +47,8 @@ pub struct GoDelay {
     pub runnable_ns: u64,
     pub fault_ns: u64,
     pub syscall_ns: u64,
+    /// Partly on a CPU and partly not: the kernel did not tell when it came back to one.
+    pub untold_ns: u64,
     /// Number of the last such syscall.
     pub syscall: Option<u32>,
     /// Where the goroutine goes on, and the callers: addresses, innermost first.

@@ -26,11 +26,35 @@ pub fn create_file(path: &Path, force: bool) -> Result<File, ExpectedError> {
         io::ErrorKind::AlreadyExists => ExpectedError::OutputExists {
             file: path.to_owned(),
         },
-        _ => ExpectedError::OutputUnwritable {
-            file: path.to_owned(),
-            source,
-        },
+        _ => unwritable(path, source),
     })
+}
+
+/// Whether [`create_file`] would create the file now. None is left behind, and what is there is not
+/// changed.
+///
+/// # Errors
+/// As [`create_file`].
+pub fn check_file(path: &Path, force: bool) -> Result<(), ExpectedError> {
+    match std::fs::symlink_metadata(path) {
+        Ok(_) if !force && !is_device(path) => Err(ExpectedError::OutputExists {
+            file: path.to_owned(),
+        }),
+        // Opening a pipe would wait for its reader.
+        Ok(_) if is_device(path) => Ok(()),
+        Ok(_) => existing(path).map(drop).map_err(|e| unwritable(path, e)),
+        Err(_) => {
+            create_file(path, false)?;
+            std::fs::remove_file(path).map_err(|e| unwritable(path, e))
+        }
+    }
+}
+
+fn unwritable(path: &Path, source: io::Error) -> ExpectedError {
+    ExpectedError::OutputUnwritable {
+        file: path.to_owned(),
+        source,
+    }
 }
 
 fn is_device(path: &Path) -> bool {
@@ -51,18 +75,22 @@ fn new(path: &Path) -> io::Result<File> {
 
 /// Not by unlinking: that would remove `/dev/null` for good when asked to write there.
 fn replace(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(MODE)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(path)?;
+    let file = match existing(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => new(path)?,
+        opened => opened?,
+    };
     if file.metadata()?.is_file() {
         file.set_permissions(Permissions::from_mode(MODE))?;
         file.set_len(0)?;
     }
     Ok(file)
+}
+
+fn existing(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path)
 }
 
 #[cfg(test)]
@@ -105,6 +133,25 @@ mod tests {
             create_file(&link, force).expect_err("is a link");
         }
         assert_eq!(fs::read(&victim).expect("readable"), b"precious");
+    }
+
+    #[test]
+    fn a_file_that_could_be_created_is_not_left_behind() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("a.svg");
+        for force in [false, true] {
+            check_file(&path, force).expect("could be");
+            assert!(!path.exists());
+        }
+        fs::write(&path, "old").expect("writable");
+        let refused = check_file(&path, false).expect_err("exists");
+        assert!(matches!(refused, ExpectedError::OutputExists { .. }));
+        check_file(&path, true).expect("could be replaced");
+        assert_eq!(fs::read(&path).expect("readable"), b"old");
+        let nowhere = dir.path().join("no/a.svg");
+        let refused = check_file(&nowhere, false).expect_err("no directory");
+        assert!(matches!(refused, ExpectedError::OutputUnwritable { .. }));
+        check_file(Path::new("/dev/null"), false).expect("is a device");
     }
 
     #[test]

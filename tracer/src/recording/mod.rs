@@ -21,7 +21,7 @@ pub mod format;
 mod reader;
 mod writer;
 
-pub use file::create_file;
+pub use file::{check_file, create_file};
 pub use reader::{ReadError, Reader};
 pub use writer::Writer;
 

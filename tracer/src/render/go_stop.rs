@@ -106,6 +106,7 @@ fn time(last: &LastP) -> String {
         (delay.runnable_ns, "waiting for one"),
         (delay.fault_ns, "in a page fault"),
         (delay.syscall_ns, "in a syscall"),
+        (delay.untold_ns, "of which the kernel does not tell"),
     ] {
         if time > 0 {
             parts.push(format!("{} {what}", ns(time)));

@@ -124,6 +124,13 @@ pub fn run_queue_text(report: &RunQueueReport, threads: usize) -> String {
         text += "\n";
         text += &log2_histogram("nsecs", &report.histogram);
     }
+    if report.untold_switches > 0 {
+        let untold = plural(report.untold_switches, "switch", "switches");
+        let _ = writeln!(
+            text,
+            "\n{untold} of which the kernel did not tell: when these threads began to run is estimated"
+        );
+    }
     if let Some(go) = report.go_schedules {
         let rate = rate(go.per_second);
         let _ = write!(text, "\nruntime.schedule: {} hits, {rate}", go.hits);
@@ -206,7 +213,7 @@ fn cells(row: &RunQueueRow) -> [String; 7] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Latency, RunEnd, RunQueueThread, RunStart};
+    use crate::event::{Latency, Losses, ProbeLoss, RunEnd, RunQueueThread, RunStart};
     use tracer_common::histogram;
 
     const SECOND: u64 = 1_000_000_000;
@@ -348,6 +355,44 @@ runtime.schedule: 20000 hits, 2.00 k/s
 
         let text = output(RunQueueFormat::Text { threads: 10 }, &events);
         assert_eq!(text.matches("run-queue latency over 1.00 s").count(), 3);
+    }
+
+    #[test]
+    fn switches_that_were_found_later_are_told() {
+        let end = |unpaired| {
+            let loss = |probe: &str, unpaired| ProbeLoss {
+                probe: probe.to_owned(),
+                unpaired,
+                ..ProbeLoss::default()
+            };
+            let probes = vec![
+                loss("run_queue_switch", unpaired),
+                loss("off_cpu_switch", 9),
+            ];
+            let end = RunEnd {
+                losses: Losses {
+                    probes,
+                    undecodable: 0,
+                },
+                ..RunEnd::default()
+            };
+            event(SECOND, 0, 0, Body::RunEnd(Box::new(end)))
+        };
+        let text = RunQueueFormat::Text { threads: 10 };
+        let of = |events: &[Event]| output(text, events);
+        let threads = event(SECOND, 70, 70, thread("a", 5, &[(1000, 4)]));
+        let told = of(&[run_start(), threads.clone(), end(3)]);
+        let line = "3 switches of which the kernel did not tell: when these threads began to run \
+                    is estimated\n";
+        assert!(told.ends_with(line), "{told}");
+        let told = of(&[run_start(), threads.clone(), end(0)]);
+        assert!(!told.contains("did not tell"), "{told}");
+        let tick = event(SECOND, 0, 0, Body::Tick);
+        let told = of(&[run_start(), threads.clone(), tick, threads, end(3)]);
+        assert!(
+            !told.contains("did not tell"),
+            "not of which interval: {told}"
+        );
     }
 
     #[test]

@@ -6,65 +6,54 @@ use std::time::Instant;
 use super::condition::Metric;
 use crate::cost::{host_ns, process_ns};
 
-/// Reads one metric of a set of processes.
+/// Reads one metric of processes, time after time.
 #[derive(Debug)]
 pub(super) struct Gauge {
     metric: Metric,
-    /// `None` for the whole host.
-    pids: Option<Vec<u32>>,
     /// For what grows all the time: when it was read last, and what it was, by process or thread.
     last: Option<(Instant, HashMap<u32, u64>)>,
 }
 
 impl Gauge {
-    pub(super) const fn new(metric: Metric, pids: Option<Vec<u32>>) -> Self {
-        Self {
-            metric,
-            pids,
-            last: None,
-        }
+    pub(super) const fn new(metric: Metric) -> Self {
+        Self { metric, last: None }
     }
 
-    /// The value now, or that since the last call; `None` when it is not known yet.
-    pub(super) fn read(&mut self) -> Option<f64> {
+    /// The sum of these processes now, or since the last call; `None` when it is not known yet.
+    pub(super) fn read(&mut self, pids: &[u32]) -> Option<f64> {
         let sum = |of: fn(u32) -> Option<u64>| {
-            let pids = self.pids.iter().flatten();
-            pids.filter_map(|&pid| of(pid)).reduce(u64::saturating_add)
+            let values = pids.iter().filter_map(|&pid| of(pid));
+            values.reduce(u64::saturating_add).map(|n| n as f64)
         };
         match self.metric {
-            Metric::Rss => sum(rss).map(|n| n as f64),
-            Metric::Threads => sum(threads).map(|n| n as f64),
-            Metric::Fds => sum(descriptors).map(|n| n as f64),
+            Metric::Rss => sum(rss),
+            Metric::Threads => sum(threads),
+            Metric::Fds => sum(descriptors),
             Metric::Cpu => {
-                let times = self.cpu_times();
-                self.growth(Instant::now(), times)
+                let time = |&pid: &u32| Some((pid, process_ns(pid)?));
+                self.growth(Instant::now(), pids.iter().filter_map(time).collect())
             }
             Metric::RunQueue => {
-                let times = self.pids.iter().flatten().flat_map(|&pid| run_delays(pid));
-                let times = times.collect();
+                let times = pids.iter().flat_map(|&pid| run_delays(pid)).collect();
                 self.growth(Instant::now(), times)
             }
         }
     }
 
-    fn cpu_times(&self) -> HashMap<u32, u64> {
-        match &self.pids {
-            None => host_ns().into_iter().map(|ns| (0, ns)).collect(),
-            Some(pids) => pids
-                .iter()
-                .filter_map(|&pid| Some((pid, process_ns(pid)?)))
-                .collect(),
-        }
+    /// As [`Gauge::read`], of the CPU time of the whole host; the host as such has no other metric.
+    pub(super) fn read_host(&mut self) -> Option<f64> {
+        let times = host_ns().into_iter().map(|ns| (0, ns)).collect();
+        self.growth(Instant::now(), times)
     }
 
-    /// ns in percent of the time since the last call. What has gone meanwhile does not count; what
-    /// has come does so from the next time on.
+    /// ns in percent of the time since the last call. What has gone meanwhile does not count; all of
+    /// what has come does, since it began after that call.
     fn growth(&mut self, now: Instant, times: HashMap<u32, u64>) -> Option<f64> {
         let (then, before) = self.last.replace((now, times))?;
         let (_, times) = self.last.as_ref()?;
-        let grown = times.iter().filter_map(|(id, ns)| {
-            let before = before.get(id)?;
-            Some(ns.saturating_sub(*before))
+        let grown = times.iter().map(|(id, ns)| {
+            let before = before.get(id).copied().unwrap_or(0);
+            ns.saturating_sub(before)
         });
         let passed = now.duration_since(then).as_nanos();
         (passed > 0).then(|| 100.0 * grown.fold(0, u64::saturating_add) as f64 / passed as f64)
@@ -137,17 +126,17 @@ mod tests {
     }
 
     #[test]
-    fn growth_is_of_those_that_were_there_before() {
+    fn growth_is_of_those_that_are_there() {
         let start = Instant::now();
-        let mut gauge = Gauge::new(Metric::Cpu, Some(vec![1, 2]));
+        let mut gauge = Gauge::new(Metric::Cpu);
         assert_eq!(
             gauge.growth(start, HashMap::from([(1, 50), (2, 900)])),
             None
         );
         let later = start + Duration::from_nanos(1000);
-        let times = HashMap::from([(1, 550), (3, 7777)]);
-        assert_eq!(gauge.growth(later, times), Some(50.0));
-        let times = HashMap::from([(1, 550), (3, 8777)]);
+        let times = HashMap::from([(1, 550), (3, 100)]);
+        assert_eq!(gauge.growth(later, times), Some(60.0));
+        let times = HashMap::from([(1, 550), (3, 1100)]);
         let later = later + Duration::from_nanos(500);
         assert_eq!(gauge.growth(later, times.clone()), Some(200.0));
         assert_eq!(gauge.growth(later, times), None, "no time has passed");
@@ -155,28 +144,28 @@ mod tests {
 
     #[test]
     fn this_process_is_measured() {
-        let of = |metric| Gauge::new(metric, Some(vec![std::process::id()]));
-        let rss = of(Metric::Rss).read().expect("alive");
+        let me = [std::process::id()];
+        let of = |metric| Gauge::new(metric);
+        let rss = of(Metric::Rss).read(&me).expect("alive");
         assert!((100e3..100e9).contains(&rss), "{rss}");
-        let threads = of(Metric::Threads).read().expect("alive");
+        let threads = of(Metric::Threads).read(&me).expect("alive");
         assert!(threads >= 2.0, "{threads}");
         let mut fds = of(Metric::Fds);
-        let before = fds.read().expect("alive");
+        let before = fds.read(&me).expect("alive");
         let held: Vec<_> = (0..100).map(|_| std::fs::File::open("/dev/null")).collect();
         // Other tests open and close some.
-        assert!(fds.read().expect("alive") > before + 50.0);
+        assert!(fds.read(&me).expect("alive") > before + 50.0);
         drop(held);
         let mut cpu = of(Metric::Cpu);
-        assert_eq!(cpu.read(), None, "of no time yet");
+        assert_eq!(cpu.read(&me), None, "of no time yet");
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_millis(20) {
             std::hint::black_box(0);
         }
-        assert!(cpu.read().expect("alive") > 0.0);
-        let mut host = Gauge::new(Metric::Cpu, None);
-        assert_eq!(host.read(), None, "of no time yet");
-        assert!(host.read().expect("there").is_finite());
-        let mut gone = Gauge::new(Metric::Rss, Some(vec![u32::MAX]));
-        assert_eq!(gone.read(), None);
+        assert!(cpu.read(&me).expect("alive") > 0.0);
+        let mut host = Gauge::new(Metric::Cpu);
+        assert_eq!(host.read_host(), None, "of no time yet");
+        assert!(host.read_host().expect("there").is_finite());
+        assert_eq!(Gauge::new(Metric::Rss).read(&[u32::MAX]), None);
     }
 }

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use tracer_common::config::{GoOffsets, GoScheduler, Range, ReadPlan};
+use tracer_common::config::{GoOffsets, GoScheduler, OwnCode, Range, ReadPlan};
 use tracer_common::event::MAX_RANGES;
 
 use crate::bpf::{Attach, Group, PROBES, Probe};
@@ -14,7 +14,7 @@ use crate::go::goroutine::Code;
 use crate::go::pclntab::Function;
 use crate::go::probe_site::ProbeSite;
 use crate::go::stop::{frames, stop_plan};
-use crate::go::{Binary, CurrentG, Live, Memory, Runtime, load_bias};
+use crate::go::{Binary, CurrentG, Live, Memory, Runtime, load_bias, own_code};
 
 /// A Go process whose runtime is understood.
 #[derive(Debug)]
@@ -125,12 +125,24 @@ impl GoTarget {
             g_m: g.m,
             g_goid: g.goid,
             doubtful: matches!(place, CurrentG::FsBase { assumed: true, .. }).into(),
-            reserved: 0,
+            own_code: 0,
             m_curg: m.curg,
             m_procid: m.procid,
             pid_ns_dev,
             pid_ns_ino,
         })
+    }
+
+    /// Where its own code lies, if that can be told.
+    pub(super) fn own_code(&self) -> Option<OwnCode> {
+        if !self.placed {
+            return None;
+        }
+        let bias = match self.binary.is_pie() {
+            true => load_bias(self.pid, &self.binary).ok()?,
+            false => 0,
+        };
+        own_code(&self.binary.pclntab().ok()?, bias).ok()
     }
 
     /// What the end-of-cycle probe copies.

@@ -9,6 +9,7 @@ mod condition;
 mod cpu_quota;
 mod degrade;
 mod dump_signal;
+mod family;
 mod gauge;
 mod go_looks;
 mod go_target;

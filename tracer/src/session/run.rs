@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::future::pending;
 use std::time::{Duration, Instant};
 
+use tracer_common::config::GoOffsets;
 use tracer_common::config::target as flag;
 use tracer_common::probe::{ProbeCounters, ProbeId};
 
@@ -51,19 +52,24 @@ pub struct Outcome {
     pub output_error: Option<SinkError>,
 }
 
-/// Runs a plan to its end, feeding `sinks`.
+/// Runs a plan to its end, feeding the sinks that `open` makes: once what it waits for is there, so
+/// that a wait in vain leaves no output.
 ///
 /// # Errors
-/// When nothing could be captured: no target, no rights, a kernel that refuses. Later faults end
-/// the run and are part of the [`Outcome`].
-pub async fn run(plan: &Plan, sinks: &mut [Box<dyn Sink>]) -> Result<Outcome, ExpectedError> {
+/// When nothing could be captured: no target, no rights, a kernel that refuses, no sinks. Later
+/// faults end the run and are part of the [`Outcome`].
+pub async fn run(
+    plan: &Plan,
+    open: impl FnOnce() -> Result<Vec<Box<dyn Sink>>, ExpectedError>,
+) -> Result<Outcome, ExpectedError> {
     let mut signals = Signals::new()?;
     let prices = prices_for(plan);
     let mut target = Target::open(&plan.target)?;
     if let Some(trigger) = plan.when {
-        await_trigger(trigger, &target, &mut signals, plan.notices).await?;
+        await_trigger(trigger, plan, &mut target, &mut signals).await?;
     }
-    let mut session = Session::open(plan, &target, prices, sinks)?;
+    let mut sinks = open()?;
+    let mut session = Session::open(plan, &target, prices, &mut sinks)?;
     session.attach(&target)?;
     let started = session.begin(&target);
     target.start(&plan.target)?;
@@ -290,10 +296,7 @@ impl<'a> Session<'a> {
         let pid = go.pid;
         if self.wants_goroutines() {
             match go.offsets() {
-                Ok(offsets) => self
-                    .kernel
-                    .set_go_offsets(pid, offsets)
-                    .map_err(|e| e.to_string())?,
+                Ok(offsets) => self.find_goroutines(&go, offsets)?,
                 Err(why) => self.notice(&format!("no goroutine ids of process {pid}: {why}")),
             }
         }
@@ -393,13 +396,19 @@ impl<'a> Session<'a> {
         }
     }
 
+    fn find_goroutines(&mut self, go: &GoTarget, offsets: GoOffsets) -> Result<(), String> {
+        // Without it, stacks are only longer than need be.
+        let own = go.own_code();
+        self.kernel
+            .set_go_offsets(go.pid, offsets, own)
+            .map_err(|e| e.to_string())
+    }
+
     /// The probes were attached before the program ran; its addresses are known only now.
     fn complete_go(&mut self, go: GoTarget) -> Result<(), String> {
         if self.wants_goroutines() {
             let offsets = go.offsets()?;
-            self.kernel
-                .set_go_offsets(go.pid, offsets)
-                .map_err(|e| e.to_string())?;
+            self.find_goroutines(&go, offsets)?;
         }
         if self.has(Group::GoGc) {
             let plan = go.gc_plan()?;

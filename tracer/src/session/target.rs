@@ -60,6 +60,13 @@ impl Target {
         }
     }
 
+    /// Adds processes to those that were asked for.
+    pub(super) fn join(&mut self, others: Vec<Watched>) {
+        if let Self::Processes(processes) = self {
+            processes.extend(others);
+        }
+    }
+
     /// Pid of our own child.
     pub(super) const fn launched(&self) -> Option<u32> {
         match self {

@@ -171,7 +171,7 @@ fn go_stop() -> impl Strategy<Value = GoStop> {
 fn go_delay() -> impl Strategy<Value = GoDelay> {
     let ids = (any::<[u32; 3]>(), option::of(any::<u64>()), any::<bool>());
     let syscall = option::of(any::<u32>());
-    (ids, any::<[u64; 4]>(), syscall, stack(), vec(frame(), 0..4)).prop_map(
+    (ids, any::<[u64; 5]>(), syscall, stack(), vec(frame(), 0..4)).prop_map(
         |(([processor, tid, status], goid, moved_on), times, syscall, stack, frames)| GoDelay {
             processor,
             tid,
@@ -182,6 +182,7 @@ fn go_delay() -> impl Strategy<Value = GoDelay> {
             runnable_ns: times[1],
             fault_ns: times[2],
             syscall_ns: times[3],
+            untold_ns: times[4],
             syscall,
             stack,
             frames,
