@@ -175,3 +175,24 @@ fn a_program_that_is_not_gos_is_refused() {
     assert_eq!(run.status.code(), Some(5), "{}", run.stderr);
     assert!(run.stderr.contains("is not a Go program"), "{}", run.stderr);
 }
+
+#[test]
+fn the_runtime_counts_as_many_stops_as_are_seen() {
+    let Some(place) = place(true) else { return };
+    for release in place.go_releases() {
+        let load = ["-d", "1m", "-live", "1", "-wait"];
+        let mut target = Running::ready(&mut place.command(&format!("go/{release}/gcload"), &load));
+        let options = ["gc", "--stw", "-d", "700ms", "-p", &target.pid_text()];
+        let tracer = place.tracer(&options).attach();
+        target.proceed();
+        let run = tracer.finish().success();
+        target.close_stdin();
+        let _ = target.finish();
+        assert!(run.stdout.matches("stw @").count() > 10, "{}", run.stdout);
+        assert!(
+            !run.stderr.contains("self-check"),
+            "{release}: {}",
+            run.stderr
+        );
+    }
+}

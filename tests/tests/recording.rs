@@ -11,8 +11,8 @@ use tracer::render::strace_count::{CountFormat, CountOptions, StraceCounts};
 use tracer::render::strace_json::{JsonFormat, StraceJson};
 use tracer::render::strace_line::{LineOptions, StraceLines};
 use tracer::render::{
-    GcFormat, GcSink, RunQueueFormat, RunQueueSink, STACK_FORMATS, StackFormat, StackOutput,
-    StackSink,
+    GcFormat, GcRemarks, GcSink, RunQueueFormat, RunQueueSink, STACK_FORMATS, StackFormat,
+    StackOutput, StackSink,
 };
 use tracer::sink::Sink;
 use tracer_tests::{Place, place, whole_calls};
@@ -168,7 +168,10 @@ fn sinks() -> Vec<(&'static str, Shared, Box<dyn Sink>)> {
         });
     }
     for format in [
-        GcFormat::Text { triggers: true },
+        GcFormat::Text(GcRemarks {
+            trigger: true,
+            next: true,
+        }),
         GcFormat::Json,
         GcFormat::Ndjson,
     ] {

@@ -162,7 +162,6 @@ fn reason(number: Option<u32>) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::event::RunEnd;
 
     /// A stop that takes 400 µs to stop, of which the last P takes 390.
     pub(crate) fn stop() -> GoStop {
@@ -240,7 +239,7 @@ pub(crate) mod tests {
             (400_000, 450_000)
         );
         assert!(!first[0].restart_seen && !first[0].stopping_is_exact);
-        let end = Body::RunEnd(Box::new(RunEnd::default()));
+        let end = Body::RunEnd(Box::default());
         let second = stops.event(&event(9_000_000_000, 0, end));
         assert_eq!(second[0].stopping_ns, 391_000);
         assert_eq!(second[0].reason, "reason not told by this release");

@@ -14,7 +14,7 @@ use crate::go::goroutine::Code;
 use crate::go::pclntab::Function;
 use crate::go::probe_site::ProbeSite;
 use crate::go::stop::{frames, stop_plan};
-use crate::go::{Binary, CurrentG, Live, Memory, Runtime, load_bias, own_code};
+use crate::go::{Binary, CurrentG, Live, Memory, Runtime, TimeHistogram, load_bias, own_code};
 
 /// A Go process whose runtime is understood.
 #[derive(Debug)]
@@ -188,6 +188,20 @@ impl GoTarget {
         if let (Some(code), Some(last)) = (code, &mut stop.last) {
             last.frames = frames(code, &last.stack);
         }
+    }
+
+    /// Stops of the world that the runtime itself has counted (Go 1.22).
+    pub(super) fn stops_counted(&self) -> Option<u64> {
+        let runtime = self.runtime()?;
+        let fields = &runtime.layout.sched;
+        let memory = Live::of(self.pid).memory;
+        let count = |offset: u32| {
+            let at = runtime.globals.sched.wrapping_add(u64::from(offset));
+            let histogram = TimeHistogram::read(&memory, runtime.layout, at);
+            Some(histogram.ok()??.count())
+        };
+        let (gc, other) = (fields.stw_total_time_gc?, fields.stw_total_time_other?);
+        count(gc)?.checked_add(count(other)?)
     }
 
     fn runtime_start(&self) -> Option<u64> {

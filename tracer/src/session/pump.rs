@@ -55,6 +55,8 @@ pub(super) struct Pump<'a> {
     /// Strings, buffers and structures that are shown as addresses since they could not be read.
     pub(super) unread: u64,
     pub(super) delivered: u64,
+    /// Stops of the world, by process.
+    pub(super) stops: HashMap<u32, u64>,
     /// When all probes were attached. What the first ones saw before is not part of the run.
     pub(super) begin_ns: u64,
 }
@@ -83,6 +85,7 @@ impl<'a> Pump<'a> {
             late: 0,
             unread: 0,
             delivered: 0,
+            stops: HashMap::new(),
             begin_ns: 0,
         }
     }
@@ -259,6 +262,7 @@ impl<'a> Pump<'a> {
             Body::Exec(_) => self.replaced.push(event.pid),
             Body::SyscallEnter(enter) => self.unread += enter.unread(),
             Body::SyscallExit(exit) => self.unread += unread(&exit.captures),
+            Body::GoStop(_) => *self.stops.entry(event.pid).or_insert(0) += 1,
             Body::Exit(exit) if exit.last_thread => self.ended(event.pid),
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! The life cycle: open the target, load, attach, pump until something ends it, detach, read what
 //! was summed, and end the stream of events.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::future::pending;
 use std::time::{Duration, Instant};
 
@@ -103,6 +103,8 @@ struct Session<'a> {
     /// What the programs were told of slow calls.
     slow_ns: u64,
     go_looks: GoLooks,
+    /// Stops of the world that each runtime had counted when the run began.
+    stops_before: HashMap<u32, u64>,
     /// `None` when all user stacks follow frame pointers.
     unwinding: Option<Unwinding>,
 }
@@ -133,6 +135,7 @@ impl<'a> Session<'a> {
             own_cpu_start_ns: own_cpu_ns(),
             slow_ns: 0,
             go_looks: GoLooks::default(),
+            stops_before: HashMap::new(),
             unwinding,
         })
     }
@@ -443,8 +446,38 @@ impl<'a> Session<'a> {
                     .deliver(&fact(now, pid, Body::Threads(threads(pid))))?;
             }
         }
+        self.stops_before = self.stops_counted();
         self.announce(target);
         self.pump.flush()
+    }
+
+    /// What the runtimes that are there count themselves.
+    fn stops_counted(&self) -> HashMap<u32, u64> {
+        if !self.has(Group::GoStop) {
+            return HashMap::new();
+        }
+        let targets = self.pump.go.iter();
+        targets
+            .filter_map(|(&pid, go)| Some((pid, go.stops_counted()?)))
+            .collect()
+    }
+
+    /// Compares what the probes saw with what the runtimes counted meanwhile. One that was under way
+    /// at the beginning, and one at the end, may be in either.
+    fn check_stops(&self, after: &HashMap<u32, u64>) {
+        for (pid, before) in &self.stops_before {
+            let Some(after) = after.get(pid) else {
+                continue;
+            };
+            let counted = after.saturating_sub(*before);
+            let seen = self.pump.stops.get(pid).copied().unwrap_or(0);
+            if counted.abs_diff(seen) > 2 {
+                term::notice(&format!(
+                    "self-check: {seen} stops of the world were seen in process {pid}, its runtime \
+                     counted {counted}"
+                ));
+            }
+        }
     }
 
     /// Tells the programs of threads that are off the CPU, and returns when the run begins.
@@ -747,11 +780,13 @@ impl<'a> Session<'a> {
         let duration_ns = end_ns.saturating_sub(self.pump.begin_ns);
         let cut_off = self.cut_off_waits(end_ns);
         let kernel_time = self.kernel_time();
+        let stops = self.stops_counted();
         self.kernel.detach();
         while self.take_records() != 0 {}
         if output_error.is_none() {
             output_error = self.last_events(target, end_ns, &cut_off).err();
         }
+        self.check_stops(&stops);
         let counts = Counts::read(&self.kernel).unwrap_or_default();
         let counters = &counts.counters;
         let end = RunEnd {
