@@ -22,25 +22,29 @@ Examples:
 ";
 
 const OVERHEAD: &str = "\
-Overhead: two probe hits, about 4 microseconds, for each cycle. That is never too much unless you
-say so with --max-overhead. --stw adds about 10 microseconds for each stop of the world, 1 for each
-P that has to be stopped, and 0.3 for each context switch of the target (0.15 for those of others).
+Overhead: two probe hits, about 4 microseconds, for each cycle. That is never too much unless
+you say so with --max-overhead. --stw adds about 10 microseconds for each stop of the world, 1
+for each P that has to be stopped, and 0.3 for each context switch of the target (0.15 for those
+of others).
 
 The line: gc NUMBER @SECONDS SINCE START PERCENT OF CPU: sweep termination (world stopped) +
 concurrent mark + mark termination (world stopped), wall clock; CPU of the same, where mark is
-assists/background/idle; heap at start -> at end -> live; heap goal; stacks; globals; processors.
+assists/background/idle; heap at start -> at end -> live; heap goal; stacks; globals;
+processors.
 
-A line of --stw: when, why in the runtime's words, the time until all Ps had stopped (as the runtime
-takes it from Go 1.23 on; before, as the probes see it), the time until all run again; then the P that
-was the last to stop by itself: the goroutine that it ran when the stop began, where that was when it
-stopped at last, and how long its thread was on a CPU, waiting for one, in a page fault or in a
-syscall. Ps that are idle or in a syscall are stopped by the one who asks and delay nobody. Not known
-are: Ps that stop by entering a syscall, Ps beyond the 64th, reasons before Go 1.21, and where in
-code that cannot be preempted the time went before it could be.
+A line of --stw: when, why in the runtime's words, the time until all Ps had stopped (as the
+runtime takes it from Go 1.23 on; before, as the probes see it), the time until all run again;
+then the P that was the last to stop by itself: the goroutine that it ran when the stop began,
+where that was when it stopped at last, and how long its thread was on a CPU, waiting for one,
+in a page fault or in a syscall. Ps that are idle or in a syscall are stopped by the one who
+asks and delay nobody. Not known are: Ps that stop by entering a syscall, Ps beyond the 64th,
+reasons before Go 1.21, and where in code that cannot be preempted the time went before it could
+be.
 
-Warnings on stderr: a stop of the world longer than 200 us; a heap goal above 85 % of GOMEMLIMIT;
-more than 25 % of the CPU time of all Ps for collections, over a second. \"self-check\" there means that
-a cycle's record and the runtime's own counters disagree: doubt the figures, and report it.";
+Warnings on stderr: a stop of the world longer than 200 us; a heap goal above 85 % of
+GOMEMLIMIT; more than 25 % of the CPU time of all Ps for collections, over a second.
+\"self-check\" there means that a cycle's record and the runtime's own counters disagree: doubt
+the figures, and report it.";
 
 /// When does Go collect garbage, how long does it stop the world, how large is the heap
 #[derive(Clone, Debug, Args)]

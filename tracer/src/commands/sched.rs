@@ -27,22 +27,23 @@ Examples:
 
 const OVERHEAD: &str = "\
 Overhead: about 0.3 microseconds for each context switch of the target, and 0.15 for those of
-other processes. --go uses no probe: it reads the runtime's own counters a hundred times a second,
-or less often where that took more than 1 % of the tracer's time. --rounds adds about 0.9
-microseconds for each round of Go's scheduler, and 6 to 13 where the Go release (before 1.21) leaves
-no cheap place for the probe. Beyond --max-overhead probes
-are detached, dearest first; the result then says until when it was measured. --schedtrace uses no
-probe: it reads the runtime's own counters, some 50 microseconds of the tracer's time a line, and
-with --scheddetail some 10 for each thread and goroutine.
+other processes. --go uses no probe: it reads the runtime's own counters a hundred times a
+second, or less often where that took more than 1 % of the tracer's time. --rounds adds about
+0.9 microseconds for each round of Go's scheduler, and 6 to 13 where the Go release (before
+1.21) leaves no cheap place for the probe. Beyond --max-overhead probes are detached, dearest
+first; the result then says until when it was measured. --schedtrace uses no probe: it reads the
+runtime's own counters, some 50 microseconds of the tracer's time a line, and with --scheddetail
+some 10 for each thread and goroutine.
 
-Run-queue latency is the time from runnable (woken, or preempted) to running. Some kernels do not
-tell of every switch (6.18 was seen to); a thread found running after one counts as running from the
-last switch on its CPU that was told, or its wakeup, and how often that was so is printed.
+Run-queue latency is the time from runnable (woken, or preempted) to running. Some kernels do
+not tell of every switch (6.18 was seen to); a thread found running after one counts as running
+from the last switch on its CPU that was told, or its wakeup, and how often that was so is
+printed.
 
-The latency of goroutines is the runtime's own (sched.timeToRun, Go 1.21 on): it measures one in eight
-times of each goroutine, and divides them into parts a quarter wide. The queue of a P has not the
-goroutine that is to run next. Exact times by goroutine would take a probe at every switch, and so
-several times the cost of a switch: there is none.";
+The latency of goroutines is the runtime's own (sched.timeToRun, Go 1.21 on): it measures one in
+eight times of each goroutine, and divides them into parts a quarter wide. The queue of a P has
+not the goroutine that is to run next. Exact times by goroutine would take a probe at every
+switch, and so several times the cost of a switch: there is none.";
 
 /// How long do its threads wait for a CPU: run-queue latency and context switches
 #[derive(Clone, Debug, Args)]
