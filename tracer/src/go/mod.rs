@@ -17,6 +17,7 @@ pub mod probe_site;
 mod runtime;
 mod scheduler;
 mod tls;
+pub mod traceback;
 mod version;
 
 pub use binary::{Arch, Binary, BinaryError, BuildInfo, ModuleData, Symbol};

@@ -2,8 +2,10 @@
 
 mod costed;
 mod gc_line;
+pub mod goroutine_diff;
 pub mod goroutine_dump;
 pub mod goroutine_json;
+pub mod goroutine_leaks;
 pub mod goroutine_summary;
 mod histogram;
 mod run_queue;

@@ -28,6 +28,12 @@ pub struct Descriptor {
     pub stopped_at: (u64, u64),
     /// Whether these hold: a goroutine that runs on has them from an earlier stop.
     pub is_stopped: bool,
+    /// One up whenever it stops running; begins again after 255.
+    pub runs: u8,
+    /// The first queue that it waits in (`*sudog`), or 0.
+    pub waiting: u64,
+    /// Profiler labels, or 0.
+    pub labels: u64,
 }
 
 impl Descriptor {
@@ -64,14 +70,17 @@ impl Descriptor {
             stack: (word(layout.stack_lo), word(layout.stack_hi)),
             stopped_at,
             is_stopped: status != Status::RUNNING || in_syscall,
+            runs: word(layout.tracking_seq) as u8,
+            waiting: word(layout.waiting),
+            labels: word(layout.labels),
         }
     }
 
     /// Whether it stood still between two looks, as far as they tell.
     #[must_use]
     pub fn stood_still(&self, later: &Self) -> bool {
-        (self.id, self.status, self.stack, self.stopped_at)
-            == (later.id, later.status, later.stack, later.stopped_at)
+        let place = |d: &Self| (d.id, d.status, d.stack, d.stopped_at, d.runs);
+        place(self) == place(later)
     }
 }
 
@@ -92,6 +101,9 @@ impl G {
             self.parent_goid.unwrap_or(0),
             self.gopc,
             self.startpc,
+            self.tracking_seq,
+            self.waiting,
+            self.labels,
         ];
         fields.iter().max().map_or(0, |last| *last as usize + 8)
     }

@@ -27,6 +27,8 @@ const MAX_REASON: u64 = 64;
 /// A goroutine at one moment.
 #[derive(Clone, Debug)]
 pub struct Goroutine {
+    /// Where the runtime keeps it (`*g`).
+    pub address: u64,
     pub descriptor: Descriptor,
     /// What it waits for, in the runtime's words; `None` when it does not wait or says nothing.
     pub wait_reason: Option<Rc<str>>,
@@ -141,7 +143,7 @@ impl<'a, M: Memory> GoroutineReader<'a, M> {
             let whole = len != 0 && copied[index] && before.stood_still(after);
             let goroutine = if whole && before.status.is_alive() && before.is_stopped {
                 let walk = stack::walk(&stack, self.code, before.stopped_at, before.stack)?;
-                Ok(Some(self.complete(*before, walk.into())))
+                Ok(Some(self.complete(address, *before, walk.into())))
             } else {
                 self.goroutine(address)
             };
@@ -226,12 +228,13 @@ impl<'a, M: Memory> GoroutineReader<'a, M> {
             }
             descriptor = later;
         }
-        Ok(Some(self.complete(descriptor, stack)))
+        Ok(Some(self.complete(address, descriptor, stack)))
     }
 
-    fn complete(&self, descriptor: Descriptor, stack: Stack) -> Goroutine {
+    fn complete(&self, address: u64, descriptor: Descriptor, stack: Stack) -> Goroutine {
         let wait_reason = self.wait_reason(&descriptor);
         Goroutine {
+            address,
             is_system: self.is_system(&descriptor, wait_reason.as_deref()),
             creator: self.creator(&descriptor),
             descriptor,

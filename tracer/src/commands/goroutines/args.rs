@@ -1,0 +1,99 @@
+//! What may be asked.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::{diff, dump, leaks};
+use crate::cli::{Output, OutputArgs};
+use crate::commands::execute::Exit;
+use crate::error::ExpectedError;
+use crate::term::parse_duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  tracer goroutines -p 812                every goroutine, as /debug/pprof/goroutine?debug=2 has it
+  tracer goroutines -p 812 --summary      equal ones together: how many wait where, and for what
+  tracer goroutines -p 812 --leaks -d 5m  which groups grow and never shrink, and who makes them
+  tracer goroutines --diff a.txt b.txt    what changed between two dumps, also Go's own
+  tracer goroutines -p 812 --diff a.txt   what changed since a dump
+  tracer goroutines -p 812 --format json  for a script: jq '.goroutines[].wait_reason'
+";
+
+const OVERHEAD: &str = "\
+Overhead: none for the target, which is neither stopped nor asked: its memory is read, in about
+4 microseconds for each goroutine, at most a tenth of the time with --leaks. It runs on meanwhile:
+each goroutine is as it was at one moment, not all at the same one. What a running goroutine does
+shows `tracer profile`. Minutes are counted from the garbage collection that first saw the
+goroutine wait, as in Go's own dumps.";
+
+/// What do the goroutines of a Go program wait for, and where
+#[derive(Clone, Debug, Args)]
+#[command(before_help = EXAMPLES, after_help = OVERHEAD)]
+pub struct GoroutinesArgs {
+    /// Process to look at
+    #[arg(short, long, value_name = "PID", required_unless_present = "diff")]
+    pub pid: Option<u32>,
+    /// Put goroutines with equal stacks together
+    #[arg(long, group = "view")]
+    pub summary: bool,
+    /// What changed from one dump to another, or with -p to now: groups of equal stacks that grew
+    /// or shrank, and how many are still the same goroutines. A dump is text as Go prints it with
+    /// debug=2, on SIGQUIT or at a crash, or what this command wrote as text or JSON
+    #[arg(long, group = "view", value_name = "FILE", num_args = 1..=2)]
+    pub diff: Vec<PathBuf>,
+    /// Look again and again: groups that grow all the time and whose goroutines neither leave nor
+    /// run, with rate, creator and how sure it is that they leak
+    #[arg(long, group = "view")]
+    pub leaks: bool,
+    /// How long to look for leaks; 60s unless given
+    #[arg(short, long, value_name = "TIME", value_parser = parse_duration, requires = "leaks")]
+    pub duration: Option<Duration>,
+    /// Those of the runtime, too, such as garbage collection workers
+    #[arg(long, conflicts_with_all = ["diff", "leaks"])]
+    pub system: bool,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// No closing line on stderr
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+impl GoroutinesArgs {
+    pub(in crate::commands) fn execute(self) -> anyhow::Result<Exit> {
+        if !self.diff.is_empty() {
+            return diff::execute(&self);
+        }
+        let pid = self.pid.ok_or_else(|| {
+            ExpectedError::Usage("whose goroutines? Name the process with -p PID".to_owned())
+        })?;
+        match self.leaks {
+            true => leaks::execute(&self, pid),
+            false => dump::execute(&self, pid),
+        }
+    }
+
+    /// The format of the result.
+    pub(super) fn format(&self) -> Result<&'static str, ExpectedError> {
+        self.output.format("goroutines", &["text", "json"])
+    }
+
+    /// Writes a result where it is to go.
+    pub(super) fn write(&self, text: &str) -> anyhow::Result<()> {
+        let mut output = self.output.open(false)?;
+        write(&mut output, &self.output.redacted_text(text))
+    }
+}
+
+fn write(output: &mut Output, text: &str) -> anyhow::Result<()> {
+    let written = output.out.write_all(text.as_bytes());
+    match written.and_then(|()| output.out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).with_context(|| format!("cannot write {}", output.name))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,9 @@
+//! `tracer goroutines`: what the goroutines of a Go process do, without stopping it.
+
+mod args;
+mod diff;
+mod dump;
+mod leaks;
+
+pub use args::GoroutinesArgs;
+pub(super) use dump::{reader, unreadable};
