@@ -19,6 +19,7 @@ mod scheduler;
 mod tls;
 pub mod traceback;
 mod version;
+pub mod waits;
 
 pub use binary::{Arch, Binary, BinaryError, BuildInfo, ModuleData, Symbol};
 pub(crate) use binary::{Elf, Segment, Source};

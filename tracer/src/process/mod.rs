@@ -3,6 +3,7 @@
 //! descriptors refer to.
 
 mod address_space;
+mod descriptor_names;
 mod descriptors;
 mod files;
 mod interface;
@@ -14,6 +15,7 @@ mod real_path;
 mod sockets;
 
 pub use address_space::{AddressSpace, AddressSpaceError};
+pub use descriptor_names::DescriptorNames;
 pub use descriptors::{
     Descriptors, path_argument, returns_descriptor, stores_descriptors, tracked_calls,
 };

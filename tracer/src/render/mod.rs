@@ -7,6 +7,7 @@ pub mod goroutine_dump;
 pub mod goroutine_json;
 pub mod goroutine_leaks;
 pub mod goroutine_summary;
+pub mod goroutine_waiters;
 mod histogram;
 mod run_queue;
 pub mod sched_trace;

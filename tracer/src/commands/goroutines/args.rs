@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 
-use super::{diff, dump, leaks};
+use super::{diff, dump, leaks, waiters};
 use crate::cli::{Output, OutputArgs};
 use crate::commands::execute::Exit;
 use crate::error::ExpectedError;
@@ -18,6 +18,7 @@ Examples:
   tracer goroutines -p 812                every goroutine, as /debug/pprof/goroutine?debug=2 has it
   tracer goroutines -p 812 --summary      equal ones together: how many wait where, and for what
   tracer goroutines -p 812 --leaks -d 5m  which groups grow and never shrink, and who makes them
+  tracer goroutines -p 812 --waiters      who waits for which lock, channel or connection, and why
   tracer goroutines --diff a.txt b.txt    what changed between two dumps, also Go's own
   tracer goroutines -p 812 --diff a.txt   what changed since a dump
   tracer goroutines -p 812 --format json  for a script: jq '.goroutines[].wait_reason'
@@ -49,11 +50,16 @@ pub struct GoroutinesArgs {
     /// run, with rate, creator and how sure it is that they leak
     #[arg(long, group = "view")]
     pub leaks: bool,
+    /// Who waits for which lock, channel, WaitGroup or connection (with its peer), and who has it,
+    /// as far as that can be known: Go does not record who locked, but one whose stack refers to a
+    /// lock may have it. Those that wait for each other in a circle come first
+    #[arg(long, group = "view")]
+    pub waiters: bool,
     /// How long to look for leaks; 60s unless given
     #[arg(short, long, value_name = "TIME", value_parser = parse_duration, requires = "leaks")]
     pub duration: Option<Duration>,
     /// Those of the runtime, too, such as garbage collection workers
-    #[arg(long, conflicts_with_all = ["diff", "leaks"])]
+    #[arg(long, conflicts_with_all = ["diff", "leaks", "waiters"])]
     pub system: bool,
     #[command(flatten)]
     pub output: OutputArgs,
@@ -70,9 +76,10 @@ impl GoroutinesArgs {
         let pid = self.pid.ok_or_else(|| {
             ExpectedError::Usage("whose goroutines? Name the process with -p PID".to_owned())
         })?;
-        match self.leaks {
-            true => leaks::execute(&self, pid),
-            false => dump::execute(&self, pid),
+        match (self.leaks, self.waiters) {
+            (true, _) => leaks::execute(&self, pid),
+            (_, true) => waiters::execute(&self, pid),
+            _ => dump::execute(&self, pid),
         }
     }
 

@@ -4,6 +4,7 @@ mod args;
 mod diff;
 mod dump;
 mod leaks;
+mod waiters;
 
 pub use args::GoroutinesArgs;
 pub(super) use dump::{reader, unreadable};

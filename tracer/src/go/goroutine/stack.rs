@@ -28,6 +28,8 @@ pub struct StackFrame {
     pub place: Rc<Place>,
     /// Live address: where it is, or where it will go on.
     pub pc: u64,
+    /// First address of the stack that is its caller's.
+    pub end: u64,
     /// The values of [`Place::arguments`], in their order.
     pub values: Vec<u64>,
 }
@@ -131,7 +133,12 @@ pub(super) fn walk(
         // keeps its frame on both stacks.
         let moved = place.writes_sp && !is_innermost && name != Some(CALLBACK);
         let ends = place.is_top || moved;
-        walk.frames.push(StackFrame { place, pc, values });
+        walk.frames.push(StackFrame {
+            place,
+            pc,
+            end: frame.end,
+            values,
+        });
         if ends || frame.end == high {
             return Ok(walk);
         }

@@ -4,15 +4,22 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use crate::go::version::Release;
+
 use super::traced::{MAX_GOROUTINES, Traceback, TracebackError, TracedCall, TracedGoroutine};
 
 /// Nanoseconds of a minute.
 const MINUTE: i64 = 60_000_000_000;
+/// Calls that a traceback shows of a stack (`tracebackInnerFrames` and `tracebackOuterFrames`,
+/// runtime/traceback.go since Go 1.21; `_TracebackMaxFrames` before).
+const ENDS: usize = 50;
+const MOST: usize = 100;
 
 /// The document: goroutines, or with `--summary` groups of them.
 #[derive(Deserialize)]
 struct Document<'a> {
     pid: u32,
+    go_version: Option<String>,
     #[serde(borrow, default)]
     goroutines: Vec<One<'a>>,
     #[serde(borrow, default)]
@@ -71,10 +78,26 @@ pub(super) fn parse(text: &str) -> Result<Traceback<'_>, TracebackError> {
     if goroutines.is_empty() {
         return Err(TracebackError::NoGoroutines);
     }
+    let release = document.go_version.and_then(|v| Release::parse(&v));
+    let has_ends = release.is_none_or(|release| release.minor >= 21);
+    for goroutine in &mut goroutines {
+        elide(&mut goroutine.calls, has_ends);
+    }
     Ok(Traceback {
         pid: Some(document.pid),
         goroutines,
     })
+}
+
+/// Leaves out the calls of a long stack that text leaves out, so that both compare as equal.
+fn elide(calls: &mut Vec<TracedCall<'_>>, has_ends: bool) {
+    if calls.len() <= MOST {
+        return;
+    }
+    match has_ends {
+        true => drop(calls.drain(ENDS..calls.len() - ENDS)),
+        false => calls.truncate(MOST),
+    }
 }
 
 impl<'a> From<One<'a>> for TracedGoroutine<'a> {
@@ -125,6 +148,21 @@ mod tests {
         assert_eq!(&*last.calls[0].file, "/a \"b\".go");
         let creator = last.creator.as_ref().expect("told");
         assert_eq!((&*creator.function, &*creator.file), ("main.main", ""));
+    }
+
+    #[test]
+    fn long_stacks_are_shortened_as_text_is() {
+        let call = |line: u32| TracedCall {
+            line,
+            ..TracedCall::default()
+        };
+        let lines = |calls: &[TracedCall<'_>]| (calls[0].line, calls[50].line, calls[99].line);
+        let mut calls: Vec<_> = (0..151).map(call).collect();
+        elide(&mut calls, true);
+        assert_eq!((calls.len(), lines(&calls)), (100, (0, 101, 150)));
+        let mut calls: Vec<_> = (0..151).map(call).collect();
+        elide(&mut calls, false);
+        assert_eq!((calls.len(), lines(&calls)), (100, (0, 50, 99)));
     }
 
     #[test]
