@@ -387,6 +387,7 @@ mod tests {
                 parent: 1,
                 created_at: 0x1000,
                 starts_at: 0x2000,
+                thread: 0,
                 stack: (0, 0),
                 stopped_at: (0, 0),
                 is_stopped: true,

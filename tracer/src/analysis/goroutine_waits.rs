@@ -254,6 +254,7 @@ mod tests {
                 parent: 0,
                 created_at: 0,
                 starts_at: 0,
+                thread: 0,
                 stack: (0, 0),
                 stopped_at: (0, 0),
                 is_stopped: true,

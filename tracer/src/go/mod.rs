@@ -6,6 +6,7 @@
 
 mod binary;
 mod code;
+pub mod core_file;
 pub mod gc;
 mod globals;
 pub mod goroutine;

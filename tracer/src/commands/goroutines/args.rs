@@ -7,10 +7,14 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 
+use super::image::Image;
 use super::{diff, dump, leaks, waiters};
 use crate::cli::{Output, OutputArgs};
 use crate::commands::execute::Exit;
+use crate::commands::go_core::GoCore;
+use crate::commands::go_process::GoProcess;
 use crate::error::ExpectedError;
+use crate::go::Memory;
 use crate::term::parse_duration;
 
 const EXAMPLES: &str = "\
@@ -21,6 +25,7 @@ Examples:
   tracer goroutines -p 812 --waiters      who waits for which lock, channel or connection, and why
   tracer goroutines --diff a.txt b.txt    what changed between two dumps, also Go's own
   tracer goroutines -p 812 --diff a.txt   what changed since a dump
+  tracer goroutines --core core.812       what they did when the process died
   tracer goroutines -p 812 --format json  for a script: jq '.goroutines[].wait_reason'
 ";
 
@@ -36,8 +41,14 @@ goroutine wait, as in Go's own dumps.";
 #[command(before_help = EXAMPLES, after_help = OVERHEAD)]
 pub struct GoroutinesArgs {
     /// Process to look at
-    #[arg(short, long, value_name = "PID", required_unless_present = "diff")]
+    #[arg(short, long, value_name = "PID", required_unless_present_any = ["diff", "core"])]
     pub pid: Option<u32>,
+    /// Read a core file of the process instead, made by the kernel or by gcore
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pid", "diff", "leaks"])]
+    pub core: Option<PathBuf>,
+    /// Program of the core file, where it is not where the process had it
+    #[arg(long, value_name = "FILE", requires = "core")]
+    pub exe: Option<PathBuf>,
     /// Put goroutines with equal stacks together
     #[arg(long, group = "view")]
     pub summary: bool,
@@ -73,13 +84,24 @@ impl GoroutinesArgs {
         if !self.diff.is_empty() {
             return diff::execute(&self);
         }
+        if let Some(file) = &self.core {
+            let core = GoCore::open(file, self.exe.as_deref())?;
+            return self.view(&Image::of_core(&core));
+        }
         let pid = self.pid.ok_or_else(|| {
             ExpectedError::Usage("whose goroutines? Name the process with -p PID".to_owned())
         })?;
-        match (self.leaks, self.waiters) {
-            (true, _) => leaks::execute(&self, pid),
-            (_, true) => waiters::execute(&self, pid),
-            _ => dump::execute(&self, pid),
+        if self.leaks {
+            return leaks::execute(&self, pid);
+        }
+        let process = GoProcess::open(pid)?;
+        self.view(&Image::of(&process))
+    }
+
+    fn view<M: Memory>(&self, image: &Image<'_, M>) -> anyhow::Result<Exit> {
+        match self.waiters {
+            true => waiters::execute(self, image),
+            false => dump::execute(self, image),
         }
     }
 

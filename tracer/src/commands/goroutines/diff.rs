@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::args::GoroutinesArgs;
 use super::dump;
+use super::image::Image;
 use crate::analysis::goroutine_diff::GoroutineDiff;
 use crate::commands::execute::Exit;
 use crate::commands::go_process::GoProcess;
@@ -48,8 +49,8 @@ fn usage(text: &str) -> anyhow::Error {
 /// The dump of a process as it is now.
 fn now(args: &GoroutinesArgs, pid: u32) -> anyhow::Result<Vec<u8>> {
     let process = GoProcess::open(pid)?;
-    let snapshot = dump::read(&process)?;
-    Ok(dump::text(args, &process, &snapshot)?.into_bytes())
+    let image = Image::of(&process);
+    Ok(dump::text(args, &image, &image.read()?)?.into_bytes())
 }
 
 fn load(file: &Path) -> Result<Vec<u8>, ExpectedError> {

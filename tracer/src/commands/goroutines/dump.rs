@@ -1,27 +1,30 @@
 //! All goroutines at one time: one by one, or equal ones together.
 
 use super::args::GoroutinesArgs;
+use super::image::{self, Image};
 use crate::analysis::goroutine_groups::goroutine_groups;
 use crate::commands::execute::Exit;
 use crate::commands::go_process::GoProcess;
 use crate::error::ExpectedError;
 use crate::go::goroutine::{Goroutine, GoroutineReader, ReadError, Snapshot, Stack};
-use crate::go::{ProcessMemory, Runtime};
+use crate::go::{Memory, ProcessMemory};
 use crate::render::goroutine_dump::write_goroutine;
 use crate::render::goroutine_json::{GoroutineJson, GroupJson};
 use crate::render::goroutine_summary::write_groups;
 use crate::session::{comm, now_ns};
 use crate::term::{self, plural};
 
-pub(super) fn execute(args: &GoroutinesArgs, pid: u32) -> anyhow::Result<Exit> {
+pub(super) fn execute<M: Memory>(
+    args: &GoroutinesArgs,
+    image: &Image<'_, M>,
+) -> anyhow::Result<Exit> {
     let format = args.format()?;
-    let process = GoProcess::open(pid)?;
     let started = now_ns();
-    let snapshot = read(&process)?;
+    let snapshot = image.read()?;
     let took_ns = now_ns() - started;
     let text = match format {
-        "json" => json(args, &process, &snapshot)?,
-        _ => text(args, &process, &snapshot)?,
+        "json" => json(args, image, &snapshot)?,
+        _ => text(args, image, &snapshot)?,
     };
     args.write(&text)?;
     if !args.quiet {
@@ -37,33 +40,37 @@ fn shown<'a>(args: &GoroutinesArgs, snapshot: &'a Snapshot) -> impl Iterator<Ite
 }
 
 /// As Go prints them, or the groups.
-pub(super) fn text(
+pub(super) fn text<M: Memory>(
     args: &GoroutinesArgs,
-    process: &GoProcess,
+    image: &Image<'_, M>,
     snapshot: &Snapshot,
 ) -> anyhow::Result<String> {
     let mut text = String::new();
-    let now = now_ns().cast_signed();
+    let now = image.now_ns();
     if args.summary {
         let groups = goroutine_groups(shown(args, snapshot));
-        write_groups(&mut text, &process.code, &groups, now)?;
+        write_groups(&mut text, image.code, &groups, now)?;
         return Ok(text);
     }
     for goroutine in shown(args, snapshot) {
         if !text.is_empty() {
             text.push('\n');
         }
-        write_goroutine(&mut text, &process.code, goroutine, now)?;
+        write_goroutine(&mut text, image.code, goroutine, now)?;
     }
     Ok(text)
 }
 
-fn json(args: &GoroutinesArgs, process: &GoProcess, snapshot: &Snapshot) -> anyhow::Result<String> {
-    let code = &process.code;
-    let now = now_ns().cast_signed();
+fn json<M: Memory>(
+    args: &GoroutinesArgs,
+    image: &Image<'_, M>,
+    snapshot: &Snapshot,
+) -> anyhow::Result<String> {
+    let code = image.code;
+    let now = image.now_ns();
     let mut document = serde_json::json!({
-        "pid": process.pid,
-        "go_version": process.version,
+        "pid": image.pid,
+        "go_version": image.version,
         "unreadable": snapshot.unreadable,
     });
     if args.summary {
@@ -77,26 +84,14 @@ fn json(args: &GoroutinesArgs, process: &GoProcess, snapshot: &Snapshot) -> anyh
     Ok(format!("{document}\n"))
 }
 
-/// Reads all goroutines.
-pub(super) fn read(process: &GoProcess) -> Result<Snapshot, ExpectedError> {
-    reader(process)
-        .read()
-        .map_err(|error| unreadable(process, &error))
-}
-
 /// Reads the goroutines of a process.
 pub(in crate::commands) fn reader(process: &GoProcess) -> GoroutineReader<'_, ProcessMemory> {
-    let Runtime { layout, globals } = process.runtime;
-    GoroutineReader::new(&process.live.memory, &process.code, layout, globals)
+    Image::of(process).reader()
 }
 
 /// Why its goroutines cannot be read.
 pub(in crate::commands) fn unreadable(process: &GoProcess, error: &ReadError) -> ExpectedError {
-    ExpectedError::UnreadableTarget {
-        pid: process.pid,
-        what: format!("the goroutines of {}", comm(process.pid)),
-        why: error.to_string(),
-    }
+    image::unreadable(process.pid, &comm(process.pid), error)
 }
 
 /// How many there are, and of how many the stack is missing or not whole.

@@ -3,6 +3,7 @@
 mod args;
 mod diff;
 mod dump;
+mod image;
 mod leaks;
 mod waiters;
 

@@ -5,45 +5,38 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use super::args::GoroutinesArgs;
-use super::dump::{read, unreadable};
+use super::image::Image;
 use crate::commands::execute::Exit;
-use crate::commands::go_process::GoProcess;
-use crate::go::waits::{Cycle, ObjectKind, WaitReader, Waits, cycles};
+use crate::go::Memory;
+use crate::go::waits::{Cycle, ObjectKind, Waits, cycles};
 use crate::process::DescriptorNames;
 use crate::render::goroutine_waiters::{Waiters, waiters_json, write_waiters};
 use crate::session::now_ns;
 use crate::term::{notice, plural};
 
-pub(super) fn execute(args: &GoroutinesArgs, pid: u32) -> anyhow::Result<Exit> {
+pub(super) fn execute<M: Memory>(
+    args: &GoroutinesArgs,
+    image: &Image<'_, M>,
+) -> anyhow::Result<Exit> {
     let format = args.format()?;
-    let process = GoProcess::open(pid)?;
     let began = now_ns();
-    let snapshot = read(&process)?;
-    let layout = process.runtime.layout;
-    let reader = WaitReader::new(
-        &process.live.memory,
-        &process.code,
-        layout,
-        process.semaphores,
-    );
-    let waits = reader
-        .read(&snapshot.goroutines)
-        .map_err(|error| unreadable(&process, &error.into()))?;
+    let snapshot = image.read()?;
+    let waits = image.waits(&snapshot)?;
     let took_ns = now_ns() - began;
     let cycles = cycles(&waits);
     let shown = Waiters {
-        code: &process.code,
+        code: image.code,
         goroutines: &snapshot.goroutines,
         waits: &waits,
         cycles: &cycles,
-        descriptors: &descriptors(pid, &waits),
+        descriptors: &descriptors(image, &waits),
     };
     let mut text = String::new();
     match format {
         "json" => {
             let mut document = waiters_json(&shown);
-            document["pid"] = json!(pid);
-            document["go_version"] = json!(process.version);
+            document["pid"] = json!(image.pid);
+            document["go_version"] = json!(image.version);
             text = format!("{document}\n");
         }
         _ => write_waiters(&mut text, &shown)?,
@@ -57,7 +50,10 @@ pub(super) fn execute(args: &GoroutinesArgs, pid: u32) -> anyhow::Result<Exit> {
 }
 
 /// What the descriptors that are waited for refer to.
-fn descriptors(pid: u32, waits: &Waits) -> HashMap<u64, String> {
+fn descriptors<M: Memory>(image: &Image<'_, M>, waits: &Waits) -> HashMap<u64, String> {
+    let Some(pid) = image.pid.filter(|_| image.is_live) else {
+        return HashMap::new();
+    };
     let kinds = waits.objects.iter().map(|object| object.kind);
     let numbers = kinds.filter_map(|kind| match kind {
         ObjectKind::Descriptor { fd } | ObjectKind::DescriptorLock { fd } => Some(fd),

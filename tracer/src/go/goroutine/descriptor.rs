@@ -22,6 +22,8 @@ pub struct Descriptor {
     pub created_at: u64,
     /// First instruction of its first function.
     pub starts_at: u64,
+    /// The thread (`*m`) that runs it, or 0.
+    pub thread: u64,
     /// Lowest address of its stack, and the first above.
     pub stack: (u64, u64),
     /// Program counter and stack pointer where it stopped, or entered its system call.
@@ -67,6 +69,7 @@ impl Descriptor {
             parent: layout.parent_goid.map_or(0, word),
             created_at: word(layout.gopc),
             starts_at: word(layout.startpc),
+            thread: word(layout.m),
             stack: (word(layout.stack_lo), word(layout.stack_hi)),
             stopped_at,
             is_stopped: status != Status::RUNNING || in_syscall,
@@ -89,6 +92,7 @@ impl G {
     pub(super) fn size(&self) -> usize {
         let fields = [
             self.stack_hi,
+            self.m,
             self.sched_sp,
             self.sched_pc,
             self.syscallsp,

@@ -8,6 +8,7 @@ mod reader;
 mod shown;
 mod stack;
 mod status;
+mod thread;
 
 pub use code::Code;
 pub use descriptor::Descriptor;
@@ -15,3 +16,4 @@ pub use reader::{Creator, Goroutine, GoroutineReader, ReadError, Snapshot, Stack
 pub use shown::{function_name, is_shown};
 pub use stack::StackFrame;
 pub use status::Status;
+pub use thread::{Interrupted, RunningThreads, StoppedThreads};

@@ -6,6 +6,7 @@ use super::code::Code;
 use super::descriptor::Descriptor;
 use super::stack::{self, Copied, StackFrame, Walk};
 use super::status::Status;
+use super::thread::RunningThreads;
 use crate::go::globals::Globals;
 use crate::go::layout::Layout;
 use crate::go::memory::{Memory, MemoryError};
@@ -89,6 +90,7 @@ pub struct GoroutineReader<'a, M> {
     layout: &'static Layout,
     globals: Globals,
     reasons: Vec<Option<Rc<str>>>,
+    threads: Option<&'a dyn RunningThreads>,
 }
 
 impl<'a, M: Memory> GoroutineReader<'a, M> {
@@ -101,6 +103,16 @@ impl<'a, M: Memory> GoroutineReader<'a, M> {
             layout,
             globals,
             reasons: reasons(memory, globals.wait_reason_strings),
+            threads: None,
+        }
+    }
+
+    /// The same, with the stacks of those that run from where their threads are.
+    #[must_use]
+    pub fn with_threads(self, threads: &'a dyn RunningThreads) -> Self {
+        Self {
+            threads: Some(threads),
+            ..self
         }
     }
 
@@ -142,7 +154,7 @@ impl<'a, M: Memory> GoroutineReader<'a, M> {
             };
             let whole = len != 0 && copied[index] && before.stood_still(after);
             let goroutine = if whole && before.status.is_alive() && before.is_stopped {
-                let walk = stack::walk(&stack, self.code, before.stopped_at, before.stack)?;
+                let walk = stack::walk(&stack, self.code, before.stopped_at, before.stack, true)?;
                 Ok(Some(self.complete(address, *before, walk.into())))
             } else {
                 self.goroutine(address)
@@ -211,7 +223,7 @@ impl<'a, M: Memory> GoroutineReader<'a, M> {
                 return Ok(None);
             }
             if !descriptor.is_stopped {
-                stack = Stack::Running;
+                stack = self.running(&descriptor)?;
                 break;
             }
             let walk = stack::walk(
@@ -219,6 +231,7 @@ impl<'a, M: Memory> GoroutineReader<'a, M> {
                 self.code,
                 descriptor.stopped_at,
                 descriptor.stack,
+                true,
             );
             let later = look()?;
             // A stack that moved away while it was read is unmapped now and then.
@@ -229,6 +242,27 @@ impl<'a, M: Memory> GoroutineReader<'a, M> {
             descriptor = later;
         }
         Ok(Some(self.complete(address, descriptor, stack)))
+    }
+
+    /// The stack of one that runs, from where its thread is or was interrupted.
+    fn running(&self, descriptor: &Descriptor) -> Result<Stack, MemoryError> {
+        let Some(at) = self.threads.and_then(|threads| threads.look(descriptor)) else {
+            return Ok(Stack::Running);
+        };
+        let place = (at.pc, at.sp);
+        let copied = Copied {
+            address: at.sp,
+            bytes: &at.stack,
+        };
+        let walked = match at.stack.is_empty() {
+            true => stack::walk(self.memory, self.code, place, descriptor.stack, false),
+            false => stack::walk(&copied, self.code, place, descriptor.stack, false),
+        };
+        match walked {
+            Ok(walk) if !walk.frames.is_empty() => Ok(walk.into()),
+            Ok(_) | Err(MemoryError::Unmapped { .. }) => Ok(Stack::Running),
+            Err(error) => Err(error),
+        }
     }
 
     fn complete(&self, address: u64, descriptor: Descriptor, stack: Stack) -> Goroutine {

@@ -1,0 +1,106 @@
+//! What goroutines are read from: a process that runs, or the core of one that did.
+
+use crate::commands::go_core::GoCore;
+use crate::commands::go_process::GoProcess;
+use crate::error::ExpectedError;
+use crate::go::goroutine::{Code, GoroutineReader, ReadError, RunningThreads, Snapshot};
+use crate::go::waits::{WaitReader, Waits};
+use crate::go::{Memory, Runtime};
+use crate::session::{comm, now_ns};
+
+/// A Go program in memory.
+pub(super) struct Image<'a, M> {
+    /// The process, which may be no more.
+    pub(super) pid: Option<u32>,
+    pub(super) is_live: bool,
+    pub(super) version: Option<&'a str>,
+    pub(super) code: &'a Code,
+    memory: &'a M,
+    runtime: Runtime,
+    semaphores: Option<u64>,
+    threads: Option<&'a dyn RunningThreads>,
+    /// Ns of the monotonic clock, where that stands still.
+    stopped_ns: Option<u64>,
+    comm: String,
+}
+
+impl<'a> Image<'a, crate::go::ProcessMemory> {
+    /// Of a process.
+    pub(super) fn of(process: &'a GoProcess) -> Self {
+        Self {
+            pid: Some(process.pid),
+            is_live: true,
+            version: process.version.as_deref(),
+            code: &process.code,
+            memory: &process.live.memory,
+            runtime: process.runtime,
+            semaphores: process.semaphores,
+            threads: None,
+            stopped_ns: None,
+            comm: comm(process.pid),
+        }
+    }
+}
+
+impl<'a> Image<'a, crate::go::core_file::CoreMemory> {
+    /// Of a core.
+    pub(super) fn of_core(core: &'a GoCore) -> Self {
+        Self {
+            pid: core.memory.core().pid(),
+            is_live: false,
+            version: core.version.as_deref(),
+            code: &core.code,
+            memory: &core.memory,
+            runtime: core.runtime,
+            semaphores: core.semaphores,
+            threads: Some(&core.threads),
+            stopped_ns: Some(core.last_ns),
+            comm: core.memory.core().comm().to_owned(),
+        }
+    }
+}
+
+impl<'a, M: Memory> Image<'a, M> {
+    /// Ns of the monotonic clock.
+    pub(super) fn now_ns(&self) -> i64 {
+        self.stopped_ns.unwrap_or_else(now_ns).cast_signed()
+    }
+
+    /// A reader of its goroutines.
+    pub(super) fn reader(&self) -> GoroutineReader<'a, M> {
+        let Runtime { layout, globals } = self.runtime;
+        let reader = GoroutineReader::new(self.memory, self.code, layout, globals);
+        match self.threads {
+            Some(threads) => reader.with_threads(threads),
+            None => reader,
+        }
+    }
+
+    /// All its goroutines.
+    pub(super) fn read(&self) -> Result<Snapshot, ExpectedError> {
+        self.reader()
+            .read()
+            .map_err(|error| self.unreadable(&error))
+    }
+
+    /// What the goroutines of a snapshot wait for.
+    pub(super) fn waits(&self, snapshot: &Snapshot) -> Result<Waits, ExpectedError> {
+        let layout = self.runtime.layout;
+        WaitReader::new(self.memory, self.code, layout, self.semaphores)
+            .read(&snapshot.goroutines)
+            .map_err(|error| self.unreadable(&error.into()))
+    }
+
+    fn unreadable(&self, error: &ReadError) -> ExpectedError {
+        unreadable(self.pid.unwrap_or(0), &self.comm, error)
+    }
+}
+
+/// Why the goroutines of a process cannot be read.
+pub(super) fn unreadable(pid: u32, comm: &str, error: &ReadError) -> ExpectedError {
+    ExpectedError::UnreadableTarget {
+        pid,
+        what: format!("the goroutines of {comm}"),
+        why: error.to_string(),
+    }
+}
