@@ -11,8 +11,10 @@ mod made;
 mod mapping_events;
 mod maps;
 mod netlink;
+mod perf_ring;
 mod real_path;
 mod sockets;
+mod thread_sample;
 
 pub use address_space::{AddressSpace, AddressSpaceError};
 pub use descriptor_names::DescriptorNames;
@@ -24,3 +26,4 @@ pub use interface::interface_name;
 pub use mapping_events::{MappingEvent, MappingEvents, Told};
 pub use maps::{Mapping, Maps, Perms};
 pub use netlink::NetlinkSockets;
+pub use thread_sample::{ThreadSample, ThreadSamples};

@@ -32,9 +32,10 @@ Examples:
 const OVERHEAD: &str = "\
 Overhead: none for the target, which is neither stopped nor asked: its memory is read, in about
 4 microseconds for each goroutine, at most a tenth of the time with --leaks. It runs on meanwhile:
-each goroutine is as it was at one moment, not all at the same one. What a running goroutine does
-shows `tracer profile`. Minutes are counted from the garbage collection that first saw the
-goroutine wait, as in Go's own dumps.";
+each goroutine is as it was at one moment, not all at the same one. A thread that runs one is
+sampled, which takes it some microseconds. Minutes are counted from the garbage collection that
+first saw the goroutine wait, as in Go's own dumps; of a core, up to the last thing that the
+runtime noted the time of.";
 
 /// What do the goroutines of a Go program wait for, and where
 #[derive(Clone, Debug, Args)]

@@ -7,7 +7,7 @@ use crate::commands::execute::Exit;
 use crate::commands::go_process::GoProcess;
 use crate::error::ExpectedError;
 use crate::go::goroutine::{Goroutine, GoroutineReader, ReadError, Snapshot, Stack};
-use crate::go::{Memory, ProcessMemory};
+use crate::go::{Memory, ProcessMemory, Runtime};
 use crate::render::goroutine_dump::write_goroutine;
 use crate::render::goroutine_json::{GoroutineJson, GroupJson};
 use crate::render::goroutine_summary::write_groups;
@@ -84,9 +84,10 @@ fn json<M: Memory>(
     Ok(format!("{document}\n"))
 }
 
-/// Reads the goroutines of a process.
+/// Reads the goroutines of a process again and again: the stacks of those that run are left out.
 pub(in crate::commands) fn reader(process: &GoProcess) -> GoroutineReader<'_, ProcessMemory> {
-    Image::of(process).reader()
+    let Runtime { layout, globals } = process.runtime;
+    GoroutineReader::new(&process.live.memory, &process.code, layout, globals)
 }
 
 /// Why its goroutines cannot be read.
@@ -108,7 +109,7 @@ fn closing_line(snapshot: &Snapshot, took_ns: u64) -> String {
         (count(&|g| g.is_system), "of the runtime"),
         (
             count(&|g| matches!(g.stack, Stack::Running)),
-            "running, without a stack",
+            "running on another stack, or not long enough to be seen",
         ),
         (
             count(&|g| matches!(g.stack, Stack::Torn)),

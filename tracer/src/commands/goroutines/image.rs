@@ -1,9 +1,10 @@
 //! What goroutines are read from: a process that runs, or the core of one that did.
 
+use super::threads::LiveThreads;
 use crate::commands::go_core::GoCore;
 use crate::commands::go_process::GoProcess;
 use crate::error::ExpectedError;
-use crate::go::goroutine::{Code, GoroutineReader, ReadError, RunningThreads, Snapshot};
+use crate::go::goroutine::{Code, GoroutineReader, ReadError, Snapshot, StoppedThreads};
 use crate::go::waits::{WaitReader, Waits};
 use crate::go::{Memory, Runtime};
 use crate::session::{comm, now_ns};
@@ -18,10 +19,16 @@ pub(super) struct Image<'a, M> {
     memory: &'a M,
     runtime: Runtime,
     semaphores: Option<u64>,
-    threads: Option<&'a dyn RunningThreads>,
+    threads: Threads<'a>,
     /// Ns of the monotonic clock, where that stands still.
     stopped_ns: Option<u64>,
     comm: String,
+}
+
+/// Where what runs is.
+enum Threads<'a> {
+    Live(LiveThreads<'a>),
+    Stopped(&'a StoppedThreads),
 }
 
 impl<'a> Image<'a, crate::go::ProcessMemory> {
@@ -35,7 +42,11 @@ impl<'a> Image<'a, crate::go::ProcessMemory> {
             memory: &process.live.memory,
             runtime: process.runtime,
             semaphores: process.semaphores,
-            threads: None,
+            threads: Threads::Live(LiveThreads::new(
+                process.pid,
+                &process.live.memory,
+                process.runtime.layout,
+            )),
             stopped_ns: None,
             comm: comm(process.pid),
         }
@@ -53,27 +64,27 @@ impl<'a> Image<'a, crate::go::core_file::CoreMemory> {
             memory: &core.memory,
             runtime: core.runtime,
             semaphores: core.semaphores,
-            threads: Some(&core.threads),
+            threads: Threads::Stopped(&core.threads),
             stopped_ns: Some(core.last_ns),
             comm: core.memory.core().comm().to_owned(),
         }
     }
 }
 
-impl<'a, M: Memory> Image<'a, M> {
+impl<M: Memory> Image<'_, M> {
     /// Ns of the monotonic clock.
     pub(super) fn now_ns(&self) -> i64 {
         self.stopped_ns.unwrap_or_else(now_ns).cast_signed()
     }
 
     /// A reader of its goroutines.
-    pub(super) fn reader(&self) -> GoroutineReader<'a, M> {
+    pub(super) fn reader(&self) -> GoroutineReader<'_, M> {
         let Runtime { layout, globals } = self.runtime;
         let reader = GoroutineReader::new(self.memory, self.code, layout, globals);
-        match self.threads {
-            Some(threads) => reader.with_threads(threads),
-            None => reader,
-        }
+        reader.with_threads(match &self.threads {
+            Threads::Live(threads) => threads,
+            Threads::Stopped(threads) => *threads,
+        })
     }
 
     /// All its goroutines.

@@ -5,6 +5,7 @@ mod diff;
 mod dump;
 mod image;
 mod leaks;
+mod threads;
 mod waiters;
 
 pub use args::GoroutinesArgs;

@@ -29,6 +29,16 @@ impl CoreMemory {
         }
     }
 
+    /// The memory of `core` alone: what it leaves out is as if it had not been mapped.
+    #[must_use]
+    pub fn without_program(core: CoreFile) -> Self {
+        Self {
+            core,
+            program: Source::from_bytes(Vec::new()),
+            mappings: Vec::new(),
+        }
+    }
+
     /// The core.
     #[must_use]
     pub fn core(&self) -> &CoreFile {

@@ -224,7 +224,15 @@ impl<'a, M: Memory> GoroutineReader<'a, M> {
             }
             if !descriptor.is_stopped {
                 stack = self.running(&descriptor)?;
-                break;
+                let later = look()?;
+                let is_same = (later.id, later.stack) == (descriptor.id, descriptor.stack);
+                // What it did is known, or it still runs; else it has stopped meanwhile.
+                if is_same && (matches!(stack, Stack::Frames { .. }) || !later.is_stopped) {
+                    break;
+                }
+                stack = Stack::Torn;
+                descriptor = later;
+                continue;
             }
             let walk = stack::walk(
                 self.memory,

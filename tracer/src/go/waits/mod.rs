@@ -5,6 +5,8 @@
 
 mod cycles;
 mod holders;
+#[cfg(test)]
+mod hostile_tests;
 mod lock;
 mod object;
 mod queue;
