@@ -397,6 +397,7 @@ mod tests {
             },
             wait_reason: Some(Rc::from(reason)),
             is_system: false,
+            labels: Rc::default(),
             creator: None,
             stack: Stack::Frames {
                 frames: Vec::new(),

@@ -264,6 +264,7 @@ mod tests {
             },
             wait_reason: reason.map(Rc::from),
             is_system: false,
+            labels: Rc::default(),
             creator: None,
             stack: Stack::Running,
         }

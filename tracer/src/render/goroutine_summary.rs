@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::goroutine_dump::{location, shown_calls, shown_creator, waited_ns};
+use super::goroutine_dump::{labels, location, shown_calls, shown_creator, waited_ns};
 use crate::analysis::goroutine_groups::GoroutineGroup;
 use crate::go::goroutine::{Code, Goroutine, Stack, function_name};
 use crate::term::plural;
@@ -47,7 +47,9 @@ fn write_group(
         true => ", locked to thread",
         false => "",
     };
-    writeln!(out, "\n{count} [{what}{locked}]{}:", oldest(group, now_ns))?;
+    let labels = labels(first);
+    let oldest = oldest(group, now_ns);
+    writeln!(out, "\n{count} [{what}{locked}]{labels}{oldest}:")?;
     write_stack(out, code, first)
 }
 

@@ -70,6 +70,10 @@ pub struct GoroutinesArgs {
     /// How long to look for leaks; 60s unless given
     #[arg(short, long, value_name = "TIME", value_parser = parse_duration, requires = "leaks")]
     pub duration: Option<Duration>,
+    /// Profiler labels (pprof.Do) of each goroutine, as Go 1.27 prints them; with --summary,
+    /// goroutines with other labels are other groups
+    #[arg(long, conflicts_with_all = ["diff", "leaks", "waiters"])]
+    pub labels: bool,
     /// Those of the runtime, too, such as garbage collection workers
     #[arg(long, conflicts_with_all = ["diff", "leaks", "waiters"])]
     pub system: bool,

@@ -50,7 +50,7 @@ fn usage(text: &str) -> anyhow::Error {
 fn now(args: &GoroutinesArgs, pid: u32) -> anyhow::Result<Vec<u8>> {
     let process = GoProcess::open(pid)?;
     let image = Image::of(&process);
-    Ok(dump::text(args, &image, &image.read()?)?.into_bytes())
+    Ok(dump::text(args, &image, &image.read(false)?)?.into_bytes())
 }
 
 fn load(file: &Path) -> Result<Vec<u8>, ExpectedError> {

@@ -20,7 +20,7 @@ pub(super) fn execute<M: Memory>(
 ) -> anyhow::Result<Exit> {
     let format = args.format()?;
     let started = now_ns();
-    let snapshot = image.read()?;
+    let snapshot = image.read(args.labels)?;
     let took_ns = now_ns() - started;
     let text = match format {
         "json" => json(args, image, &snapshot)?,

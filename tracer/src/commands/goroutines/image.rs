@@ -87,11 +87,13 @@ impl<M: Memory> Image<'_, M> {
         })
     }
 
-    /// All its goroutines.
-    pub(super) fn read(&self) -> Result<Snapshot, ExpectedError> {
-        self.reader()
-            .read()
-            .map_err(|error| self.unreadable(&error))
+    /// All its goroutines, with their profiler labels or without.
+    pub(super) fn read(&self, labels: bool) -> Result<Snapshot, ExpectedError> {
+        let reader = match labels {
+            true => self.reader().with_labels(),
+            false => self.reader(),
+        };
+        reader.read().map_err(|error| self.unreadable(&error))
     }
 
     /// What the goroutines of a snapshot wait for.

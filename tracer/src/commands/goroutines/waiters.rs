@@ -20,7 +20,7 @@ pub(super) fn execute<M: Memory>(
 ) -> anyhow::Result<Exit> {
     let format = args.format()?;
     let began = now_ns();
-    let snapshot = image.read()?;
+    let snapshot = image.read(false)?;
     let waits = image.waits(&snapshot)?;
     let took_ns = now_ns() - began;
     let cycles = cycles(&waits);

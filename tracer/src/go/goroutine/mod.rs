@@ -4,6 +4,7 @@
 
 mod code;
 mod descriptor;
+mod labels;
 mod reader;
 mod shown;
 mod stack;
@@ -12,6 +13,7 @@ mod thread;
 
 pub use code::Code;
 pub use descriptor::Descriptor;
+pub use labels::Label;
 pub use reader::{Creator, Goroutine, GoroutineReader, ReadError, Snapshot, Stack};
 pub use shown::{function_name, is_shown};
 pub use stack::StackFrame;

@@ -1,9 +1,12 @@
 //! All goroutines of a process, each as it was at one moment.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::code::Code;
 use super::descriptor::Descriptor;
+use super::labels::{self, Label};
 use super::stack::{self, Copied, StackFrame, Walk};
 use super::status::Status;
 use super::thread::RunningThreads;
@@ -38,6 +41,8 @@ pub struct Goroutine {
     /// Who made it; `None` for the first, or when the place is unknown.
     pub creator: Option<Creator>,
     pub stack: Stack,
+    /// Profiler labels; none unless they were asked for.
+    pub labels: Rc<[Label]>,
 }
 
 /// Where a goroutine was made.
@@ -91,6 +96,8 @@ pub struct GoroutineReader<'a, M> {
     globals: Globals,
     reasons: Vec<Option<Rc<str>>>,
     threads: Option<&'a dyn RunningThreads>,
+    /// By address: most goroutines have those of the one that made them. `None` when nobody asks.
+    labels: Option<RefCell<HashMap<u64, Rc<[Label]>>>>,
 }
 
 impl<'a, M: Memory> GoroutineReader<'a, M> {
@@ -104,6 +111,16 @@ impl<'a, M: Memory> GoroutineReader<'a, M> {
             globals,
             reasons: reasons(memory, globals.wait_reason_strings),
             threads: None,
+            labels: None,
+        }
+    }
+
+    /// The same, with profiler labels. They are read once for each set of them.
+    #[must_use]
+    pub fn with_labels(self) -> Self {
+        Self {
+            labels: Some(RefCell::default()),
+            ..self
         }
     }
 
@@ -279,10 +296,24 @@ impl<'a, M: Memory> GoroutineReader<'a, M> {
             address,
             is_system: self.is_system(&descriptor, wait_reason.as_deref()),
             creator: self.creator(&descriptor),
-            descriptor,
             wait_reason,
+            labels: self.labels(&descriptor),
+            descriptor,
             stack,
         }
+    }
+
+    /// The labels of a goroutine; none when they changed while they were read.
+    fn labels(&self, descriptor: &Descriptor) -> Rc<[Label]> {
+        let Some(known) = self.labels.as_ref().filter(|_| descriptor.labels != 0) else {
+            return Rc::default();
+        };
+        let minor = self.layout.release.minor;
+        let mut known = known.borrow_mut();
+        let labels = known.entry(descriptor.labels).or_insert_with(|| {
+            labels::read(self.memory, minor, descriptor.labels).unwrap_or_default()
+        });
+        Rc::clone(labels)
     }
 
     fn wait_reason(&self, descriptor: &Descriptor) -> Option<Rc<str>> {
