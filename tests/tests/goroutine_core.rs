@@ -63,10 +63,11 @@ fn kernel_core(place: &Place, mut command: Command) -> Option<(BTreeMap<u64, Str
             Ok(())
         });
     }
-    let target = Running::ready(&mut command);
+    let mut target = Running::ready(&mut command);
     let dump = own_dump(&target);
     target.signal(libc::SIGQUIT);
-    let _ = target.finish();
+    // Its stdin stays open, or those that wait for its end would go on.
+    until("its end", || (!target.is_running()).then_some(()));
     let files = std::fs::read_dir(&dir).expect("readable").flatten();
     let core = files.map(|file| file.path()).find(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::ExpectedError;
-use crate::go::core_file::{CoreError, CoreFile, CoreMemory};
+use crate::go::core_file::{CoreFile, CoreMemory};
 use crate::go::goroutine::{Code, StoppedThreads};
 use crate::go::waits::semaphore_table;
 use crate::go::{Binary, Memory, Runtime};
@@ -35,35 +35,40 @@ impl GoCore {
     }
 
     fn of(core: CoreFile, program: Option<&Path>) -> Result<Self, String> {
-        let mapping = core.program().map_err(|error| error.to_string())?.clone();
-        let path = program.map_or_else(|| PathBuf::from(&mapping.path), Path::to_path_buf);
+        let cut = match core.missing {
+            0 => String::new(),
+            missing => format!("; {missing} bytes of it are missing"),
+        };
+        let mapping = match core.program() {
+            Ok(mapping) => Some(mapping.clone()),
+            Err(_) if program.is_some() => None,
+            Err(error) => return Err(format!("{error}{cut}")),
+        };
+        let named = mapping.as_ref().map_or("", |mapping| &mapping.path);
+        let path = program.map_or_else(|| PathBuf::from(named), Path::to_path_buf);
         let shown = path.display();
         let binary = Binary::open(&path).map_err(|error| {
             format!(
                 "is of {shown}, which cannot be read: {error}; name the program with --exe FILE"
             )
         })?;
+        let other = || format!("is not of {shown}; name its program with --exe FILE");
         if binary.arch() != core.arch() {
-            return Err(
-                CoreError::Damaged("it is of another architecture than the program").to_string(),
-            );
+            return Err(other());
         }
-        let load_bias = binary
-            .load_bias(mapping.start, mapping.offset)
-            .ok_or_else(|| format!("is not of {shown}; name its program with --exe FILE"))?;
-        let missing = core.missing;
+        // What is not position-independent is where it was linked.
+        let load_bias = match &mapping {
+            Some(mapping) => binary.load_bias(mapping.start, mapping.offset),
+            None => (!binary.elf().pie).then_some(0),
+        };
+        let load_bias = load_bias.ok_or_else(other)?;
         let threads = core.threads().iter().map(|thread| (thread.pc, thread.sp));
         let threads = StoppedThreads {
             threads: threads.collect(),
         };
-        let memory = CoreMemory::new(core, &binary, &mapping.path);
-        let runtime = Runtime::find_stopped(&binary, load_bias, &memory).map_err(|why| {
-            let cut = match missing {
-                0 => String::new(),
-                missing => format!("; {missing} bytes of it are missing"),
-            };
-            format!("is of {shown}, and cannot be read as that: {why}{cut}")
-        })?;
+        let memory = CoreMemory::new(core, &binary, named);
+        let runtime = Runtime::find_stopped(&binary, load_bias, &memory)
+            .map_err(|why| format!("is of {shown}, and cannot be read as that: {why}{cut}"))?;
         Ok(Self {
             version: binary.build_info().map(|info| info.version.clone()),
             code: Code::new(&binary, load_bias).map_err(|error| error.to_string())?,

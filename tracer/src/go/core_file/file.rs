@@ -127,6 +127,9 @@ impl CoreFile {
         }
         let there = size.min(self.source.len().saturating_sub(offset));
         self.missing = self.missing.saturating_add(size - there);
+        if there == 0 {
+            return Ok(());
+        }
         let mut bytes = vec![0; there as usize];
         self.source.read(offset, &mut bytes)?;
         self.notes.add(&bytes, self.arch)
