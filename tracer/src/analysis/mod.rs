@@ -1,7 +1,9 @@
 //! Folds of the event stream into reports. No I/O.
 
 mod gc;
+pub mod goroutine_diff;
 pub mod goroutine_groups;
+pub mod goroutine_leaks;
 mod goroutine_waits;
 mod run_queue;
 

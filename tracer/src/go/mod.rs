@@ -6,6 +6,7 @@
 
 mod binary;
 mod code;
+pub mod core_file;
 pub mod gc;
 mod globals;
 pub mod goroutine;
@@ -18,7 +19,9 @@ pub mod probe_site;
 mod runtime;
 mod scheduler;
 mod tls;
+pub mod traceback;
 mod version;
+pub mod waits;
 
 pub use binary::{Arch, Binary, BinaryError, BuildInfo, ModuleData, Symbol};
 pub(crate) use binary::{Elf, Segment, Source};

@@ -2,9 +2,12 @@
 
 mod costed;
 mod gc_line;
+pub mod goroutine_diff;
 pub mod goroutine_dump;
 pub mod goroutine_json;
+pub mod goroutine_leaks;
 pub mod goroutine_summary;
+pub mod goroutine_waiters;
 mod histogram;
 mod run_queue;
 pub mod sched_trace;
