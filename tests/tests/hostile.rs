@@ -151,6 +151,7 @@ surfaces!(
     go_binary,
     go_patched,
     go_memory,
+    core_file,
     filter,
     syscall,
     proc_text,

@@ -7,6 +7,7 @@
 //! by name in the default test run.
 
 mod accounting;
+mod core_file;
 mod files;
 mod go_image;
 mod go_memory;

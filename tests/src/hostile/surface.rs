@@ -1,7 +1,9 @@
 //! The table of surfaces.
 
 use super::accounting::peak_during;
-use super::{files, go_image, go_memory, host_text, kernel_types, replay, syscalls, wire};
+use super::{
+    core_file, files, go_image, go_memory, host_text, kernel_types, replay, syscalls, wire,
+};
 
 /// A way in for bytes of others.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +26,7 @@ pub const SURFACES: &[Surface] = &[
     row("go_binary", go_image::read_image, 8 * MIB),
     row("go_patched", go_image::read_patched_fixture, 64 * MIB),
     row("go_memory", go_memory::walk, MIB),
+    row("core_file", core_file::read_core, 4 * MIB),
     row("filter", syscalls::parse_filter, 8 * MIB),
     row("syscall", syscalls::print_calls, 4 * MIB),
     row("proc_text", host_text::parse_proc_files, 8 * MIB),

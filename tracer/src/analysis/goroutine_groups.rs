@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::go::goroutine::{Goroutine, Stack};
+use crate::go::goroutine::{Goroutine, Label, Stack};
 
-/// Goroutines with equal stacks, states and creators.
+/// Goroutines with equal stacks, states, creators and labels.
 #[derive(Clone, Debug)]
 pub struct GoroutineGroup<'a> {
     /// In the order of the list; at least one.
@@ -19,6 +19,7 @@ struct Key<'a> {
     /// Addresses, innermost first; of what could not be walked, none.
     stack: Vec<u64>,
     creator: u64,
+    labels: &'a [Label],
 }
 
 impl<'a> Key<'a> {
@@ -33,6 +34,7 @@ impl<'a> Key<'a> {
                 Stack::Running | Stack::Torn => Vec::new(),
             },
             creator: descriptor.created_at,
+            labels: &goroutine.labels,
         }
     }
 }

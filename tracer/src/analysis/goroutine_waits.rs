@@ -243,6 +243,7 @@ mod tests {
 
     fn goroutine(reason: Option<&str>, status: Status, since_ns: i64) -> Goroutine {
         Goroutine {
+            address: 0,
             descriptor: Descriptor {
                 id: 1,
                 status,
@@ -253,12 +254,17 @@ mod tests {
                 parent: 0,
                 created_at: 0,
                 starts_at: 0,
+                thread: 0,
                 stack: (0, 0),
                 stopped_at: (0, 0),
                 is_stopped: true,
+                runs: 0,
+                waiting: 0,
+                labels: 0,
             },
             wait_reason: reason.map(Rc::from),
             is_system: false,
+            labels: Rc::default(),
             creator: None,
             stack: Stack::Running,
         }

@@ -4,7 +4,9 @@ mod gc;
 mod gc_watch;
 mod go_scheduling;
 mod go_stops;
+pub mod goroutine_diff;
 pub mod goroutine_groups;
+pub mod goroutine_leaks;
 mod goroutine_waits;
 mod run_queue;
 

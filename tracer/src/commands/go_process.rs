@@ -2,6 +2,7 @@
 
 use crate::error::ExpectedError;
 use crate::go::goroutine::Code;
+use crate::go::waits::semaphore_table;
 use crate::go::{Binary, Live, Release, Runtime, load_bias};
 use crate::session::not_go_process;
 
@@ -13,6 +14,8 @@ pub(super) struct GoProcess {
     pub(super) code: Code,
     pub(super) runtime: Runtime,
     pub(super) live: Live,
+    /// Live address of the table of semaphores, if it was found.
+    pub(super) semaphores: Option<u64>,
 }
 
 impl GoProcess {
@@ -41,6 +44,7 @@ impl GoProcess {
             code: Code::new(&binary, load_bias).map_err(|e| e.to_string())?,
             runtime,
             live,
+            semaphores: semaphore_table(&binary).map(|at| at.wrapping_add(load_bias)),
         })
     }
 }

@@ -16,6 +16,7 @@ pub mod strace;
 pub mod wall;
 
 mod execute;
+mod go_core;
 mod go_process;
 mod goroutine_waits;
 mod sched_trace;

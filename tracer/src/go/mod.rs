@@ -6,6 +6,7 @@
 
 mod binary;
 mod code;
+pub mod core_file;
 pub mod gc;
 mod globals;
 pub mod goroutine;
@@ -21,7 +22,9 @@ mod scheduler_detail;
 pub mod stop;
 mod time_histogram;
 mod tls;
+pub mod traceback;
 mod version;
+pub mod waits;
 
 pub use binary::{Arch, Binary, BinaryError, BuildInfo, ModuleData, Symbol};
 pub(crate) use binary::{Elf, Segment, Source};

@@ -2,10 +2,10 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use super::binary::{Arch, Binary};
+use super::binary::Binary;
 use super::globals::Globals;
 use super::layout::Layout;
-use super::memory::ProcessMemory;
+use super::memory::{Memory, ProcessMemory};
 use crate::process::Maps;
 
 /// A runtime that is understood.
@@ -35,25 +35,58 @@ impl Live {
 }
 
 impl Runtime {
+    /// As [`Runtime::find`], with the memory of a process that is no more.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn find_stopped(
+        binary: &Binary,
+        load_bias: u64,
+        memory: &impl Memory,
+    ) -> Result<Self, String> {
+        first_that_fits(binary, |layout| {
+            let runtime = locate(binary, layout, load_bias)?;
+            let verified = layout.verify_stopped(memory, &runtime.globals);
+            verified.map_err(|e| e.to_string())?;
+            Ok(runtime)
+        })
+    }
+
     /// Finds the variables of an executable that is mapped with `load_bias`, and checks the layout,
     /// against the live process if there is one.
     ///
     /// # Errors
     /// One line that says why the runtime cannot be read.
     pub fn find(binary: &Binary, load_bias: u64, live: Option<&Live>) -> Result<Self, String> {
-        let info = binary
-            .build_info()
-            .ok_or("the executable does not record its Go release")?;
-        let rows = Layout::candidates(info, host_arch()).map_err(|e| e.to_string())?;
-        let mut why = None;
-        for row in &rows {
-            match check(binary, row.layout, load_bias, live) {
-                Ok(runtime) => return Ok(runtime),
-                Err(error) => why = why.or(Some(error)),
-            }
-        }
-        Err(why.unwrap_or_else(|| "no layout is known for its Go release".to_owned()))
+        first_that_fits(binary, |layout| check(binary, layout, load_bias, live))
     }
+}
+
+/// The first of the layouts of an executable's release that a check accepts.
+fn first_that_fits(
+    binary: &Binary,
+    check: impl Fn(&'static Layout) -> Result<Runtime, String>,
+) -> Result<Runtime, String> {
+    let info = binary
+        .build_info()
+        .ok_or("the executable does not record its Go release")?;
+    let rows = Layout::candidates(info, binary.arch()).map_err(|e| e.to_string())?;
+    let mut why = None;
+    for row in &rows {
+        match check(row.layout) {
+            Ok(runtime) => return Ok(runtime),
+            Err(error) => why = why.or(Some(error)),
+        }
+    }
+    Err(why.unwrap_or_else(|| "no layout is known for its Go release".to_owned()))
+}
+
+fn locate(binary: &Binary, layout: &'static Layout, bias: u64) -> Result<Runtime, String> {
+    let globals = Globals::locate(binary, layout).map_err(|e| e.to_string())?;
+    Ok(Runtime {
+        layout,
+        globals: globals.rebased(bias),
+    })
 }
 
 fn check(
@@ -62,23 +95,13 @@ fn check(
     bias: u64,
     live: Option<&Live>,
 ) -> Result<Runtime, String> {
-    let globals = Globals::locate(binary, layout)
-        .map_err(|e| e.to_string())?
-        .rebased(bias);
+    let runtime = locate(binary, layout, bias)?;
     if let Some(live) = live {
         layout
-            .verify(&live.memory, &globals, &live.threads)
+            .verify(&live.memory, &runtime.globals, &live.threads)
             .map_err(|e| e.to_string())?;
     }
-    Ok(Runtime { layout, globals })
-}
-
-const fn host_arch() -> Arch {
-    if cfg!(target_arch = "aarch64") {
-        Arch::Arm64
-    } else {
-        Arch::Amd64
-    }
+    Ok(runtime)
 }
 
 /// What to add to the link-time addresses of a process's executable.

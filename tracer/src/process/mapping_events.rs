@@ -5,19 +5,14 @@
 //! and numbers are those of include/uapi/linux/perf_event.h.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
 
+use super::perf_ring::{PerfAttr, PerfRing};
 use super::{Mapping, Perms};
 
-const TYPE_SOFTWARE: u32 = 1;
 /// `PERF_COUNT_SW_DUMMY`: counts nothing, and still has records of mappings.
 const COUNT_DUMMY: u64 = 9;
 /// `PERF_SAMPLE_TIME`
 const SAMPLE_TIME: u64 = 1 << 2;
-/// `PERF_FLAG_FD_CLOEXEC`
-const FLAG_FD_CLOEXEC: libc::c_ulong = 8;
 /// Bits of `perf_event_attr`.
 mod bit {
     pub(super) const MMAP: u64 = 1 << 8;
@@ -37,10 +32,6 @@ const MISC_MMAP_BUILD_ID: u16 = 1 << 14;
 
 /// Pages of a CPU's buffer: some 500 mappings between two looks.
 const DATA_PAGES: usize = 16;
-/// Where `struct perf_event_mmap_page` has `data_head` and `data_tail`.
-const DATA_HEAD: usize = 1024;
-const DATA_TAIL: usize = 1032;
-
 /// One thing that happened, at a time of `CLOCK_MONOTONIC` in ns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MappingEvent {
@@ -73,7 +64,7 @@ impl MappingEvent {
 /// Records of the executable mappings of all processes.
 #[derive(Debug)]
 pub struct MappingEvents {
-    rings: Vec<Ring>,
+    rings: Vec<PerfRing>,
     lost: u64,
     record: Vec<u8>,
 }
@@ -84,7 +75,7 @@ impl MappingEvents {
     /// # Errors
     /// The kernel's, when it gives no such events or no room for them.
     pub fn listen(cpus: &[u32]) -> io::Result<Self> {
-        let rings = cpus.iter().map(|&cpu| Ring::open(cpu));
+        let rings = cpus.iter().map(|&cpu| listen(cpu));
         Ok(Self {
             rings: rings.collect::<io::Result<_>>()?,
             lost: 0,
@@ -115,123 +106,8 @@ impl MappingEvents {
     }
 }
 
-/// The buffer of one CPU.
-#[derive(Debug)]
-struct Ring {
-    base: NonNull<u8>,
-    page: usize,
-    _event: OwnedFd,
-}
-
-impl Ring {
-    fn open(cpu: u32) -> io::Result<Self> {
-        let event = open_event(cpu)?;
-        // SAFETY: the call has no preconditions.
-        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-        let page = usize::try_from(page).map_err(|_| io::Error::last_os_error())?;
-        let length = page * (DATA_PAGES + 1);
-        // SAFETY: a new mapping of a descriptor that is open; the kernel chooses its place.
-        let base = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                length,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED,
-                event.as_raw_fd(),
-                0,
-            )
-        };
-        if base == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Self {
-            base,
-            page,
-            _event: event,
-        })
-    }
-
-    fn word(&self, offset: usize) -> &AtomicU64 {
-        // SAFETY: both words lie in the first page, aligned to 8 bytes, and live as long as `self`;
-        // the kernel writes them as a whole.
-        unsafe { self.base.add(offset).cast::<AtomicU64>().as_ref() }
-    }
-
-    /// Copies the next record, if there is one.
-    fn next(&self, record: &mut Vec<u8>) -> bool {
-        const HEADER: u64 = 8;
-        let size = self.page * DATA_PAGES;
-        let head = self.word(DATA_HEAD).load(Ordering::Acquire);
-        let tail = self.word(DATA_TAIL).load(Ordering::Relaxed);
-        if head.wrapping_sub(tail) < HEADER {
-            return false;
-        }
-        record.clear();
-        self.copy(tail, HEADER as usize, size, record);
-        let length = u64::from(u16::from_ne_bytes([record[6], record[7]]));
-        if length < HEADER || length > head.wrapping_sub(tail) {
-            // No record: take nothing more of what is there.
-            self.word(DATA_TAIL).store(head, Ordering::Release);
-            return false;
-        }
-        self.copy(tail + HEADER, (length - HEADER) as usize, size, record);
-        fence(Ordering::SeqCst);
-        self.word(DATA_TAIL).store(tail + length, Ordering::Release);
-        true
-    }
-
-    /// Appends `length` bytes from position `at` of the data on, which begins anew at its end.
-    fn copy(&self, at: u64, length: usize, size: usize, into: &mut Vec<u8>) {
-        let start = (at % size as u64) as usize;
-        let first = length.min(size - start);
-        for (from, part) in [(start, first), (0, length - first)] {
-            // SAFETY: `from + part` is at most `size`, the bytes that follow the first page; the
-            // kernel does not write what lies between tail and head.
-            let bytes = unsafe {
-                std::slice::from_raw_parts(self.base.as_ptr().add(self.page + from), part)
-            };
-            into.extend_from_slice(bytes);
-        }
-    }
-}
-
-impl Drop for Ring {
-    fn drop(&mut self) {
-        // SAFETY: this is the mapping that `open` made; nothing borrows from it any more.
-        unsafe { libc::munmap(self.base.as_ptr().cast(), self.page * (DATA_PAGES + 1)) };
-    }
-}
-
-/// `struct perf_event_attr`, `PERF_ATTR_SIZE_VER5`.
-#[repr(C)]
-#[derive(Default)]
-struct Attr {
-    kind: u32,
-    size: u32,
-    config: u64,
-    sample_period: u64,
-    sample_type: u64,
-    read_format: u64,
-    bits: u64,
-    wakeup_events: u32,
-    bp_type: u32,
-    config1: u64,
-    config2: u64,
-    branch_sample_type: u64,
-    sample_regs_user: u64,
-    sample_stack_user: u32,
-    clockid: i32,
-    sample_regs_intr: u64,
-    aux_watermark: u32,
-    sample_max_stack: u16,
-    reserved: u16,
-}
-
-fn open_event(cpu: u32) -> io::Result<OwnedFd> {
-    let attr = Attr {
-        kind: TYPE_SOFTWARE,
-        size: size_of::<Attr>() as u32,
+fn listen(cpu: u32) -> io::Result<PerfRing> {
+    let attr = PerfAttr {
         config: COUNT_DUMMY,
         sample_type: SAMPLE_TIME,
         bits: bit::MMAP
@@ -241,25 +117,10 @@ fn open_event(cpu: u32) -> io::Result<OwnedFd> {
             | bit::SAMPLE_ID_ALL
             | bit::USE_CLOCKID,
         clockid: libc::CLOCK_MONOTONIC,
-        ..Attr::default()
+        ..PerfAttr::default()
     };
-    let every_process = -1_i32;
-    // SAFETY: `attr` is as long as its size says, and outlives the call.
-    let fd = unsafe {
-        libc::syscall(
-            libc::SYS_perf_event_open,
-            &raw const attr,
-            every_process,
-            cpu,
-            -1_i32,
-            FLAG_FD_CLOEXEC,
-        )
-    };
-    match i32::try_from(fd) {
-        // SAFETY: a descriptor that was just made, and belongs to nobody else.
-        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
-        _ => Err(io::Error::last_os_error()),
-    }
+    let cpu = i32::try_from(cpu).map_err(|_| io::ErrorKind::InvalidInput)?;
+    PerfRing::open(&attr, -1, cpu, DATA_PAGES)
 }
 
 enum Record {

@@ -3,6 +3,7 @@
 //! descriptors refer to.
 
 mod address_space;
+mod descriptor_names;
 mod descriptors;
 mod files;
 mod interface;
@@ -10,10 +11,13 @@ mod made;
 mod mapping_events;
 mod maps;
 mod netlink;
+mod perf_ring;
 mod real_path;
 mod sockets;
+mod thread_sample;
 
 pub use address_space::{AddressSpace, AddressSpaceError};
+pub use descriptor_names::DescriptorNames;
 pub use descriptors::{
     Descriptors, path_argument, returns_descriptor, stores_descriptors, tracked_calls,
 };
@@ -22,3 +26,4 @@ pub use interface::interface_name;
 pub use mapping_events::{MappingEvent, MappingEvents, Told};
 pub use maps::{Mapping, Maps, Perms};
 pub use netlink::NetlinkSockets;
+pub use thread_sample::{ThreadSample, ThreadSamples};

@@ -1,5 +1,6 @@
 //! What is known of a socket: its protocol and addresses.
 
+use std::collections::HashMap;
 use std::ffi::CString;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -98,6 +99,36 @@ fn addresses(pid: u32, protocol: &str, inode: u64) -> Option<String> {
     inet_addresses(&text, inode)
 }
 
+/// All sockets of the process's network namespace that have addresses, by inode, each as
+/// [`describe_socket`] has it but for UNIX ones, whose type is left out.
+pub(super) fn socket_rows(pid: u32) -> HashMap<u64, String> {
+    let mut all = HashMap::new();
+    for (file, protocol) in [
+        ("tcp", "TCP"),
+        ("tcp6", "TCPv6"),
+        ("udp", "UDP"),
+        ("udp6", "UDPv6"),
+    ] {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/net/{file}")).unwrap_or_default();
+        for line in text.lines().skip(1) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let inode = words.get(9).and_then(|inode| inode.parse().ok());
+            if let Some((inode, addresses)) = inode.zip(row_addresses(&words)) {
+                all.insert(inode, format!("{protocol}:[{addresses}]"));
+            }
+        }
+    }
+    let text = std::fs::read_to_string(format!("/proc/{pid}/net/unix")).unwrap_or_default();
+    for line in text.lines().skip(1) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let inode = words.get(6).and_then(|inode| inode.parse().ok());
+        if let Some((inode, path)) = inode.zip(words.get(7)) {
+            all.insert(inode, format!("UNIX:[{inode},\"{path}\"]"));
+        }
+    }
+    all
+}
+
 /// `127.0.0.1:80->127.0.0.1:3000` of a row of `/proc/net/tcp` (`net/ipv4/tcp_ipv4.c`): the second
 /// and third words are the addresses, the tenth is the inode.
 fn inet_addresses(table: &str, inode: u64) -> Option<String> {
@@ -106,6 +137,10 @@ fn inet_addresses(table: &str, inode: u64) -> Option<String> {
         let words: Vec<&str> = line.split_whitespace().collect();
         (words.get(9) == Some(&inode.as_str())).then_some(words)
     })?;
+    row_addresses(&row)
+}
+
+fn row_addresses(row: &[&str]) -> Option<String> {
     let (local, local_port) = address(row.get(1)?)?;
     let (remote, remote_port) = address(row.get(2)?)?;
     if remote_port == 0 {

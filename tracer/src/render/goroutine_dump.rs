@@ -66,9 +66,10 @@ pub fn write_goroutine(
 ) -> fmt::Result {
     writeln!(
         out,
-        "goroutine {} [{}]:",
+        "goroutine {} [{}]{}:",
         goroutine.descriptor.id,
-        state(goroutine, now_ns)
+        state(goroutine, now_ns),
+        labels(goroutine)
     )?;
     match &goroutine.stack {
         Stack::Frames { frames, cut } => {
@@ -113,6 +114,45 @@ pub fn state(goroutine: &Goroutine, now_ns: i64) -> String {
         text += ", locked to thread";
     }
     text
+}
+
+/// ` {key: value, …}`, as Go 1.27 prints labels; nothing of a goroutine without.
+#[must_use]
+pub fn labels(goroutine: &Goroutine) -> String {
+    let pairs = goroutine.labels.iter();
+    let pairs: Vec<String> = pairs
+        .map(|(key, value)| format!("{}: {}", label_text(key), label_text(value)))
+        .collect();
+    match pairs.is_empty() {
+        true => String::new(),
+        false => format!(" {{{}}}", pairs.join(", ")),
+    }
+}
+
+/// In quotation marks if there is anything but letters, digits and a few signs
+/// (`tracebackStringNeedsQuoting` and `printquoted`, Go 1.27).
+fn label_text(text: &str) -> String {
+    if text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "./_".contains(c))
+    {
+        return text.to_owned();
+    }
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        let _ = match c {
+            '\n' => quoted.write_str("\\n"),
+            '\r' => quoted.write_str("\\r"),
+            '\t' => quoted.write_str("\\t"),
+            '\\' | '"' => write!(quoted, "\\{c}"),
+            ' '..='~' => quoted.write_char(c),
+            '\0'..'\x7f' => write!(quoted, "\\x{:02x}", u32::from(c)),
+            '\0'..='\u{ffff}' => write!(quoted, "\\u{:04x}", u32::from(c)),
+            _ => write!(quoted, "\\U{:08x}", u32::from(c)),
+        };
+    }
+    quoted.push('"');
+    quoted
 }
 
 /// How long a goroutine has waited or been in a system call, in ns, as far as the last GC saw.
@@ -222,4 +262,20 @@ fn write_creator(out: &mut impl Write, code: &Code, creator: &Creator) -> fmt::R
     write!(out, "\n\t{}", location(line))?;
     write_offset(out, code.offset(&creator.place, creator.pc))?;
     out.write_char('\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_quoted_as_go_does() {
+        assert_eq!(label_text("/a/b_1.c"), "/a/b_1.c");
+        assert_eq!(label_text("a b"), "\"a b\"");
+        assert_eq!(
+            label_text("\"\\\n\u{1}é😀"),
+            r#""\"\\\n\x01\u00e9\U0001f600""#
+        );
+        assert_eq!(label_text(""), "");
+    }
 }

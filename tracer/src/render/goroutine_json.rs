@@ -1,5 +1,7 @@
 //! Goroutines as JSON.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::goroutine_dump::{arguments, shown_calls, shown_creator, waited_ns};
@@ -18,6 +20,9 @@ pub struct GoroutineJson<'a> {
     locked_to_thread: bool,
     /// One of the runtime's own.
     system: bool,
+    /// Profiler labels, where they were asked for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<&'a str, &'a str>,
     /// `frames`, `cut`, `running` or `torn`: what `frames` is.
     stack: &'static str,
     frames: Vec<FrameJson<'a>>,
@@ -88,6 +93,7 @@ impl<'a> GoroutineJson<'a> {
             waited_ns: waited_ns(goroutine, now_ns),
             locked_to_thread: descriptor.is_locked,
             system: goroutine.is_system,
+            labels: goroutine.labels.iter().map(|(k, v)| (&**k, &**v)).collect(),
             stack,
             frames,
             created_by,

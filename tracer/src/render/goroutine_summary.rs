@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::goroutine_dump::{location, shown_calls, shown_creator, waited_ns};
+use super::goroutine_dump::{labels, location, shown_calls, shown_creator, waited_ns};
 use crate::analysis::goroutine_groups::GoroutineGroup;
 use crate::go::goroutine::{Code, Goroutine, Stack, function_name};
 use crate::term::plural;
@@ -47,8 +47,18 @@ fn write_group(
         true => ", locked to thread",
         false => "",
     };
-    writeln!(out, "\n{count} [{what}{locked}]{}:", oldest(group, now_ns))?;
-    match &first.stack {
+    let labels = labels(first);
+    let oldest = oldest(group, now_ns);
+    writeln!(out, "\n{count} [{what}{locked}]{labels}{oldest}:")?;
+    write_stack(out, code, first)
+}
+
+/// Prints the calls of a goroutine and where it was made, without arguments.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_stack(out: &mut impl Write, code: &Code, goroutine: &Goroutine) -> fmt::Result {
+    match &goroutine.stack {
         Stack::Frames { frames, .. } => {
             for shown in shown_calls(code, frames) {
                 let name = function_name(&shown.call.frame.function);
@@ -58,7 +68,7 @@ fn write_group(
         Stack::Running => out.write_str("\tgoroutine running on other thread\n")?,
         Stack::Torn => out.write_str("\t(did not stand still while read)\n")?,
     }
-    let creator = first.creator.as_ref();
+    let creator = goroutine.creator.as_ref();
     if let Some((function, line)) = creator.and_then(|c| shown_creator(code, c)) {
         let name = function_name(&function.frame.function);
         writeln!(out, "created by {name}\n\t{}", location(line))?;

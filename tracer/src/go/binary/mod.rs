@@ -14,6 +14,7 @@ pub(in crate::go) mod source;
 pub use build_info::BuildInfo;
 pub use elf::{Arch, Symbol};
 pub(crate) use elf::{Elf, Segment};
+pub(in crate::go) use elf::{u16_at, u32_at, u64_at};
 pub use error::BinaryError;
 pub use file::Binary;
 pub use module_data::ModuleData;

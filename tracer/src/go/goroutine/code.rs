@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::go::binary::{Arch, Binary, BinaryError};
-use crate::go::pclntab::{Pclntab, Place};
+use crate::go::pclntab::{Pclntab, Place, PointerMap};
 use crate::go::version::Release;
 
 /// The function that precedes wrappers in the list of `abi.FuncID` (internal/abi/symtab.go), whose
@@ -84,6 +84,13 @@ impl Code {
             .entry((pc, is_return))
             .or_insert_with(look_up)
             .clone()
+    }
+
+    /// Which words of a frame hold pointers; `None` where that is not known.
+    #[must_use]
+    pub fn pointers(&self, pc: u64, is_return: bool) -> Option<PointerMap> {
+        let pc = pc.wrapping_sub(self.load_bias);
+        self.table.pointers(pc, is_return).ok().flatten()
     }
 
     /// Bytes from the start of a place's function to a live address.

@@ -22,12 +22,20 @@ pub struct Descriptor {
     pub created_at: u64,
     /// First instruction of its first function.
     pub starts_at: u64,
+    /// The thread (`*m`) that runs it, or 0.
+    pub thread: u64,
     /// Lowest address of its stack, and the first above.
     pub stack: (u64, u64),
     /// Program counter and stack pointer where it stopped, or entered its system call.
     pub stopped_at: (u64, u64),
     /// Whether these hold: a goroutine that runs on has them from an earlier stop.
     pub is_stopped: bool,
+    /// One up whenever it stops running; begins again after 255.
+    pub runs: u8,
+    /// The first queue that it waits in (`*sudog`), or 0.
+    pub waiting: u64,
+    /// Profiler labels, or 0.
+    pub labels: u64,
 }
 
 impl Descriptor {
@@ -61,17 +69,21 @@ impl Descriptor {
             parent: layout.parent_goid.map_or(0, word),
             created_at: word(layout.gopc),
             starts_at: word(layout.startpc),
+            thread: word(layout.m),
             stack: (word(layout.stack_lo), word(layout.stack_hi)),
             stopped_at,
             is_stopped: status != Status::RUNNING || in_syscall,
+            runs: word(layout.tracking_seq) as u8,
+            waiting: word(layout.waiting),
+            labels: word(layout.labels),
         }
     }
 
     /// Whether it stood still between two looks, as far as they tell.
     #[must_use]
     pub fn stood_still(&self, later: &Self) -> bool {
-        (self.id, self.status, self.stack, self.stopped_at)
-            == (later.id, later.status, later.stack, later.stopped_at)
+        let place = |d: &Self| (d.id, d.status, d.stack, d.stopped_at, d.runs);
+        place(self) == place(later)
     }
 }
 
@@ -80,6 +92,7 @@ impl G {
     pub(super) fn size(&self) -> usize {
         let fields = [
             self.stack_hi,
+            self.m,
             self.sched_sp,
             self.sched_pc,
             self.syscallsp,
@@ -92,6 +105,9 @@ impl G {
             self.parent_goid.unwrap_or(0),
             self.gopc,
             self.startpc,
+            self.tracking_seq,
+            self.waiting,
+            self.labels,
         ];
         fields.iter().max().map_or(0, |last| *last as usize + 8)
     }

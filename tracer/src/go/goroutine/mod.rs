@@ -4,14 +4,18 @@
 
 mod code;
 mod descriptor;
+mod labels;
 mod reader;
 mod shown;
 mod stack;
 mod status;
+mod thread;
 
 pub use code::Code;
 pub use descriptor::Descriptor;
+pub use labels::Label;
 pub use reader::{Creator, Goroutine, GoroutineReader, ReadError, Snapshot, Stack};
 pub use shown::{function_name, is_shown};
 pub use stack::StackFrame;
 pub use status::Status;
+pub use thread::{Interrupted, RunningThreads, StoppedThreads};

@@ -1,11 +1,15 @@
 //! All goroutines of a process, each as it was at one moment.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::code::Code;
 use super::descriptor::Descriptor;
+use super::labels::{self, Label};
 use super::stack::{self, Copied, StackFrame, Walk};
 use super::status::Status;
+use super::thread::RunningThreads;
 use crate::go::globals::Globals;
 use crate::go::layout::Layout;
 use crate::go::memory::{Memory, MemoryError};
@@ -27,6 +31,8 @@ const MAX_REASON: u64 = 64;
 /// A goroutine at one moment.
 #[derive(Clone, Debug)]
 pub struct Goroutine {
+    /// Where the runtime keeps it (`*g`).
+    pub address: u64,
     pub descriptor: Descriptor,
     /// What it waits for, in the runtime's words; `None` when it does not wait or says nothing.
     pub wait_reason: Option<Rc<str>>,
@@ -35,6 +41,8 @@ pub struct Goroutine {
     /// Who made it; `None` for the first, or when the place is unknown.
     pub creator: Option<Creator>,
     pub stack: Stack,
+    /// Profiler labels; none unless they were asked for.
+    pub labels: Rc<[Label]>,
 }
 
 /// Where a goroutine was made.
@@ -87,6 +95,9 @@ pub struct GoroutineReader<'a, M> {
     layout: &'static Layout,
     globals: Globals,
     reasons: Vec<Option<Rc<str>>>,
+    threads: Option<&'a dyn RunningThreads>,
+    /// By address: most goroutines have those of the one that made them. `None` when nobody asks.
+    labels: Option<RefCell<HashMap<u64, Rc<[Label]>>>>,
 }
 
 impl<'a, M: Memory> GoroutineReader<'a, M> {
@@ -99,6 +110,26 @@ impl<'a, M: Memory> GoroutineReader<'a, M> {
             layout,
             globals,
             reasons: reasons(memory, globals.wait_reason_strings),
+            threads: None,
+            labels: None,
+        }
+    }
+
+    /// The same, with profiler labels. They are read once for each set of them.
+    #[must_use]
+    pub fn with_labels(self) -> Self {
+        Self {
+            labels: Some(RefCell::default()),
+            ..self
+        }
+    }
+
+    /// The same, with the stacks of those that run from where their threads are.
+    #[must_use]
+    pub fn with_threads(self, threads: &'a dyn RunningThreads) -> Self {
+        Self {
+            threads: Some(threads),
+            ..self
         }
     }
 
@@ -140,8 +171,8 @@ impl<'a, M: Memory> GoroutineReader<'a, M> {
             };
             let whole = len != 0 && copied[index] && before.stood_still(after);
             let goroutine = if whole && before.status.is_alive() && before.is_stopped {
-                let walk = stack::walk(&stack, self.code, before.stopped_at, before.stack)?;
-                Ok(Some(self.complete(*before, walk.into())))
+                let walk = stack::walk(&stack, self.code, before.stopped_at, before.stack, true)?;
+                Ok(Some(self.complete(address, *before, walk.into())))
             } else {
                 self.goroutine(address)
             };
@@ -209,14 +240,23 @@ impl<'a, M: Memory> GoroutineReader<'a, M> {
                 return Ok(None);
             }
             if !descriptor.is_stopped {
-                stack = Stack::Running;
-                break;
+                stack = self.running(&descriptor)?;
+                let later = look()?;
+                let is_same = (later.id, later.stack) == (descriptor.id, descriptor.stack);
+                // What it did is known, or it still runs; else it has stopped meanwhile.
+                if is_same && (matches!(stack, Stack::Frames { .. }) || !later.is_stopped) {
+                    break;
+                }
+                stack = Stack::Torn;
+                descriptor = later;
+                continue;
             }
             let walk = stack::walk(
                 self.memory,
                 self.code,
                 descriptor.stopped_at,
                 descriptor.stack,
+                true,
             );
             let later = look()?;
             // A stack that moved away while it was read is unmapped now and then.
@@ -226,18 +266,54 @@ impl<'a, M: Memory> GoroutineReader<'a, M> {
             }
             descriptor = later;
         }
-        Ok(Some(self.complete(descriptor, stack)))
+        Ok(Some(self.complete(address, descriptor, stack)))
     }
 
-    fn complete(&self, descriptor: Descriptor, stack: Stack) -> Goroutine {
+    /// The stack of one that runs, from where its thread is or was interrupted.
+    fn running(&self, descriptor: &Descriptor) -> Result<Stack, MemoryError> {
+        let Some(at) = self.threads.and_then(|threads| threads.look(descriptor)) else {
+            return Ok(Stack::Running);
+        };
+        let place = (at.pc, at.sp);
+        let copied = Copied {
+            address: at.sp,
+            bytes: &at.stack,
+        };
+        let walked = match at.stack.is_empty() {
+            true => stack::walk(self.memory, self.code, place, descriptor.stack, false),
+            false => stack::walk(&copied, self.code, place, descriptor.stack, false),
+        };
+        match walked {
+            Ok(walk) if !walk.frames.is_empty() => Ok(walk.into()),
+            Ok(_) | Err(MemoryError::Unmapped { .. }) => Ok(Stack::Running),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn complete(&self, address: u64, descriptor: Descriptor, stack: Stack) -> Goroutine {
         let wait_reason = self.wait_reason(&descriptor);
         Goroutine {
+            address,
             is_system: self.is_system(&descriptor, wait_reason.as_deref()),
             creator: self.creator(&descriptor),
-            descriptor,
             wait_reason,
+            labels: self.labels(&descriptor),
+            descriptor,
             stack,
         }
+    }
+
+    /// The labels of a goroutine; none when they changed while they were read.
+    fn labels(&self, descriptor: &Descriptor) -> Rc<[Label]> {
+        let Some(known) = self.labels.as_ref().filter(|_| descriptor.labels != 0) else {
+            return Rc::default();
+        };
+        let minor = self.layout.release.minor;
+        let mut known = known.borrow_mut();
+        let labels = known.entry(descriptor.labels).or_insert_with(|| {
+            labels::read(self.memory, minor, descriptor.labels).unwrap_or_default()
+        });
+        Rc::clone(labels)
     }
 
     fn wait_reason(&self, descriptor: &Descriptor) -> Option<Rc<str>> {

@@ -28,6 +28,8 @@ pub struct StackFrame {
     pub place: Rc<Place>,
     /// Live address: where it is, or where it will go on.
     pub pc: u64,
+    /// First address of the stack that is its caller's.
+    pub end: u64,
     /// The values of [`Place::arguments`], in their order.
     pub values: Vec<u64>,
 }
@@ -96,12 +98,14 @@ impl Memory for Copied<'_> {
     }
 }
 
-/// Walks from a program counter and stack pointer on a stack between two addresses.
+/// Walks from a program counter and stack pointer on a stack between two addresses. The program
+/// counter is a return address unless the goroutine was interrupted there.
 pub(super) fn walk(
     memory: &impl Memory,
     code: &Code,
     (mut pc, mut sp): (u64, u64),
     (low, high): (u64, u64),
+    mut is_return: bool,
 ) -> Result<Walk, MemoryError> {
     let mut walk = Walk::default();
     let on_stack = |sp: u64| (low..high).contains(&sp) && sp.is_multiple_of(8);
@@ -110,7 +114,7 @@ pub(super) fn walk(
         return Ok(walk);
     }
     let stack = Bytes::new(memory, high);
-    let (mut is_return, mut is_innermost) = (true, true);
+    let mut is_innermost = true;
     loop {
         let Some(place) = code.place(pc, is_return) else {
             walk.cut = Some("an address outside the Go code");
@@ -131,7 +135,12 @@ pub(super) fn walk(
         // keeps its frame on both stacks.
         let moved = place.writes_sp && !is_innermost && name != Some(CALLBACK);
         let ends = place.is_top || moved;
-        walk.frames.push(StackFrame { place, pc, values });
+        walk.frames.push(StackFrame {
+            place,
+            pc,
+            end: frame.end,
+            values,
+        });
         if ends || frame.end == high {
             return Ok(walk);
         }

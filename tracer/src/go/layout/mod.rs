@@ -5,6 +5,6 @@ mod select;
 mod table;
 mod verify;
 
-pub use row::{Controller, G, Layout, M, P, Sched, Stats, Work};
+pub use row::{Chan, Controller, G, Layout, M, P, PollDesc, Sched, Stats, Sudog, Work};
 pub use select::{Confidence, LayoutError, Selection};
 pub use verify::{Verification, VerifyError};

@@ -24,6 +24,12 @@ pub struct Layout {
     pub work: Work,
     /// Memory statistics.
     pub stats: Stats,
+    /// Places in queues.
+    pub sudog: Sudog,
+    /// Channels.
+    pub chan: Chan,
+    /// Descriptors that the network poller watches.
+    pub poll: PollDesc,
 }
 
 /// `runtime.g`: one goroutine.
@@ -63,6 +69,12 @@ pub struct G {
     pub gopc: u32,
     /// First function.
     pub startpc: u32,
+    /// `u8`, one up whenever it stops running.
+    pub tracking_seq: u32,
+    /// First of the queues it waits in (`*sudog`), along `waitlink`; of semaphores since Go 1.26.
+    pub waiting: u32,
+    /// Profiler labels, or 0.
+    pub labels: u32,
 }
 
 /// `runtime.m`: one OS thread.
@@ -285,4 +297,49 @@ pub struct Stats {
     pub last_gc_nanotime: u32,
     /// Bytes.
     pub last_heap_in_use: u32,
+}
+
+/// `runtime.sudog`: a goroutine in the queue of a channel or semaphore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sudog {
+    /// Who waits (`*g`).
+    pub g: u32,
+    /// Next of a channel's queue; of a semaphore's tree, the one on the right.
+    pub next: u32,
+    /// Previous of a channel's queue; of a semaphore's tree, the one on the left.
+    pub prev: u32,
+    /// Of a semaphore its address; since Go 1.26 the word that hides it from the GC.
+    pub elem: u32,
+    /// Next queue of the same goroutine, or next goroutine of the same semaphore.
+    pub waitlink: u32,
+    /// Channel (`*hchan`), or 0; since Go 1.26 the word that hides it from the GC.
+    pub c: u32,
+}
+
+/// `runtime.hchan`: a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chan {
+    /// Values in the buffer, `u64`.
+    pub qcount: u32,
+    /// Size of the buffer in values, `u64`.
+    pub dataqsiz: u32,
+    /// `u32`.
+    pub closed: u32,
+    /// The timer that sends to it, or 0; Go 1.23.
+    pub timer: Option<u32>,
+    /// First and last that wait for a value (`*sudog`).
+    pub recvq: u32,
+    /// First and last that wait to send.
+    pub sendq: u32,
+}
+
+/// `runtime.pollDesc`: a descriptor that the network poller watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PollDesc {
+    /// Number of the descriptor.
+    pub fd: u32,
+    /// Who waits to read (`*g`), or a state below 3.
+    pub rg: u32,
+    /// Who waits to write.
+    pub wg: u32,
 }

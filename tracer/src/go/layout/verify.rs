@@ -51,6 +51,28 @@ impl Layout {
         globals: &Globals,
         threads: &[u32],
     ) -> Result<Verification, VerifyError> {
+        self.verify_all(memory, globals, Some(threads))
+    }
+
+    /// As [`Layout::verify`] for a process that is no more, of whose threads the numbers are not
+    /// known as it saw them itself.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn verify_stopped(
+        &self,
+        memory: &impl Memory,
+        globals: &Globals,
+    ) -> Result<Verification, VerifyError> {
+        self.verify_all(memory, globals, None)
+    }
+
+    fn verify_all(
+        &self,
+        memory: &impl Memory,
+        globals: &Globals,
+        threads: Option<&[u32]>,
+    ) -> Result<Verification, VerifyError> {
         let procs = memory.read_u32(globals.gomaxprocs)?.cast_signed();
         if !(1..=MAX_PROCS).contains(&procs) {
             return Err(implausible("gomaxprocs", u64::from(procs.cast_unsigned())));
@@ -126,7 +148,7 @@ impl Layout {
         &self,
         memory: &impl Memory,
         globals: &Globals,
-        threads: &[u32],
+        threads: Option<&[u32]>,
     ) -> Result<usize, VerifyError> {
         let records = self.thread_records(memory, globals)?;
         let mut found = 0;
@@ -140,7 +162,8 @@ impl Layout {
                 continue;
             }
             let owner = memory.read_u64(at(g0, self.g.m))?;
-            let known = u32::try_from(last).is_ok_and(|tid| threads.contains(&tid));
+            let known = u32::try_from(last)
+                .is_ok_and(|tid| threads.map_or(tid != 0, |threads| threads.contains(&tid)));
             found += usize::from(known && owner == m);
         }
         if found == 0 {

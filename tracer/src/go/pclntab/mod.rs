@@ -9,10 +9,12 @@ mod header;
 mod inline;
 mod lines;
 mod place;
+mod pointers;
 mod stream;
 mod table;
 
 pub use header::Header;
 pub use inline::{Call, Frame};
 pub use place::{Argument, Place};
+pub use pointers::{Bits, PointerMap};
 pub use table::{Function, Pclntab};

@@ -142,7 +142,7 @@ impl Pclntab {
     }
 
     /// File offset of a function's data of a kind.
-    fn funcdata(&self, record: &Record, kind: u8) -> Result<Option<u64>, BinaryError> {
+    pub(super) fn funcdata(&self, record: &Record, kind: u8) -> Result<Option<u64>, BinaryError> {
         let Some(base) = self.funcdata_base.filter(|_| kind < record.funcdata_count) else {
             return Ok(None);
         };
