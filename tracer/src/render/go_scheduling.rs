@@ -130,9 +130,9 @@ mod tests {
              P  RUNNING  SYSCALL  STOPPED  IDLE  QUEUE  MOST  ROUNDS\n\
              0    100 %      0 %      0 %   0 %   1.50     3   250/s\n\
              1     25 %      0 %     25 %  50 %   0.00     0     0/s\n\
-             runnable to running, as the runtime samples it: 3 times, p50 256 ns, p95 608 ns, p99 \
-             608 ns, none above 1.02 µs\n\
-             goroutines made: 15/s\n\
+             runnable to running, as the runtime samples it: 3 times, p50 416 ns, p95 1.02 µs, \
+             p99 1.02 µs, none above 1.02 µs\n\
+             goroutines made: 15.0/s\n\
              warning: GOMAXPROCS=2 is more than the 1.5 CPUs that the control group allows\n\
              warning: the control group was throttled in 3 of 10 periods\n"
         );
