@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -93,7 +93,7 @@ fn gcore(place: &Place, target: &Running) -> Option<PathBuf> {
     }
 }
 
-fn read(place: &Place, core: &PathBuf, args: &[&str]) -> String {
+fn read(place: &Place, core: &Path, args: &[&str]) -> String {
     let core = core.to_str().expect("text");
     let args = [&["goroutines", "--core", core], args].concat();
     place.tracer(&args).run().success().stdout
@@ -132,33 +132,33 @@ fn cores_of_the_kernel_have_what_the_runtime_printed() {
 #[test]
 fn those_that_ran_have_their_stacks() {
     let Some(place) = place(true) else { return };
-    for release in place.go_releases() {
-        let name = format!("go/{release}/spinning");
-        let target = Running::ready(&mut place.command(&name, &[]));
-        let Some(core) = gcore(&place, &target) else {
-            return;
-        };
-        let text = read(&place, &core, &["--format", "json"]);
-        let document: Value = serde_json::from_str(&text).expect("JSON");
-        assert_eq!(document["pid"], target.pid());
-        let all = document["goroutines"].as_array().expect("goroutines");
-        let functions = |goroutine: &Value| -> Vec<String> {
-            let frames = goroutine["frames"].as_array().expect("frames");
-            let names = frames
-                .iter()
-                .map(|f| f["function"].as_str().expect("a name"));
-            names.map(str::to_owned).collect()
-        };
-        let spins = |g: &&Value| functions(g).iter().any(|f| f == "main.outer");
-        let spinning = all
+    // One release: gcore writes all that is reserved, too, a gigabyte.
+    let release = place.go_releases().pop().expect("a release");
+    let name = format!("go/{release}/spinning");
+    let target = Running::ready(&mut place.command(&name, &[]));
+    let Some(core) = gcore(&place, &target) else {
+        return;
+    };
+    let text = read(&place, &core, &["--format", "json"]);
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(document["pid"], target.pid());
+    let all = document["goroutines"].as_array().expect("goroutines");
+    let functions = |goroutine: &Value| -> Vec<String> {
+        let frames = goroutine["frames"].as_array().expect("frames");
+        let names = frames
             .iter()
-            .find(spins)
-            .unwrap_or_else(|| panic!("{name}: {text}"));
-        assert_eq!(functions(spinning), ["main.spin", "main.outer"], "{name}");
-        assert_eq!(spinning["stack"], "frames", "{name}");
-        let copies = |g: &&Value| functions(g).iter().any(|f| f == "main.copies");
-        assert!(all.iter().any(|g| copies(&g)), "{name}: {text}");
-    }
+            .map(|f| f["function"].as_str().expect("a name"));
+        names.map(str::to_owned).collect()
+    };
+    let spins = |g: &&Value| functions(g).iter().any(|f| f == "main.outer");
+    let spinning = all
+        .iter()
+        .find(spins)
+        .unwrap_or_else(|| panic!("{name}: {text}"));
+    assert_eq!(functions(spinning), ["main.spin", "main.outer"], "{name}");
+    assert_eq!(spinning["stack"], "frames", "{name}");
+    let copies = |g: &&Value| functions(g).iter().any(|f| f == "main.copies");
+    assert!(all.iter().any(|g| copies(&g)), "{name}: {text}");
 }
 
 #[test]

@@ -150,7 +150,10 @@ mod tests {
         goroutines.iter().map(one).collect()
     }
 
-    fn rows(before: &str, after: &str) -> (bool, Vec<(String, usize, usize, Option<usize>)>) {
+    /// Name, before, after, stayed.
+    type Row = (String, usize, usize, Option<usize>);
+
+    fn rows(before: &str, after: &str) -> (bool, Vec<Row>) {
         let before = Traceback::parse(before.as_bytes()).expect("a dump");
         let after = Traceback::parse(after.as_bytes()).expect("a dump");
         let diff = GoroutineDiff::of(&before, &after);
