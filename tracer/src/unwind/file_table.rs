@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use gimli::{BaseAddresses, EhFrameHdr, LittleEndian};
 
+use super::go_code::GoCode;
 use super::rows::{Limits, MAX_FILE_ROWS, Rows};
 use crate::go::{Arch, Binary, BinaryError, Elf, Segment, Source};
 use crate::process::{MappedFile, Mapping};
@@ -38,15 +39,15 @@ pub enum FileTableError {
 pub struct FileTable {
     pub rows: Rows,
     loads: Vec<Segment>,
-    /// Code with another rule than that it keeps frame pointers.
-    pub needs_rows: bool,
+    /// All functions that call keep frame pointers.
+    pub keeps_pointers: bool,
 }
 
 /// A file that was looked at, before its table is read.
 #[derive(Debug)]
 pub(super) struct OpenedFile {
     elf: Elf,
-    go_text: Vec<Range<u64>>,
+    go: Option<GoCode>,
 }
 
 impl OpenedFile {
@@ -54,18 +55,16 @@ impl OpenedFile {
     pub(super) fn open(file: &MappedFile) -> Result<Self, FileTableError> {
         let opened = std::fs::File::open(file.proc_path()).map_err(BinaryError::Io)?;
         let elf = Elf::parse(Source::from_file(opened)?)?;
-        let go_text = match Binary::open(&file.proc_path()) {
-            Ok(binary) => go_text(&binary),
-            Err(_) => Vec::new(),
-        };
-        Ok(Self { elf, go_text })
+        let binary = Binary::open(&file.proc_path()).ok();
+        let go = binary.as_ref().and_then(GoCode::of);
+        Ok(Self { elf, go })
     }
 
     /// Takes a file held in memory that has no Go code, as the vDSO.
     pub(super) fn from_bytes(bytes: Vec<u8>) -> Result<Self, FileTableError> {
         Ok(Self {
             elf: Elf::parse(Source::from_bytes(bytes))?,
-            go_text: Vec::new(),
+            go: None,
         })
     }
 
@@ -89,12 +88,15 @@ impl OpenedFile {
             until: Instant::now() + TIME,
         };
         let (section, address) = self.section().unwrap_or_default();
-        let rows = Rows::read(&section, address, &self.go_text, limits);
+        let go = self.go.as_ref();
+        let spans = go.map(|go| go.spans(limits)).unwrap_or_default();
+        let text: Vec<Range<u64>> = go.map(|go| go.text.clone()).into_iter().collect();
+        let rows = Rows::read(&section, address, spans, &text, limits);
         if rows.rows.is_empty() {
             return Err(FileTableError::Nothing);
         }
         Ok(FileTable {
-            needs_rows: !section.is_empty(),
+            keeps_pointers: go.is_some() && section.is_empty(),
             rows,
             loads: self.elf.loads().copied().collect(),
         })
@@ -135,26 +137,6 @@ impl OpenedFile {
         self.elf.source.read(at, &mut bytes).ok()?;
         Some(bytes)
     }
-}
-
-/// Whether a program may have code that needs a table: all but those of Go that are linked
-/// statically.
-#[must_use]
-pub fn may_need_tables(program: &std::path::Path) -> bool {
-    let Ok(binary) = Binary::open(program) else {
-        return true;
-    };
-    let elf = binary.elf();
-    elf.section(".eh_frame").is_some()
-        || elf
-            .segments
-            .iter()
-            .any(|s| s.kind == object::elf::PT_INTERP)
-}
-
-fn go_text(binary: &Binary) -> Vec<Range<u64>> {
-    let module = binary.module().filter(|m| m.text < m.etext);
-    module.map(|m| m.text..m.etext).into_iter().collect()
 }
 
 impl FileTable {
