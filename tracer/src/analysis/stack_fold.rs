@@ -6,13 +6,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::stack_roots::Roots;
 use super::waker;
 use crate::event::{
-    Body, Event, FrameSymbol, Space, StackEnd, SymbolOrigin, SymbolizedAddress, Symbols, Waker,
+    Body, CodeMapping, Event, FrameSymbol, Space, StackEnd, SymbolOrigin, SymbolizedAddress,
+    Symbols, Waker,
 };
-use crate::report::{Frame, FrameKind, StackRoots, StackTree, StackTreeBuilder, ThreadTotal, Unit};
+use crate::report::{
+    CodeAddress, Frame, FrameKind, StackRoots, StackTree, StackTreeBuilder, ThreadTotal, Unit,
+};
 
 /// Different stacks kept as addresses. Each takes about half a KiB; beyond that, those that have
 /// all their names are merged early.
@@ -20,6 +24,9 @@ const MAX_STACKS: usize = 200_000;
 
 /// Frames of one stack in the tree, inlined ones included; the rest is cut at the root.
 const MAX_FRAMES: usize = 2048;
+
+/// Mappings of one event that are kept.
+const MAX_MAPPINGS: usize = 1 << 16;
 
 /// What is added up per stack.
 pub trait Weight: Clone + Default {
@@ -92,6 +99,8 @@ pub struct StackDetail {
     pub threads: bool,
     /// Frames carry source file and line: two places in one function are two frames.
     pub lines: bool,
+    /// Frames carry their addresses: as with lines, and finer.
+    pub addresses: bool,
 }
 
 /// Collects stacks and names, and merges them.
@@ -101,6 +110,8 @@ pub struct StackFold<W> {
     detail: StackDetail,
     stacks: HashMap<StackKey, W>,
     names: Names,
+    /// By pid and first address.
+    code: BTreeMap<(u32, u64), Arc<CodeMapping>>,
     merged: Merged<W>,
     /// Number of stacks at which to make room.
     merge_at: usize,
@@ -163,6 +174,7 @@ impl<W: Weight> StackFold<W> {
             detail,
             stacks: HashMap::new(),
             names: HashMap::new(),
+            code: BTreeMap::new(),
             merged: Merged::new(unit),
             merge_at: MAX_STACKS / 2,
             over_limit: 0,
@@ -173,6 +185,11 @@ impl<W: Weight> StackFold<W> {
     pub fn observe(&mut self, event: &Event) {
         match &event.body {
             Body::Symbols(symbols) => self.name(event.pid, symbols),
+            Body::Code(mappings) if self.detail.addresses => {
+                let known = mappings.iter().take(MAX_MAPPINGS);
+                let by_start = known.map(|m| ((event.pid, m.start), Arc::new(m.clone())));
+                self.code.extend(by_start);
+            }
             Body::Exec(_) => self.freeze(event.pid),
             Body::Fork(fork) if fork.child_pid != event.pid => {
                 self.freeze(fork.child_pid);
@@ -244,8 +261,23 @@ impl<W: Weight> StackFold<W> {
     fn name(&mut self, pid: u32, symbols: &Symbols) {
         for symbol in &symbols.addresses {
             let key = (pid, symbol.space, symbol.address, symbol.caller);
-            let frames = frames(symbol, self.detail.lines);
+            let mut frames = frames(symbol, self.detail.lines);
+            if self.detail.addresses {
+                let code = self.code_address(pid, symbol);
+                frames.iter_mut().for_each(|f| f.code = Some(code.clone()));
+            }
             self.names.insert(key, frames.into());
+        }
+    }
+
+    /// A return address stands for the call before it.
+    fn code_address(&self, pid: u32, symbol: &SymbolizedAddress) -> CodeAddress {
+        let address = symbol.address.saturating_sub(u64::from(symbol.caller));
+        let before = self.code.range((pid, 0)..=(pid, address)).next_back();
+        let mapping = before.filter(|(_, m)| address < m.end);
+        CodeAddress {
+            address,
+            mapping: mapping.map(|(_, m)| Arc::clone(m)),
         }
     }
 
@@ -258,6 +290,7 @@ impl<W: Weight> StackFold<W> {
                 .add(key, weight, &self.names, self.detail.threads);
         }
         self.names.retain(|key, _| key.0 != pid || pid == 0);
+        self.code.retain(|key, _| key.0 != pid);
     }
 }
 
@@ -492,6 +525,7 @@ pub(super) fn plain(name: String, kind: FrameKind) -> Frame {
         inlined: false,
         file: None,
         line: None,
+        code: None,
     }
 }
 
@@ -520,6 +554,7 @@ fn named_frame(frame: &FrameSymbol, symbol: &SymbolizedAddress, lines: bool) -> 
         inlined: frame.inlined,
         file: frame.file.clone().filter(|_| lines),
         line: frame.line.filter(|_| lines),
+        code: None,
     }
 }
 

@@ -102,6 +102,7 @@ mod tests {
                 inlined: false,
                 file: None,
                 line: None,
+                code: None,
             }])
         };
         names.iter().map(frame).collect()

@@ -14,8 +14,8 @@ mod syscall;
 pub use aggregate::{Latency, OffCpuStack, RunQueueThread, SyscallLatency, ThreadCpu, Wait, Waker};
 pub use cost::{Charge, Cost, Curbed, KernelTime};
 pub use fact::{
-    FrameSymbol, Losses, ProbeLoss, ProcessInfo, RunEnd, RunStart, StopReason, SymbolOrigin,
-    SymbolizedAddress, Symbols,
+    CodeMapping, FrameSymbol, Losses, ProbeLoss, ProcessInfo, RunEnd, RunStart, StopReason,
+    SymbolOrigin, SymbolizedAddress, Symbols,
 };
 pub use model::{Body, Event, Exec, Exit, Fork, GcTrigger, Sample, Signal, Space, StackEnd};
 pub use syscall::{CallerStack, Capture, CaptureStatus, SyscallEnter, SyscallExit, unread};

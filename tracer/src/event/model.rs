@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cost, Curbed, Losses, OffCpuStack, ProcessInfo, RunEnd, RunQueueThread, RunStart, Symbols,
-    SyscallEnter, SyscallExit, SyscallLatency, ThreadCpu, Wait,
+    CodeMapping, Cost, Curbed, Losses, OffCpuStack, ProcessInfo, RunEnd, RunQueueThread, RunStart,
+    Symbols, SyscallEnter, SyscallExit, SyscallLatency, ThreadCpu, Wait,
 };
 use crate::go::gc::GcCycle;
 
@@ -62,6 +62,8 @@ pub enum Body {
     Wait(Box<Wait>),
     /// Comes once for each thread, at the end.
     ThreadCpu(Box<ThreadCpu>),
+    /// Each comes once for a program that a process runs, before the names of addresses in it.
+    Code(Vec<CodeMapping>),
 }
 
 /// A signal is being delivered, ends the process, or was dropped because the process ignores it.

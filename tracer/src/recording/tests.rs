@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::format::{self, MAX_FRAME, Major, Minor, Version};
 use super::{ReadError, Reader, Writer};
 use crate::event::{
-    Body, Event, FrameSymbol, OffCpuStack, RunEnd, RunStart, Sample, Space, StackEnd,
+    Body, CodeMapping, Event, FrameSymbol, OffCpuStack, RunEnd, RunStart, Sample, Space, StackEnd,
     SymbolizedAddress, Symbols, SyscallEnter, SyscallExit,
 };
 use crate::render::{GcFormat, GcSink, GcSummarySink, RunQueueFormat, RunQueueSink};
@@ -225,7 +225,7 @@ fn another_version_is_refused_with_what_wrote_it() {
     let bytes = format::prologue(newer, "tracer 9.8.7\x1b[2J");
     assert_eq!(
         read(&bytes).1.expect("unknown").to_string(),
-        "a.trc was written by tracer 9.8.7\\u{1b}[2J in format 4.7, this tracer reads format 3.0; \
+        "a.trc was written by tracer 9.8.7\\u{1b}[2J in format 4.7, this tracer reads format 3.1; \
          read it with the version that wrote it"
     );
     assert_eq!(
@@ -423,6 +423,16 @@ fn the_encoding_is_the_one_of_this_version() {
         (Body::Tick, "10"),
         (Body::RunEnd(Box::new(run_end)), "12"),
         (Body::Threads(vec![300]), "1301ac02"),
+        (
+            Body::Code(vec![CodeMapping {
+                start: 0x1000,
+                end: 0x3000,
+                offset: 7,
+                file: "a".to_owned(),
+                build_id: Some(vec![9]),
+            }]),
+            "1801802080600701610109",
+        ),
     ] {
         let bytes = postcard::to_stdvec(&body).expect("serializes");
         let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();

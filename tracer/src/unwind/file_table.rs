@@ -70,12 +70,7 @@ impl OpenedFile {
 
     /// The build id, if the file has one of a usual length.
     pub(super) fn build_id(&self) -> Option<Vec<u8>> {
-        let notes = self.elf.segments.iter().filter(|s| s.kind == PT_NOTE);
-        notes.take(8).find_map(|segment| {
-            let mut bytes = vec![0; segment.file_size.min(MAX_NOTES) as usize];
-            self.elf.source.read(segment.offset, &mut bytes).ok()?;
-            build_id_of(&bytes)
-        })
+        build_id_in(&self.elf)
     }
 
     /// Reads the table.
@@ -137,6 +132,22 @@ impl OpenedFile {
         self.elf.source.read(at, &mut bytes).ok()?;
         Some(bytes)
     }
+}
+
+/// The build id of the ELF file at a path, if it has one of a usual length.
+#[must_use]
+pub fn build_id(path: &std::path::Path) -> Option<Vec<u8>> {
+    let source = Source::from_file(std::fs::File::open(path).ok()?).ok()?;
+    build_id_in(&Elf::parse(source).ok()?)
+}
+
+fn build_id_in(elf: &Elf) -> Option<Vec<u8>> {
+    let notes = elf.segments.iter().filter(|s| s.kind == PT_NOTE);
+    notes.take(8).find_map(|segment| {
+        let mut bytes = vec![0; segment.file_size.min(MAX_NOTES) as usize];
+        elf.source.read(segment.offset, &mut bytes).ok()?;
+        build_id_of(&bytes)
+    })
 }
 
 impl FileTable {

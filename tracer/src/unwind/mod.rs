@@ -18,7 +18,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use file_table::{FileTable, FileTableError};
+pub use file_table::{FileTable, FileTableError, build_id};
 pub use pool::Pool;
 pub use rows::{MAX_FILE_ROWS, Rows};
 pub use tables::{NodeStore, TableStats, Tables};

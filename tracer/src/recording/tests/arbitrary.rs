@@ -5,10 +5,10 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::event::{
-    Body, Capture, CaptureStatus, Event, Exec, Exit, Fork, FrameSymbol, GcTrigger, Latency, Losses,
-    OffCpuStack, ProbeLoss, ProcessInfo, RunEnd, RunQueueThread, RunStart, Sample, Signal, Space,
-    StackEnd, StopReason, SymbolOrigin, SymbolizedAddress, Symbols, SyscallEnter, SyscallExit,
-    SyscallLatency, ThreadCpu, Wait, Waker,
+    Body, Capture, CaptureStatus, CodeMapping, Event, Exec, Exit, Fork, FrameSymbol, GcTrigger,
+    Latency, Losses, OffCpuStack, ProbeLoss, ProcessInfo, RunEnd, RunQueueThread, RunStart, Sample,
+    Signal, Space, StackEnd, StopReason, SymbolOrigin, SymbolizedAddress, Symbols, SyscallEnter,
+    SyscallExit, SyscallLatency, ThreadCpu, Wait, Waker,
 };
 use crate::go::gc::{GcCpu, GcCycle, GcWall};
 
@@ -296,6 +296,7 @@ fn fact_body() -> impl Strategy<Value = Body> {
             .prop_map(|addresses| Body::Symbols(Box::new(Symbols { addresses }))),
         losses().prop_map(Body::Losses),
         vec(any::<u32>(), 0..5).prop_map(Body::Threads),
+        vec(code_mapping(), 0..4).prop_map(Body::Code),
     ]
 }
 
@@ -328,6 +329,19 @@ fn run_start() -> impl Strategy<Value = RunStart> {
             tracer_version,
         },
     )
+}
+
+fn code_mapping() -> impl Strategy<Value = CodeMapping> {
+    let build_id = option::of(vec(any::<u8>(), 0..21));
+    (any::<[u64; 3]>(), text(), build_id).prop_map(|([start, end, offset], file, build_id)| {
+        CodeMapping {
+            start,
+            end,
+            offset,
+            file,
+            build_id,
+        }
+    })
 }
 
 fn symbolized() -> impl Strategy<Value = SymbolizedAddress> {
