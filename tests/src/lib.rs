@@ -8,6 +8,7 @@
 //! damaged input.
 
 mod bpf;
+mod calls;
 mod footprint;
 mod go_tool;
 mod golden;
@@ -19,6 +20,7 @@ mod skip;
 mod tracer;
 
 pub use bpf::{Loaded, assert_no_orphans, wait_for_no_orphans};
+pub use calls::{NEW_THREAD, POLL};
 pub use footprint::{Probing, changed_text, descriptors};
 pub use go_tool::{go_pprof, go_tool};
 pub use golden::assert_golden;

@@ -27,7 +27,9 @@ fn the_last_line_tells_what_the_target_paid() {
     let run = run.launching(program, &["1000003", "1"]).run().success();
     // A call takes about as long as its two probes.
     let cost = target_cost(&run);
-    assert!((100..=1000).contains(&cost), "{}", run.stderr);
+    // On a host that is too busy to measure prices, that is no price of this one.
+    let measured = !run.stderr.contains("(prices assumed)");
+    assert!(!measured || (100..=1000).contains(&cost), "{}", run.stderr);
     for line in [
         " ns a syscall counted, ",
         "cost: syscall_count 1000",

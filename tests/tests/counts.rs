@@ -64,7 +64,12 @@ fn calls_of_an_attached_process_are_counted_exactly() {
     });
     let run = tracer.interrupt().success();
     assert_eq!(calls_of(&run.stdout, "getppid"), 200_003, "{}", run.stdout);
-    assert_eq!(calls_of(&run.stdout, "clone3"), 3, "{}", run.stdout);
+    assert_eq!(
+        calls_of(&run.stdout, tracer_tests::NEW_THREAD),
+        3,
+        "{}",
+        run.stdout
+    );
     assert!(target.is_running(), "the target goes on");
     let _ = target.finish().success();
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use tracer_tests::{Finished, Place, Running, place};
+use tracer_tests::{Finished, POLL, Place, Running, place};
 
 const KEYS: [&str; 5] = ["function", "fd", "path", "peer", "thread"];
 
@@ -147,7 +147,7 @@ fn each_call_is_in_its_group() {
     };
     assert_eq!(writes("a"), [130], "{fd:#?}");
     assert_eq!(writes("b"), [10, 40], "{fd:#?}");
-    assert_eq!(calls(&fd, "poll", |k| k == "-"), 5, "{fd:#?}");
+    assert_eq!(calls(&fd, POLL, |k| k == "-"), 5, "{fd:#?}");
 
     let peer = tables.rows("peer");
     let mut peers = 0;
@@ -193,8 +193,8 @@ fn functions_are_those_that_call(tables: &Tables) {
         ("sendto", "talk", 60),
         ("sendto", "throw", 10),
         ("connect", "talk", 2),
-        ("poll", "long_wait", 3),
-        ("poll", "worker", 2),
+        (POLL, "long_wait", 3),
+        (POLL, "worker", 2),
     ] {
         let made = calls(&function, name, |k| k == by);
         assert_eq!(made, count, "{name} by {by}:\n{}", tables.by["function"]);
@@ -407,7 +407,8 @@ fn the_slowest_calls_come_with_arguments_and_stacks() {
     let Some(place) = place(true) else { return };
     let dir = place.path("");
     let out = place.path("out");
-    let options = ["strace", "-f", "--slowest", "5", "-e", "trace=poll,write"];
+    let chosen = format!("trace={POLL},write");
+    let options = ["strace", "-f", "--slowest", "5", "-e", &chosen];
     let tracer = place.tracer(&options).args(&["-T", "-o", &out]);
     let run = tracer.launching(place.fixture("c/grouped_calls"), &[&dir]);
     let _ = run.run().success();
@@ -418,7 +419,9 @@ fn the_slowest_calls_come_with_arguments_and_stacks() {
         // All polls last longer than any write, but on a machine that is busy indeed.
         let function = match call {
             _ if call.contains("poll(NULL, 0, 30)") => "(long_wait+0x",
+            _ if call.contains("poll(NULL, 0, {tv_sec=0, tv_nsec=30000000}") => "(long_wait+0x",
             _ if call.contains("poll(NULL, 0, 20)") => "(worker+0x",
+            _ if call.contains("poll(NULL, 0, {tv_sec=0, tv_nsec=20000000}") => "(worker+0x",
             _ if call.contains(" write(") => "(",
             _ => panic!("{call}"),
         };
@@ -443,7 +446,7 @@ fn calls_chosen_by_duration_have_stacks() {
         "--min-time",
         "25ms",
         "-e",
-        "trace=poll",
+        &format!("trace={POLL}"),
     ];
     let tracer = place.tracer(&options).args(&["-o", &out]);
     let run = tracer.launching(place.fixture("c/grouped_calls"), &[&dir]);

@@ -3,7 +3,7 @@
 mod shared;
 
 use shared::assert_nothing_left;
-use tracer_tests::{Loaded, Running, lifetime, number_after, place, until};
+use tracer_tests::{Loaded, NEW_THREAD, Running, lifetime, number_after, place, until};
 
 #[test]
 fn storms_of_threads_are_counted_exactly() {
@@ -14,7 +14,7 @@ fn storms_of_threads_are_counted_exactly() {
         "strace",
         "-c",
         "-e",
-        "trace=getppid,clone3",
+        &format!("trace=getppid,{NEW_THREAD}"),
         "-p",
         &target.pid_text(),
     ];
@@ -40,7 +40,7 @@ fn storms_of_threads_are_counted_exactly() {
             .unwrap_or_else(|_| panic!("{name}: {cell}\n{}", run.stdout))
     };
     // Some were made before we had attached.
-    let (called, cloned) = (calls(" getppid"), calls(" clone3"));
+    let (called, cloned) = (calls(" getppid"), calls(&format!(" {NEW_THREAD}")));
     assert!(called > made / 10 && called <= made, "{called} of {made}");
     assert!(
         called.abs_diff(cloned) <= 1,

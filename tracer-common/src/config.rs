@@ -23,7 +23,8 @@ pub struct GoOffsets {
     pub g_goid: u32,
     /// 1 when `tls_g` is assumed: then every use of it compares `m.procid` with the thread.
     pub doubtful: u32,
-    pub reserved: u32,
+    /// Place of its [`OwnCode`], 0 when there is none.
+    pub own_code: u32,
     pub m_curg: u32,
     pub m_procid: u32,
     /// Device and inode of the process's pid namespace, in which the runtime counts its threads:
@@ -39,9 +40,40 @@ impl GoOffsets {
 }
 
 crate::wire_type!(GoOffsets, size 48, {
-    tls_g @ 0, g_m @ 8, g_goid @ 12, doubtful @ 16, reserved @ 20, m_curg @ 24, m_procid @ 28,
+    tls_g @ 0, g_m @ 8, g_goid @ 12, doubtful @ 16, own_code @ 20, m_curg @ 24, m_procid @ 28,
     pid_ns_dev @ 32, pid_ns_ino @ 40,
 });
+
+/// Where the code of a Go program lies that is not the standard library's: a walk along the stack
+/// ends at the first frame there. The text is divided into buckets of equal size; one counts if all
+/// functions in it do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct OwnCode {
+    /// Address of the first bucket in the process.
+    pub start: u64,
+    /// A bucket has `1 << shift` bytes.
+    pub shift: u32,
+    pub reserved: u32,
+    /// A bit for each bucket, the lowest first.
+    pub buckets: [u64; Self::WORDS],
+}
+
+impl OwnCode {
+    /// Processes of which it can be known, and one place for those of which it is not.
+    pub const PLACES: u32 = 257;
+    pub const WORDS: usize = 64;
+    pub const BUCKETS: u64 = 64 * Self::WORDS as u64;
+    /// No code at all.
+    pub const NONE: Self = Self {
+        start: 0,
+        shift: 0,
+        reserved: 0,
+        buckets: [0; Self::WORDS],
+    };
+}
+
+crate::wire_type!(OwnCode, size 528, { start @ 0, shift @ 8, reserved @ 12, buckets @ 16 });
 
 /// A range of target memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

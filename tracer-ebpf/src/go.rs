@@ -10,17 +10,30 @@ use crate::{
     constants::want_goid, go_stack, maps::GO_TARGETS, probes::syscall::Registers, task::Task,
 };
 
-/// Id of the goroutine on whose behalf the thread runs, 0 when there is none: not a Go process, a
-/// thread that Go did not make, or the scheduler itself.
+/// On whose behalf a thread runs.
+#[derive(Clone, Copy)]
+pub struct Goroutine {
+    /// 0 when there is none: not a Go process, a thread that Go did not make, or the scheduler
+    /// itself.
+    pub id: u64,
+    /// [`GoOffsets::own_code`].
+    pub own_code: u32,
+}
+
+/// The goroutine of the running thread.
 #[inline(always)]
-pub fn goid(tgid: u32, tid: u32, registers: Registers) -> u64 {
+pub fn goroutine(tgid: u32, tid: u32, registers: Registers) -> Goroutine {
+    const NONE: Goroutine = Goroutine { id: 0, own_code: 0 };
     if want_goid() == 0 {
-        return 0;
+        return NONE;
     }
     // SAFETY: entries are written once before the programs are attached, or at exec.
-    match unsafe { GO_TARGETS.get(tgid) } {
-        Some(offsets) => current(offsets, tid, registers).unwrap_or(0),
-        None => 0,
+    let Some(offsets) = (unsafe { GO_TARGETS.get(tgid) }) else {
+        return NONE;
+    };
+    Goroutine {
+        id: current(offsets, tid, registers).unwrap_or(0),
+        own_code: offsets.own_code,
     }
 }
 

@@ -2,19 +2,21 @@
 //!
 //! `bpf_get_stack` reads every frame by itself, at some 100 ns each where that is dear. Frames of
 //! one call path lie close together: here a piece of the stack is copied at a time, and most
-//! callers are within the first.
+//! callers are within the first. A walk ends at the first frame of the program's own code: whose
+//! call it is, is then known.
 
 use core::mem::MaybeUninit;
 
 use aya_ebpf::helpers::generated::bpf_probe_read_user as read_user_raw;
 use tracer_common::{
     capture::{CaptureHeader, STACK_ARG, STACK_FRAMES, kind, status},
+    config::OwnCode,
     event::SyscallEnter,
 };
 
 use crate::{
     emit::{bounded, opaque},
-    maps::{PROGRESS, SCRATCH},
+    maps::{GO_OWN_CODE, PROGRESS, SCRATCH},
 };
 
 /// Where a thread is, and on which stack.
@@ -86,19 +88,21 @@ extern "C" fn running_goroutine(g: u64, stack_pointer: u64, g_goid: u64) -> u64 
 /// Writes a [`kind::STACK`] into the record of a slot, and returns its length in bytes. The
 /// arguments in its progress are overwritten.
 #[inline(always)]
-pub fn walk(slot: u32, place: Place) -> u64 {
+pub fn walk(slot: u32, place: Place, own_code: u32) -> u64 {
     let Some(scratch) = SCRATCH.get_ptr_mut(slot) else {
         return 0;
     };
     let record = scratch.cast::<u8>();
     let base = place.stack_pointer;
-    let piece = read_piece(record, base);
+    let len = read_piece(record, base);
     let mut leaf_return = place.link;
-    if leaf_return == 0 && piece != 0 {
+    if leaf_return == 0 && len != 0 {
         leaf_return = word(record, 0);
     }
     put(record, 0, place.pc);
-    let count = stack_callers(u64::from(slot), place.frame_pointer, base, piece);
+    let slot = u64::from(slot);
+    let own_code = u64::from(own_code);
+    let count = stack_callers(slot, place.frame_pointer, base, len, own_code);
     let len = bounded::<0xff>(count * 8);
     let header = CaptureHeader {
         arg: STACK_ARG,
@@ -115,15 +119,22 @@ pub fn walk(slot: u32, place: Place) -> u64 {
 
 /// Takes the addresses from the frame at `frame` on, after the first, and returns how many there
 /// are with it. `base` is the address of the piece that was read, `len` its bytes, 0 when there is
-/// none. A function of its own for the verifier, as those in [`crate::memory`].
+/// none; `own_code` the place in [`GO_OWN_CODE`]. A function of its own for the verifier, as those in [`crate::memory`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn stack_callers(slot: u64, mut frame: u64, mut base: u64, mut len: u64) -> u64 {
+extern "C" fn stack_callers(
+    slot: u64,
+    mut frame: u64,
+    mut base: u64,
+    mut len: u64,
+    own_code: u64,
+) -> u64 {
     let slot = slot as u32;
     let (Some(scratch), Some(progress)) = (SCRATCH.get_ptr_mut(slot), PROGRESS.get_ptr_mut(slot))
     else {
         return 1;
     };
+    let own = GO_OWN_CODE.get(own_code as u32);
     let record = scratch.cast::<u8>();
     // The pieces read: kept in a map, where the verifier forgets their number, and takes all
     // iterations for the same.
@@ -156,14 +167,38 @@ extern "C" fn stack_callers(slot: u64, mut frame: u64, mut base: u64, mut len: u
         frame = word(record, at);
         put(record, index, address);
         count = opaque(index) + 1;
+        if own.is_some_and(|own| holds(own, address)) {
+            break;
+        }
     }
     count
+}
+
+/// Whether the call that returns to `address` is in the program's own code.
+#[inline(always)]
+fn holds(own: &OwnCode, address: u64) -> bool {
+    // Or the compiler computes places in it before it is known to be there, which the verifier
+    // does not take.
+    let own = opaque(core::ptr::from_ref(own) as u64) as *const OwnCode;
+    // SAFETY: the same address.
+    let own = unsafe { &*own };
+    let bucket = (address - 1).wrapping_sub(own.start) >> (own.shift & 63);
+    if bucket >= OwnCode::BUCKETS {
+        return false;
+    }
+    let word = bounded::<{ OwnCode::WORDS as u64 - 1 }>(bucket >> 6);
+    // SAFETY: among the words.
+    let word = unsafe { own.buckets.as_ptr().add(word as usize).read() };
+    word >> (bucket & 63) & 1 != 0
 }
 
 /// Reads a piece of the stack that does not reach into another page, except for a frame that does:
 /// that may not be there. Returns its length, 0 when it could not be read.
 #[inline(always)]
 fn read_piece(record: *mut u8, address: u64) -> u64 {
+    if address & 7 != 0 {
+        return 0;
+    }
     let in_page = PAGE - (address & (PAGE - 1));
     let mut len = PIECE_LEN;
     if in_page < len {
@@ -172,7 +207,8 @@ fn read_piece(record: *mut u8, address: u64) -> u64 {
     if len < FRAME {
         len = FRAME;
     }
-    let len = bounded::<0x3ff>(len);
+    // A multiple of 8, as the address is: less than the room by one word.
+    let len = bounded::<{ PIECE_LEN - 8 }>(len - 8) + 8;
     // SAFETY: the piece is far below the scratch buffer's size.
     let failed =
         unsafe { read_user_raw(record.add(PIECE).cast(), len as u32, address as *const _) };
@@ -182,10 +218,10 @@ fn read_piece(record: *mut u8, address: u64) -> u64 {
 /// A word of the piece; `at` is a multiple of 8.
 #[inline(always)]
 fn word(record: *mut u8, at: u64) -> u64 {
-    // SAFETY: `at` is at most 1016, in the scratch buffer.
+    // SAFETY: in the piece.
     unsafe {
         record
-            .add(PIECE + bounded::<0x3f8>(at) as usize)
+            .add(PIECE + bounded::<{ PIECE_LEN - 8 }>(at) as usize)
             .cast::<u64>()
             .read()
     }

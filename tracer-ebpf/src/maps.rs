@@ -10,7 +10,7 @@ use aya_ebpf::{
 };
 use tracer_common::{
     capture::{CaptureRules, MAX_SYSCALLS},
-    config::{GoOffsets, ReadPlan},
+    config::{GoOffsets, OwnCode, ReadPlan},
     event::Signal,
     probe::{ProbeCounters, ProbeId},
     stats::{
@@ -186,6 +186,10 @@ pub static TARGET_GONE: Array<u32> = Array::with_max_entries(1, 0);
 /// Where goroutines are found, by tgid.
 #[map]
 pub static GO_TARGETS: HashMap<u32, GoOffsets> = HashMap::with_max_entries(256, 0);
+
+/// Where walks along the stacks of goroutines may end, by [`GoOffsets::own_code`].
+#[map]
+pub static GO_OWN_CODE: Array<OwnCode> = Array::with_max_entries(OwnCode::PLACES, 0);
 
 /// What the end-of-cycle probe copies, by tgid.
 #[map]

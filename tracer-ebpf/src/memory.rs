@@ -116,8 +116,8 @@ impl Captures {
     /// Copies the first addresses of the thread's stack, if it can be read. Must be the first
     /// capture of an entry.
     #[inline(always)]
-    pub fn stack(&self, place: Place) {
-        let len = go_stack::walk(self.slot, place);
+    pub fn stack(&self, place: Place, own_code: u32) {
+        let len = go_stack::walk(self.slot, place, own_code);
         if len != 0 {
             let progress = self.progress();
             progress.len += bounded::<0x1ff>(len);

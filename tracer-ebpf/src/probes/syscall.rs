@@ -264,7 +264,8 @@ fn enter(tgid: u32, tid: u32, nr: u32, registers: Registers) {
         args[0] = registers.stack_pointer();
     }
     let probe = ProbeId::SyscallEnter;
-    let goid = go::goid(tgid, tid, registers);
+    let goroutine = go::goroutine(tgid, tid, registers);
+    let goid = goroutine.id;
     let bare = SyscallEnter {
         header: EventHeader {
             goid,
@@ -283,7 +284,7 @@ fn enter(tgid: u32, tid: u32, nr: u32, registers: Registers) {
             return;
         };
         if goid != 0 {
-            captures.stack(registers.place());
+            captures.stack(registers.place(), goroutine.own_code);
         }
         if copies {
             captures.run(nr, &args, 0, phase::ENTER);

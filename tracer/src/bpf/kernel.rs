@@ -8,9 +8,9 @@ use aya::programs::perf_event::PerfEventScope;
 use aya::programs::{BtfTracePoint, PerfEvent, Program, ProgramError, TracePoint, UProbe};
 use aya::{Btf, Ebpf, EbpfLoader, Endianness};
 use aya_log::EbpfLogger;
-use tracer_common::abi;
+use tracer_common::abi::{self, Pod};
 use tracer_common::capture::CaptureRules;
-use tracer_common::config::{GoOffsets, ReadPlan};
+use tracer_common::config::{GoOffsets, OwnCode, ReadPlan};
 use tracer_common::probe::{ProbeCounters, ProbeId};
 
 use super::constants::{Rodata, STRUCTURES};
@@ -102,6 +102,32 @@ pub struct Kernel {
     /// User probes by process.
     uprobes: Vec<(u32, &'static Probe, UprobeLink)>,
     pub(super) unwind_chunks: UnwindChunks,
+    own_code: OwnCodePlaces,
+}
+
+/// The places of [`OwnCode`], 1 and up: whose each is, 0 when it is free.
+#[derive(Debug, Default)]
+struct OwnCodePlaces(Vec<u32>);
+
+impl OwnCodePlaces {
+    /// The process's place, or one that is free.
+    fn take(&mut self, tgid: u32) -> Option<u32> {
+        let place = |of: u32| self.0.iter().position(|&owner| owner == of);
+        let index = place(tgid).or_else(|| place(0)).unwrap_or_else(|| {
+            self.0.push(0);
+            self.0.len() - 1
+        });
+        self.0[index] = tgid;
+        u32::try_from(index + 1)
+            .ok()
+            .filter(|&p| p < OwnCode::PLACES)
+    }
+
+    fn free(&mut self, tgid: u32) {
+        for owner in self.0.iter_mut().filter(|owner| **owner == tgid) {
+            *owner = 0;
+        }
+    }
 }
 
 /// What the programs log, as notices.
@@ -188,6 +214,7 @@ impl Kernel {
             attached: Vec::new(),
             uprobes: Vec::new(),
             unwind_chunks: UnwindChunks::default(),
+            own_code: OwnCodePlaces::default(),
         };
         kernel.set_capture_rules(&constants.capture_rules)?;
         Ok(kernel)
@@ -451,12 +478,40 @@ impl Kernel {
         }
     }
 
-    /// Tells where goroutines are found in a process.
+    /// Tells where goroutines are found in a process, and where walks along their stacks may end,
+    /// if that is known.
     ///
     /// # Errors
     /// When the map is full.
-    pub fn set_go_offsets(&mut self, tgid: u32, offsets: GoOffsets) -> Result<(), BpfError> {
+    pub fn set_go_offsets(
+        &mut self,
+        tgid: u32,
+        offsets: GoOffsets,
+        own: Option<OwnCode>,
+    ) -> Result<(), BpfError> {
+        let own_code = match own {
+            Some(own) => self.set_own_code(tgid, own)?,
+            None => 0,
+        };
+        let offsets = GoOffsets {
+            own_code,
+            ..offsets
+        };
         self.insert("GO_TARGETS", tgid, Wire(offsets))
+    }
+
+    /// Returns its place, 0 when there is none left.
+    fn set_own_code(&mut self, tgid: u32, own: OwnCode) -> Result<u32, BpfError> {
+        let Some(place) = self.own_code.take(tgid) else {
+            return Ok(0);
+        };
+        let name = "GO_OWN_CODE";
+        let map = self.ebpf.map_mut(name).ok_or_else(|| missing(name))?;
+        let mut map: Array<_, Wire<OwnCode>> =
+            Array::try_from(map).map_err(|e| map_error(name, e))?;
+        map.set(place, Wire(own), 0)
+            .map_err(|e| map_error(name, e))?;
+        Ok(place)
     }
 
     /// Tells what the end-of-cycle probe copies in a process.
@@ -469,17 +524,16 @@ impl Kernel {
 
     /// Forgets what was told of a process that ended or became another program.
     pub fn forget_go(&mut self, tgid: u32) {
-        for name in ["GO_TARGETS", "GO_GC_PLANS"] {
-            if let Some(map) = self.ebpf.map_mut(name) {
-                let removed = match name {
-                    "GO_TARGETS" => HashMap::<_, u32, Wire<GoOffsets>>::try_from(map)
-                        .and_then(|mut m| m.remove(&tgid)),
-                    _ => HashMap::<_, u32, Wire<ReadPlan>>::try_from(map)
-                        .and_then(|mut m| m.remove(&tgid)),
-                };
-                // Not there is as good.
-                let _ = removed;
-            }
+        self.forget::<GoOffsets>("GO_TARGETS", tgid);
+        self.own_code.free(tgid);
+        self.forget::<ReadPlan>("GO_GC_PLANS", tgid);
+    }
+
+    fn forget<T: Pod>(&mut self, name: &str, tgid: u32) {
+        let map = self.ebpf.map_mut(name);
+        if let Some(Ok(mut map)) = map.map(HashMap::<_, u32, Wire<T>>::try_from) {
+            // Not there is as good.
+            let _ = map.remove(&tgid);
         }
     }
 

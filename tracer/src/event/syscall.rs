@@ -72,12 +72,6 @@ impl CallerStack<'_> {
         self.0.wanted
     }
 
-    /// Whether outer frames may be missing.
-    #[must_use]
-    pub const fn is_cut(self) -> bool {
-        self.0.data.len() >= STACK_FRAMES * 8
-    }
-
     /// Writes what tells stacks apart into `key`.
     pub fn write_key(self, key: &mut Vec<u8>) {
         key.clear();

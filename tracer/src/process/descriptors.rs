@@ -12,6 +12,7 @@ use super::made::{self, Made, made_by};
 use super::real_path::real_path;
 use super::sockets::{Socket, describe_socket};
 use crate::event::{CaptureStatus, Exec, Fork, SyscallEnter, SyscallExit};
+use crate::syscall::machine::Machine;
 use crate::syscall::qualify::DescriptorDetails;
 use crate::syscall::table;
 
@@ -90,15 +91,15 @@ pub fn tracked_calls() -> impl Iterator<Item = u32> {
 
 /// Whether a call stores descriptors in memory: what they refer to is shown with its arguments.
 #[must_use]
-pub fn stores_descriptors(nr: u32) -> bool {
-    let name = table::lookup(nr).map(|row| row.name);
+pub fn stores_descriptors(machine: Machine, nr: u32) -> bool {
+    let name = table::lookup_on(machine, nr).map(|row| row.name);
     matches!(name, Some("pipe" | "pipe2" | "socketpair"))
 }
 
 /// Whether a call returns a descriptor when it succeeds.
 #[must_use]
-pub fn returns_descriptor(nr: u32, args: &[u64; 6]) -> bool {
-    match table::lookup(nr).map(|row| row.name) {
+pub fn returns_descriptor(machine: Machine, nr: u32, args: &[u64; 6]) -> bool {
+    match table::lookup_on(machine, nr).map(|row| row.name) {
         Some("fcntl") => is_dup(args),
         // strace says nothing of what it returns.
         Some("open_by_handle_at") => false,
@@ -146,14 +147,31 @@ struct Process {
 type Thread = (u32, u32);
 
 /// The tables of all processes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Descriptors {
+    /// Whose calls they are.
+    machine: Machine,
     processes: HashMap<u32, Process>,
     /// Tracked calls that have not returned, by thread.
     pending: HashMap<u32, SyscallEnter>,
 }
 
+impl Default for Descriptors {
+    fn default() -> Self {
+        Self {
+            machine: Machine::HOST,
+            processes: HashMap::new(),
+            pending: HashMap::new(),
+        }
+    }
+}
+
 impl Descriptors {
+    /// The calls of a recording have the numbers of this machine.
+    pub fn set_machine(&mut self, machine: Machine) {
+        self.machine = machine;
+    }
+
     /// Reads what a process has open now.
     pub fn attach(&mut self, pid: u32) {
         let mut process = Process {
@@ -179,7 +197,7 @@ impl Descriptors {
 
     /// A call begins.
     pub fn enter(&mut self, tid: u32, enter: &SyscallEnter) {
-        if !enter.compat && tracks(enter.nr) {
+        if !enter.compat && tracks(self.machine, enter.nr) {
             self.pending.insert(tid, enter.clone());
         }
     }
@@ -189,7 +207,7 @@ impl Descriptors {
         let Some(enter) = self.pending.remove(&tid).filter(|e| e.nr == exit.nr) else {
             return;
         };
-        let Some(row) = table::lookup(exit.nr) else {
+        let Some(row) = table::lookup_on(self.machine, exit.nr) else {
             return;
         };
         // A socket that does not block is about to have an address, which it had not before.
@@ -296,8 +314,8 @@ impl Descriptors {
     }
 }
 
-fn tracks(nr: u32) -> bool {
-    let name = table::lookup(nr).map(|row| row.name);
+fn tracks(machine: Machine, nr: u32) -> bool {
+    let name = table::lookup_on(machine, nr).map(|row| row.name);
     name.is_some_and(|name| OPENERS.iter().any(|o| o.0 == name) || OTHERS.contains(&name))
 }
 
@@ -669,10 +687,18 @@ mod tests {
     #[test]
     fn what_is_a_descriptor_is_said_by_the_call() {
         let nr = |name| table::by_name(name).expect(name);
-        assert!(returns_descriptor(nr("openat"), &[0; 6]));
-        assert!(returns_descriptor(nr("fcntl"), &[3, 0, 0, 0, 0, 0]));
-        assert!(!returns_descriptor(nr("fcntl"), &[3, 1, 0, 0, 0, 0]));
-        assert!(!returns_descriptor(nr("read"), &[0; 6]));
+        assert!(returns_descriptor(Machine::HOST, nr("openat"), &[0; 6]));
+        assert!(returns_descriptor(
+            Machine::HOST,
+            nr("fcntl"),
+            &[3, 0, 0, 0, 0, 0]
+        ));
+        assert!(!returns_descriptor(
+            Machine::HOST,
+            nr("fcntl"),
+            &[3, 1, 0, 0, 0, 0]
+        ));
+        assert!(!returns_descriptor(Machine::HOST, nr("read"), &[0; 6]));
         for (name, _) in OPENERS {
             assert!(table::by_name(name).is_some(), "{name}");
         }

@@ -18,6 +18,7 @@ use crate::process::{Descriptors, returns_descriptor, tracked_calls};
 use crate::syscall::arg::Kind;
 use crate::syscall::class::Class;
 use crate::syscall::filter::SyscallSet;
+use crate::syscall::machine::Machine;
 use crate::syscall::table;
 
 /// Calls that have nothing of what is grouped by.
@@ -158,7 +159,7 @@ impl Grouping {
         tables: &mut Descriptors,
     ) -> Group {
         let pid = pid_in_tables(self.recorded, event.pid);
-        let opens = || returns_descriptor(enter.nr, &enter.args);
+        let opens = || returns_descriptor(Machine::HOST, enter.nr, &enter.args);
         let name = match self.by {
             GroupBy::Function => Some(self.functions.take(event.tid)),
             GroupBy::Thread => Some(self.threads.name(event.pid, event.tid)),

@@ -215,7 +215,8 @@ impl<T> Calls<T> {
         if self.options.whole_lines() && !self.wanted(exit, took_ns) {
             return None;
         }
-        if stores_descriptors(exit.nr) {
+        let machine = self.decoder.machine();
+        if machine.is_some_and(|machine| stores_descriptors(machine, exit.nr)) {
             self.settle(event, exit);
         }
         Some(Ended { begun, took_ns })

@@ -3,13 +3,13 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use tracer_common::config::{GoOffsets, Range, ReadPlan};
+use tracer_common::config::{GoOffsets, OwnCode, Range, ReadPlan};
 use tracer_common::event::MAX_RANGES;
 
 use crate::bpf::{Attach, Group, PROBES, Probe};
 use crate::go::gc::{GcCycle, GcReadPlan};
 use crate::go::probe_site::ProbeSite;
-use crate::go::{Binary, CurrentG, Live, Runtime, load_bias};
+use crate::go::{Binary, CurrentG, Live, Runtime, load_bias, own_code};
 
 /// A Go process whose runtime is understood.
 #[derive(Debug)]
@@ -107,12 +107,24 @@ impl GoTarget {
             g_m: g.m,
             g_goid: g.goid,
             doubtful: matches!(place, CurrentG::FsBase { assumed: true, .. }).into(),
-            reserved: 0,
+            own_code: 0,
             m_curg: m.curg,
             m_procid: m.procid,
             pid_ns_dev,
             pid_ns_ino,
         })
+    }
+
+    /// Where its own code lies, if that can be told.
+    pub(super) fn own_code(&self) -> Option<OwnCode> {
+        if !self.placed {
+            return None;
+        }
+        let bias = match self.binary.is_pie() {
+            true => load_bias(self.pid, &self.binary).ok()?,
+            false => 0,
+        };
+        own_code(&self.binary.pclntab().ok()?, bias).ok()
     }
 
     /// What the end-of-cycle probe copies.

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::future::pending;
 use std::time::{Duration, Instant};
 
+use tracer_common::config::GoOffsets;
 use tracer_common::config::target as flag;
 use tracer_common::probe::{ProbeCounters, ProbeId};
 
@@ -292,10 +293,7 @@ impl<'a> Session<'a> {
         let pid = go.pid;
         if self.wants_goroutines() {
             match go.offsets() {
-                Ok(offsets) => self
-                    .kernel
-                    .set_go_offsets(pid, offsets)
-                    .map_err(|e| e.to_string())?,
+                Ok(offsets) => self.find_goroutines(&go, offsets)?,
                 Err(why) => self.notice(&format!("no goroutine ids of process {pid}: {why}")),
             }
         }
@@ -377,13 +375,19 @@ impl<'a> Session<'a> {
         }
     }
 
+    fn find_goroutines(&mut self, go: &GoTarget, offsets: GoOffsets) -> Result<(), String> {
+        // Without it, stacks are only longer than need be.
+        let own = go.own_code();
+        self.kernel
+            .set_go_offsets(go.pid, offsets, own)
+            .map_err(|e| e.to_string())
+    }
+
     /// The probes were attached before the program ran; its addresses are known only now.
     fn complete_go(&mut self, go: GoTarget) -> Result<(), String> {
         if self.wants_goroutines() {
             let offsets = go.offsets()?;
-            self.kernel
-                .set_go_offsets(go.pid, offsets)
-                .map_err(|e| e.to_string())?;
+            self.find_goroutines(&go, offsets)?;
         }
         if self.has(Group::GoGc) {
             let plan = go.gc_plan()?;

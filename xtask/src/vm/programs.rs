@@ -118,6 +118,10 @@ pub(super) fn add_debian(tree: &mut Tree, root: &Path) -> Result<()> {
             }
         }
     }
+    // Those of this machine do for their names.
+    for name in ["passwd", "group"] {
+        tree.host_file(Path::new("etc").join(name), &Path::new("/etc").join(name));
+    }
     // What the shells of maintainer scripts would have made.
     tree.symlink("usr/bin/sh", "dash");
     Ok(())

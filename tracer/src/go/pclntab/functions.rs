@@ -22,24 +22,38 @@ impl Pclntab {
     ) -> Result<BTreeMap<String, Vec<Function>>, BinaryError> {
         let offsets = self.name_offsets(names)?;
         let mut found: BTreeMap<String, Vec<Function>> = BTreeMap::new();
+        if offsets.is_empty() {
+            return Ok(found);
+        }
+        self.each_name(|index, name| {
+            if let Some(name) = offsets.get(&name) {
+                let functions = found.entry((*name).to_owned()).or_default();
+                functions.push(self.function(index)?);
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Calls `act` with the position of each function, in address order, and its name's.
+    pub(in crate::go) fn each_name(
+        &self,
+        mut act: impl FnMut(u32, u32) -> Result<(), BinaryError>,
+    ) -> Result<(), BinaryError> {
         let mut piece = vec![0; PIECE as usize * 8];
         let mut first = 0;
-        while first < self.header.functions && !offsets.is_empty() {
+        while first < self.header.functions {
             let count = PIECE.min(self.header.functions - first);
             let bytes = &mut piece[..count as usize * 8];
             let at = self.header.offset + self.header.index + u64::from(first) * 8;
             self.source.read(at, bytes)?;
             for (index, entry) in (first..).zip(bytes.chunks_exact(8)) {
                 let record = u32::from_le_bytes([entry[4], entry[5], entry[6], entry[7]]);
-                let name = self.source.read_u32(self.record_offset(record) + 4)?;
-                if let Some(name) = offsets.get(&name) {
-                    let functions = found.entry((*name).to_owned()).or_default();
-                    functions.push(self.function(index)?);
-                }
+                act(index, self.source.read_u32(self.record_offset(record) + 4)?)?;
             }
             first += count;
         }
-        Ok(found)
+        Ok(())
     }
 
     /// The first function of that name in address order.

@@ -85,6 +85,16 @@ impl Pclntab {
         self.text
     }
 
+    /// Link-time addresses of all functions.
+    pub(in crate::go) fn entries(&self) -> Result<std::ops::Range<u64>, BinaryError> {
+        let at = |index| {
+            Ok(self
+                .text
+                .wrapping_add(u64::from(self.index_word(index, 0)?)))
+        };
+        Ok(at(0)?..at(self.header.functions)?)
+    }
+
     /// The function that holds the link-time address `pc`; `None` outside Go text.
     pub fn function_at(&self, pc: u64) -> Result<Option<Function>, BinaryError> {
         let Some(target) = pc
@@ -113,7 +123,7 @@ impl Pclntab {
     }
 
     /// The function at position `index` of the table, in address order.
-    pub(super) fn function(&self, index: u32) -> Result<Function, BinaryError> {
+    pub(in crate::go) fn function(&self, index: u32) -> Result<Function, BinaryError> {
         let entry = u64::from(self.index_word(index, 0)?);
         let end = u64::from(self.index_word(index + 1, 0)?);
         Ok(Function {
@@ -129,7 +139,7 @@ impl Pclntab {
         self.name_at(record.name)
     }
 
-    pub(super) fn name_at(&self, offset: u32) -> Result<String, BinaryError> {
+    pub(in crate::go) fn name_at(&self, offset: u32) -> Result<String, BinaryError> {
         let at = self.header.offset + self.header.names + u64::from(offset);
         let name = self.source.read_cstr(at, MAX_NAME)?;
         Ok(String::from_utf8_lossy(&name).into_owned())

@@ -12,6 +12,7 @@ use tracer_common::capture::msghdr;
 use super::descriptor::first_descriptor;
 use crate::event::{Capture, CaptureStatus, SyscallEnter, SyscallExit};
 use crate::process::Descriptors;
+use crate::syscall::machine::Machine;
 use crate::syscall::qualify::DescriptorDetails;
 use crate::syscall::table;
 use crate::term::printable;
@@ -113,7 +114,7 @@ impl Peers {
                     .retain(|(of, fd), _| *of != pid || !range.contains(&fd.cast_unsigned()));
             }
             "dup" | "dup2" | "dup3" => self.set(pid, ret, peer(first)),
-            _ if crate::process::returns_descriptor(call.nr, &call.args) => {
+            _ if crate::process::returns_descriptor(Machine::HOST, call.nr, &call.args) => {
                 let copied = (name == "fcntl").then(|| peer(first)).flatten();
                 self.set(pid, ret, copied);
             }

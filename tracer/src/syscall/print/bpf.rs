@@ -9,7 +9,6 @@ use super::fields::{As, Field};
 use super::printer::{Phase, Printer, put};
 use super::rule::{BOTH, ENTER, behind_word, counted, string};
 use super::struct_bytes::StructBytes;
-use super::text::push_quoted;
 
 /// Commands (`linux/bpf.h`) that the code below treats apart.
 const MAP_CREATE: u32 = 0;
@@ -273,7 +272,7 @@ impl Printer<'_> {
         let mut texts = captures.filter(|c| c.kind == kind::STRING && c.index == word);
         match texts.next() {
             Some(c) if c.status != crate::event::CaptureStatus::Fault => match word {
-                NAME => push_quoted(&mut self.out, &c.data),
+                NAME => self.quoted(&c.data),
                 _ => self.string(&c.data, c.data.len() as u64),
             },
             _ => self.pointer(b.u64_at(0)),

@@ -114,6 +114,14 @@ impl Decoder {
     /// From now on the calls are those of `machine`; without one all are shown by number.
     pub fn set_machine(&mut self, machine: Option<Machine>) {
         self.machine = machine;
+        if let (Some(tables), Some(machine)) = (self.descriptors(), machine) {
+            tables.set_machine(machine);
+        }
+    }
+
+    /// Whose calls they are, if that is known.
+    pub(crate) const fn machine(&self) -> Option<Machine> {
+        self.machine
     }
 
     /// Arguments printed as addresses so far because their memory could not be read.
@@ -217,7 +225,10 @@ impl Decoder {
             if let Some(row) = self.row(exit.nr, exit.compat) {
                 p.name_result(row.name, exit.ret);
             }
-            if enter.is_some_and(|e| !e.compat && returns_descriptor(e.nr, &e.args)) {
+            let opens = |machine| {
+                enter.is_some_and(|e| !e.compat && returns_descriptor(machine, e.nr, &e.args))
+            };
+            if self.machine.is_some_and(opens) {
                 p.referent(exit.ret as i32);
             }
         }

@@ -9,7 +9,6 @@ use crate::syscall::signal::push_signal;
 use super::fields::As;
 use super::printer::{Phase, Printer, put};
 use super::struct_bytes::StructBytes;
-use super::text::push_quoted;
 
 const O_CREAT: u64 = 0o100;
 /// `__O_TMPFILE` of `asm-generic/fcntl.h`.
@@ -273,7 +272,7 @@ pub static CWD: Custom = Custom {
     }],
     at_exit: |_| true,
     print: |p, index| match p.capture(Phase::Exit, index, 0) {
-        Some(capture) => push_quoted(&mut p.out, &capture.data),
+        Some(capture) => p.quoted(&capture.data),
         None => p.address_of(index),
     },
     ..Custom::PLAIN

@@ -9,7 +9,7 @@ use super::fields::{As, Field};
 use super::printer::{Phase, Printer, put};
 use super::rule::{BOTH, ENTER, EXIT, counted, data, fixed, string};
 use super::struct_bytes::StructBytes;
-use super::text::{push_hex_quoted, push_quoted};
+use super::text::push_hex_quoted;
 
 /// Commands of `fsconfig` (`linux/mount.h`).
 const FSCONFIG_SET_STRING: u64 = 1;
@@ -36,7 +36,7 @@ pub static FSCONFIG_VALUE: Custom = Custom {
         FSCONFIG_SET_STRING => p.text_arg(index),
         FSCONFIG_SET_PATH | FSCONFIG_SET_PATH_EMPTY => {
             match p.capture_of(Phase::Enter, index, kind::STRING) {
-                Some(b) => push_quoted(&mut p.out, b),
+                Some(b) => p.quoted(b),
                 None => p.address_of(index),
             }
         }
@@ -350,7 +350,7 @@ impl Printer<'_> {
         };
         match command {
             Q_QUOTAON => match self.capture_of(Phase::Enter, index, kind::STRING) {
-                Some(b) => push_quoted(&mut self.out, b),
+                Some(b) => self.quoted(b),
                 None => self.address_of(index),
             },
             Q_GETFMT | Q_GETINFO | Q_SETINFO | Q_GETQUOTA | Q_SETQUOTA | Q_GETNEXTQUOTA => {

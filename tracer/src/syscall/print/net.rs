@@ -12,7 +12,6 @@ use super::fields::As;
 use super::options::Constants;
 use super::printer::{Phase, Printer, put};
 use super::struct_bytes::StructBytes;
-use super::text::push_quoted;
 
 const AF_UNIX: u16 = 1;
 const AF_INET: u16 = 2;
@@ -149,7 +148,7 @@ pub(super) fn sockaddr(p: &mut Printer<'_>, b: &[u8]) {
         }
         _ if b.len() > 2 => {
             p.text(", sa_data=");
-            push_quoted(&mut p.out, &b[2..b.len().min(128)]);
+            p.quoted(&b[2..b.len().min(128)]);
         }
         _ => {}
     }
@@ -164,11 +163,11 @@ impl Printer<'_> {
         match path {
             [0, name @ ..] => {
                 self.text("@");
-                push_quoted(&mut self.out, name);
+                self.quoted(name);
             }
             _ => {
                 let len = path.iter().position(|&c| c == 0).unwrap_or(path.len());
-                push_quoted(&mut self.out, &path[..len]);
+                self.quoted(&path[..len]);
             }
         }
     }
