@@ -338,8 +338,12 @@ impl<W: Weight> Merged<W> {
         let mut user = lookup(names, key.pid, Space::User, &key.user);
         trim_maker_of_thread(&mut user);
         trim_beyond_root(&mut user);
+        let user_end = match trim_left_goroutine(&mut user) {
+            true => StackEnd::Unknown,
+            false => key.user_end,
+        };
         self.counts.count(Space::User, &user);
-        let is_whole = self.roots.count(key.user_end, &user, weight.stacks());
+        let is_whole = self.roots.count(user_end, &user, weight.stacks());
         let mut kernel = lookup(names, 0, Space::Kernel, &key.kernel);
         trim_probe(&mut kernel);
         self.counts.count(Space::Kernel, &kernel);
@@ -432,6 +436,10 @@ pub(super) const ROOTS: &[&str] = &[
     "clone3",
 ];
 
+/// Calls the scheduler on the thread's own stack, and never returns there (runtime/asm_amd64.s,
+/// asm_arm64.s).
+pub(super) const LEAVES_GOROUTINE: &str = "runtime.mcall";
+
 /// How many of [`ROOTS`] are Go's.
 const GO_ROOTS: usize = 3;
 
@@ -463,6 +471,25 @@ pub(super) fn trim_beyond_root(outermost_first: &mut Vec<Rc<[Frame]>>) {
         at += 1;
         keep
     });
+}
+
+/// Leaves out what was the stack of a goroutine that the thread has left by `runtime.mcall` to look
+/// for another one: in the meantime another thread may run the goroutine, and the chain leads into
+/// frames that are no more. Whether that was so: a chain that reaches a root is kept.
+pub(super) fn trim_left_goroutine(outermost_first: &mut Vec<Rc<[Frame]>>) -> bool {
+    let has = |frames: &Rc<[Frame]>, of: &[&str]| {
+        let mut names = frames.iter().map(|f| f.name.as_str());
+        names.any(|name| of.contains(&name))
+    };
+    if outermost_first.iter().any(|frames| has(frames, ROOTS)) {
+        return false;
+    }
+    let left = |frames: &Rc<[Frame]>| has(frames, &[LEAVES_GOROUTINE]);
+    let Some(at) = outermost_first.iter().rposition(left) else {
+        return false;
+    };
+    outermost_first.drain(..at);
+    true
 }
 
 /// Leaves out the frames of the tracer's own probe: from the innermost to where the kernel called
@@ -696,6 +723,38 @@ mod tests {
             names_of(&fold.finish()),
             ["x", "runtime.mstart", "runtime.futex"]
         );
+    }
+
+    #[test]
+    fn a_goroutine_that_was_left_is_shown_only_while_it_is_whole() {
+        let folded_of = |user: &[u64]| {
+            let mut fold = StackFold::new(Unit::Samples, StackDetail::default());
+            let known = [
+                (1, "runtime.schedule"),
+                (2, "runtime.mcall"),
+                (3, "main.work"),
+                (4, "runtime.goexit"),
+            ];
+            for (address, name) in known {
+                fold.observe(&named(1, Space::User, address, address > 1, name));
+            }
+            let stack = FoldedStack {
+                user_end: StackEnd::Lost,
+                ..stack(1, &[], user)
+            };
+            fold.add(&stack, &1);
+            fold.finish()
+        };
+        let broken = folded_of(&[1, 2, 3, 99]);
+        assert_eq!(
+            names_of(&broken),
+            ["x", "runtime.mcall", "runtime.schedule"]
+        );
+        assert_eq!((broken.roots.stacks, broken.roots.whole), (1, 1));
+        assert_eq!(broken.counts.unresolved, 0);
+        let whole = folded_of(&[1, 2, 3, 4]);
+        let names = names_of(&whole);
+        assert!(names.contains(&"main.work"), "{names:?}");
     }
 
     #[test]

@@ -60,11 +60,12 @@ impl OpenedFile {
         Ok(Self { elf, go })
     }
 
-    /// Takes a file held in memory that has no Go code, as the vDSO.
+    /// Takes a file held in memory, as the vDSO.
     pub(super) fn from_bytes(bytes: Vec<u8>) -> Result<Self, FileTableError> {
+        let binary = Binary::parse(bytes.clone()).ok();
         Ok(Self {
             elf: Elf::parse(Source::from_bytes(bytes))?,
-            go: None,
+            go: binary.as_ref().and_then(GoCode::of),
         })
     }
 
@@ -154,7 +155,7 @@ impl FileTable {
     /// Reads the table of an ELF file held in memory, and its build id.
     ///
     /// # Errors
-    /// It is no ELF file for x86-64, or has no `.eh_frame`.
+    /// It is no ELF file for x86-64, or has neither `.eh_frame` nor Go code.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<(Self, Option<Vec<u8>>), FileTableError> {
         let file = OpenedFile::from_bytes(bytes)?;
         Ok((file.table()?, file.build_id()))
