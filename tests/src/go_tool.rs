@@ -5,17 +5,25 @@ use std::process::Command;
 
 use crate::skip;
 
-/// `go tool pprof` of the newest release that brings the program along, shut off from the network
-/// and the user's settings; `None` and a [`skip`] without one.
+/// `go tool pprof`, as [`go_tool`].
 #[must_use]
 pub fn go_pprof() -> Option<Command> {
-    let found = cache().and_then(|cache| newest(&cache.join("go")));
+    go_tool("pprof")
+}
+
+/// `go tool NAME` of the newest release that brings the program along, shut off from the network
+/// and the user's settings; `None` and a [`skip`] without one.
+#[must_use]
+pub fn go_tool(name: &str) -> Option<Command> {
+    let found = cache().and_then(|cache| newest(&cache.join("go"), name));
     let Some(root) = found else {
-        skip("there is no Go distribution with pprof; run the tests with `cargo xtask test`");
+        skip(&format!(
+            "there is no Go distribution with {name}; run the tests with `cargo xtask test`"
+        ));
         return None;
     };
     let mut go = Command::new(root.join("bin/go"));
-    go.args(["tool", "pprof"])
+    go.args(["tool", name])
         .env("GOROOT", &root)
         .env("GOENV", "off")
         .env("GOWORK", "off")
@@ -37,7 +45,7 @@ fn cache() -> Option<PathBuf> {
 }
 
 /// Since Go 1.25 a distribution has only the tools that builds need.
-fn newest(releases: &Path) -> Option<PathBuf> {
+fn newest(releases: &Path, tool: &str) -> Option<PathBuf> {
     let mut found: Vec<(Vec<u32>, PathBuf)> = std::fs::read_dir(releases)
         .ok()?
         .flatten()
@@ -46,17 +54,17 @@ fn newest(releases: &Path) -> Option<PathBuf> {
             let version = name.split('.').map(|part| part.parse::<u32>().ok());
             Some((version.collect::<Option<_>>()?, entry.path().join("go")))
         })
-        .filter(|(_, root)| has_pprof(root))
+        .filter(|(_, root)| has_tool(root, tool))
         .collect();
     found.sort();
     found.pop().map(|(_, root)| root)
 }
 
-fn has_pprof(root: &Path) -> bool {
+fn has_tool(root: &Path, tool: &str) -> bool {
     let machines = std::fs::read_dir(root.join("pkg/tool"));
     machines
         .into_iter()
         .flatten()
         .flatten()
-        .any(|dir| dir.path().join("pprof").is_file())
+        .any(|dir| dir.path().join(tool).is_file())
 }

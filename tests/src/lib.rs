@@ -22,7 +22,7 @@ mod tracer;
 pub use bpf::{Loaded, assert_no_orphans, wait_for_no_orphans};
 pub use calls::{NEW_THREAD, POLL};
 pub use footprint::{Probing, changed_text, descriptors};
-pub use go_tool::go_pprof;
+pub use go_tool::{go_pprof, go_tool};
 pub use golden::assert_golden;
 pub use lines::{Line, equal_but_cold, number_after, whole_calls, without_prefix};
 pub use place::{Place, is_root, place};

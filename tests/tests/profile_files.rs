@@ -95,6 +95,129 @@ fn pprof_opens_profiles_of_c_and_go() {
     }
 }
 
+/// A location in what `pprof -raw` prints, `ID: ADDRESS M=MAPPING FUNCTION FILE:LINE:COLUMN s=LINE`
+/// with a line more for each function that it is inlined into.
+struct RawLocation {
+    address: u64,
+    mapping: Option<usize>,
+    functions: Vec<String>,
+}
+
+/// `ID: START/LIMIT/OFFSET FILE BUILD-ID FLAGS`
+struct RawMapping {
+    memory: std::ops::Range<u64>,
+    offset: u64,
+    file: String,
+    build_id: String,
+}
+
+fn hex(digits: &str) -> u64 {
+    let bare = digits.strip_prefix("0x").unwrap_or(digits);
+    u64::from_str_radix(bare, 16).unwrap_or_else(|e| panic!("{digits:?}: {e}"))
+}
+
+fn raw(text: &str) -> (Vec<RawLocation>, Vec<RawMapping>) {
+    let (_, rest) = text.split_once("\nLocations\n").expect("locations");
+    let (locations, mappings) = rest.split_once("\nMappings\n").expect("mappings");
+    let mut found: Vec<RawLocation> = Vec::new();
+    for line in locations.lines() {
+        let mut words = line.split_whitespace();
+        let first = words.next().expect("a word");
+        let Some(last) = found.last_mut().filter(|_| !first.ends_with(':')) else {
+            let address = hex(words.next().expect("an address"));
+            let mut words = words.peekable();
+            let mapping = words.next_if(|word| word.starts_with("M="));
+            found.push(RawLocation {
+                address,
+                mapping: mapping.map(|m| m[2..].parse().expect("a number")),
+                functions: words.next().map(str::to_owned).into_iter().collect(),
+            });
+            continue;
+        };
+        last.functions.push(first.to_owned());
+    }
+    let mapping = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let numbers: Vec<u64> = words[1].split('/').map(hex).collect();
+        RawMapping {
+            memory: numbers[0]..numbers[1],
+            offset: numbers[2],
+            file: words[2].to_owned(),
+            build_id: words[3].to_owned(),
+        }
+    };
+    (found, mappings.lines().map(mapping).collect())
+}
+
+/// Names of the functions that are at addresses of a Go program, by its own distribution.
+fn addr2line(program: &std::path::Path, addresses: &[u64]) -> Option<Vec<String>> {
+    use std::io::Write as _;
+    let mut command = tracer_tests::go_tool("addr2line")?;
+    command.arg(program).stdin(std::process::Stdio::piped());
+    let mut child = command
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let lines: String = addresses.iter().map(|a| format!("{a:#x}\n")).collect();
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(lines.as_bytes()).expect("it reads");
+    drop(stdin);
+    let run = child.wait_with_output().expect("it ends");
+    let text = String::from_utf8(run.stdout).expect("text");
+    Some(text.lines().step_by(2).map(str::to_owned).collect())
+}
+
+#[test]
+fn pprof_sees_addresses_in_the_mappings_of_their_files() {
+    let Some(place) = place(true) else { return };
+    let file = place.path("cpu.pb.gz");
+    // Newer ones cannot be read by an older distribution's tools.
+    let go = format!("go/{}/cpusplit", place.go_releases()[0]);
+    for (fixture, args) in [("c/cpu_split", &["30"][..]), (&go, &["-d", "30s"])] {
+        profile(&place, fixture, args, &["--force", "-o", &file]);
+        let Some(text) = pprof(&["-raw"], &file) else {
+            return;
+        };
+        let (locations, mappings) = raw(&text);
+        let program = place.fixture(fixture);
+        let path = program.to_str().expect("text");
+        let main = &mappings[0];
+        assert_eq!(main.file, path, "the program comes first: {text}");
+        let own: Vec<_> = locations.iter().filter(|l| l.mapping == Some(1)).collect();
+        assert!(own.len() > 5, "{text}");
+        for location in &own {
+            assert!(main.memory.contains(&location.address), "{text}");
+        }
+        if fixture == go {
+            assert_eq!(main.memory.start - main.offset, 0x40_0000, "{text}");
+            let addresses: Vec<u64> = own.iter().map(|l| l.address).collect();
+            let Some(names) = addr2line(&program, &addresses) else {
+                return;
+            };
+            for (location, name) in own.iter().zip(names) {
+                let last = location.functions.last();
+                assert_eq!(last, Some(&name), "{:#x}", location.address);
+            }
+            continue;
+        }
+        let notes = std::process::Command::new("readelf")
+            .args(["-n", path])
+            .output()
+            .expect("binutils come with the compiler of the fixtures");
+        let notes = String::from_utf8_lossy(&notes.stdout).into_owned();
+        let id = notes
+            .lines()
+            .find_map(|l| l.trim().strip_prefix("Build ID: "));
+        assert_eq!(Some(&main.build_id[..]), id, "{notes}");
+        let library = mappings.iter().find(|m| m.file.contains("libc.so"));
+        assert!(library.is_some_and(|m| m.build_id.len() == 40), "{text}");
+        assert!(
+            text.contains(" M=") && text.contains("[kernel.kallsyms]"),
+            "{text}"
+        );
+    }
+}
+
 #[test]
 fn pprof_opens_waits() {
     let Some(place) = place(true) else { return };

@@ -132,9 +132,13 @@ pub struct UnwindMapping {
     pub bias: u64,
     /// Index, in words, of the table's first row.
     pub first_row: u32,
-    /// 0 when there is no table.
+    /// 0 when there is no table. With the bit [`KEEPS_POINTERS`].
     pub rows: u32,
 }
+
+/// Of [`UnwindMapping::rows`]: all functions that call keep frame pointers. The table is about where
+/// an innermost function has not set up its frame, and about what such a function was called by.
+pub const KEEPS_POINTERS: u32 = 1 << 31;
 
 impl UnwindMapping {
     /// Words of 8 bytes; divides [`NODE_WORDS`].
@@ -222,6 +226,11 @@ mod tests {
                 None
             );
         }
+    }
+
+    #[test]
+    fn rows_leave_room_for_the_flag() {
+        assert_eq!(MAX_ROWS & KEEPS_POINTERS, 0);
     }
 
     #[test]

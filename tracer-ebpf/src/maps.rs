@@ -122,7 +122,7 @@ pub struct Walk {
     pub frame_pointer: u64,
     /// 1 when `pc` is where a call returns to: the call is before it.
     pub is_return: u64,
-    /// 1 when the last code that is known was Go's.
+    /// 1 when the last step was out of code that is known to keep frame pointers.
     pub in_go: u64,
     /// The mapping that was used last, and its table.
     pub start: u64,
@@ -130,6 +130,8 @@ pub struct Walk {
     pub bias: u64,
     pub first_row: u64,
     pub rows: u64,
+    /// 1 when all of its functions that call keep frame pointers.
+    pub keeps_pointers: u64,
     /// Those of the process.
     pub first_mapping: u64,
     pub mappings: u64,

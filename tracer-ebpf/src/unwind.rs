@@ -5,6 +5,10 @@
 //! kernel; each step finds the mapping that the address is in, then the row of its table, and from
 //! that where the caller's registers are.
 //!
+//! Go code keeps frame pointers, and is walked along these: but from where its innermost function has
+//! not set up its frame, or never does, as the assembly functions that make system calls. There the
+//! chain of frames hides the caller, and the table has where the return address is.
+//!
 //! Code without a table is walked along frame pointers, which is marked as a guess. The functions
 //! called `unwind_…` are global in the BPF sense, as those in [`crate::memory`].
 
@@ -13,8 +17,8 @@ use aya_ebpf::{
     helpers::{bpf_probe_read_user, generated::bpf_probe_read_kernel},
 };
 use tracer_common::unwind::{
-    MAX_FRAMES, MAX_MAPPINGS, MAX_ROWS, NODE_WORDS, NODES_IN_CHUNK, Rule, UnwindMapping,
-    UnwindProcess, cfa, saved, unwound,
+    KEEPS_POINTERS, MAX_FRAMES, MAX_MAPPINGS, MAX_ROWS, NODE_WORDS, NODES_IN_CHUNK, Rule,
+    UnwindMapping, UnwindProcess, cfa, saved, unwound,
 };
 
 use crate::{
@@ -120,6 +124,7 @@ fn begin(walk: &mut Walk) -> bool {
     walk.in_go = 0;
     walk.len = 0;
     walk.rows = 0;
+    walk.keeps_pointers = 0;
     walk.hash = 0;
     walk.stack.len = 0;
     walk.stack.flags = 0;
@@ -147,11 +152,7 @@ extern "C" fn unwind_step(slot: u64, index: u64) -> u64 {
     if at.wrapping_sub(walk.start) >= walk.len {
         enter(walk, at);
     }
-    let mut rule = Rule::NONE;
-    if walk.rows != 0 {
-        let pc = at.wrapping_sub(walk.bias);
-        rule = Rule(unwind_rule(walk.first_row, walk.rows, pc) as u32);
-    }
+    let rule = rule_at(walk, at);
     if index == 0 && matches!(rule.cfa(), cfa::NONE | cfa::POINTERS) {
         walk.stack.flags |= unwound::LEAF_BY_POINTERS;
     }
@@ -182,6 +183,21 @@ extern "C" fn unwind_step(slot: u64, index: u64) -> u64 {
     1
 }
 
+/// How to get to the caller from an address of the mapping that was entered.
+#[inline(always)]
+fn rule_at(walk: &Walk, at: u64) -> Rule {
+    let keeps_pointers = walk.keeps_pointers != 0;
+    // Who called a function that has a frame has one, too: no need to look, which takes longer.
+    if keeps_pointers && (walk.in_go != 0 || walk.rows == 0) {
+        return Rule::POINTERS;
+    }
+    if walk.rows == 0 {
+        return Rule::NONE;
+    }
+    let pc = at.wrapping_sub(walk.bias);
+    Rule(unwind_rule(walk.first_row, walk.rows, pc) as u32)
+}
+
 /// Adds the address to the stack.
 #[inline(always)]
 fn put(walk: &mut Walk, index: u64) {
@@ -201,6 +217,7 @@ fn put(walk: &mut Walk, index: u64) {
 fn enter(walk: &mut Walk, at: u64) {
     walk.len = 0;
     walk.rows = 0;
+    walk.keeps_pointers = 0;
     let found = unwind_mapping(walk.first_mapping, walk.mappings, at);
     let (Some(start), Some(end)) = (word(found), word(found.wrapping_add(1))) else {
         walk.stack.flags |= unwound::UNMAPPED;
@@ -215,7 +232,8 @@ fn enter(walk: &mut Walk, at: u64) {
     walk.bias = word(found.wrapping_add(2)).unwrap_or(0);
     let table = word(found.wrapping_add(3)).unwrap_or(0);
     walk.first_row = table >> 32;
-    walk.rows = table & 0xffff_ffff;
+    walk.rows = table & u64::from(KEEPS_POINTERS - 1);
+    walk.keeps_pointers = u64::from(table & u64::from(KEEPS_POINTERS) != 0);
 }
 
 /// Index of the last mapping that starts at an address or below; 0 when there is none. The first

@@ -19,6 +19,7 @@ impl Functions {
             inlined: false,
             file: None,
             line: None,
+            code: None,
             ..frame.clone()
         };
         let of_frame = tree.frames.iter().map(|frame| {

@@ -474,6 +474,7 @@ mod tests {
             inlined: false,
             file: None,
             line: None,
+            code: None,
         }
     }
 

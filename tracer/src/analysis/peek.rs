@@ -72,6 +72,7 @@ mod tests {
             inlined,
             file: None,
             line: None,
+            code: None,
         }
     }
 

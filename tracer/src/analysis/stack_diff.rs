@@ -121,6 +121,7 @@ mod tests {
                 inlined: false,
                 file: None,
                 line: None,
+                code: None,
             };
             let frames: Vec<Frame> = stack.split(';').map(frame).collect();
             builder.add(&frames, *value);

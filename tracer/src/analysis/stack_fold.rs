@@ -6,13 +6,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::stack_roots::Roots;
 use super::waker;
 use crate::event::{
-    Body, Event, FrameSymbol, Space, StackEnd, SymbolOrigin, SymbolizedAddress, Symbols, Waker,
+    Body, CodeMapping, Event, FrameSymbol, Space, StackEnd, SymbolOrigin, SymbolizedAddress,
+    Symbols, Waker,
 };
-use crate::report::{Frame, FrameKind, StackRoots, StackTree, StackTreeBuilder, ThreadTotal, Unit};
+use crate::report::{
+    CodeAddress, Frame, FrameKind, StackRoots, StackTree, StackTreeBuilder, ThreadTotal, Unit,
+};
 
 /// Different stacks kept as addresses. Each takes about half a KiB; beyond that, those that have
 /// all their names are merged early.
@@ -20,6 +24,9 @@ const MAX_STACKS: usize = 200_000;
 
 /// Frames of one stack in the tree, inlined ones included; the rest is cut at the root.
 const MAX_FRAMES: usize = 2048;
+
+/// Mappings of one event that are kept.
+const MAX_MAPPINGS: usize = 1 << 16;
 
 /// What is added up per stack.
 pub trait Weight: Clone + Default {
@@ -92,6 +99,8 @@ pub struct StackDetail {
     pub threads: bool,
     /// Frames carry source file and line: two places in one function are two frames.
     pub lines: bool,
+    /// Frames carry their addresses: as with lines, and finer.
+    pub addresses: bool,
 }
 
 /// Collects stacks and names, and merges them.
@@ -101,6 +110,8 @@ pub struct StackFold<W> {
     detail: StackDetail,
     stacks: HashMap<StackKey, W>,
     names: Names,
+    /// By pid and first address.
+    code: BTreeMap<(u32, u64), Arc<CodeMapping>>,
     merged: Merged<W>,
     /// Number of stacks at which to make room.
     merge_at: usize,
@@ -163,6 +174,7 @@ impl<W: Weight> StackFold<W> {
             detail,
             stacks: HashMap::new(),
             names: HashMap::new(),
+            code: BTreeMap::new(),
             merged: Merged::new(unit),
             merge_at: MAX_STACKS / 2,
             over_limit: 0,
@@ -173,6 +185,11 @@ impl<W: Weight> StackFold<W> {
     pub fn observe(&mut self, event: &Event) {
         match &event.body {
             Body::Symbols(symbols) => self.name(event.pid, symbols),
+            Body::Code(mappings) if self.detail.addresses => {
+                let known = mappings.iter().take(MAX_MAPPINGS);
+                let by_start = known.map(|m| ((event.pid, m.start), Arc::new(m.clone())));
+                self.code.extend(by_start);
+            }
             Body::Exec(_) => self.freeze(event.pid),
             Body::Fork(fork) if fork.child_pid != event.pid => {
                 self.freeze(fork.child_pid);
@@ -244,8 +261,23 @@ impl<W: Weight> StackFold<W> {
     fn name(&mut self, pid: u32, symbols: &Symbols) {
         for symbol in &symbols.addresses {
             let key = (pid, symbol.space, symbol.address, symbol.caller);
-            let frames = frames(symbol, self.detail.lines);
+            let mut frames = frames(symbol, self.detail.lines);
+            if self.detail.addresses {
+                let code = self.code_address(pid, symbol);
+                frames.iter_mut().for_each(|f| f.code = Some(code.clone()));
+            }
             self.names.insert(key, frames.into());
+        }
+    }
+
+    /// A return address stands for the call before it.
+    fn code_address(&self, pid: u32, symbol: &SymbolizedAddress) -> CodeAddress {
+        let address = symbol.address.saturating_sub(u64::from(symbol.caller));
+        let before = self.code.range((pid, 0)..=(pid, address)).next_back();
+        let mapping = before.filter(|(_, m)| address < m.end);
+        CodeAddress {
+            address,
+            mapping: mapping.map(|(_, m)| Arc::clone(m)),
         }
     }
 
@@ -258,6 +290,7 @@ impl<W: Weight> StackFold<W> {
                 .add(key, weight, &self.names, self.detail.threads);
         }
         self.names.retain(|key, _| key.0 != pid || pid == 0);
+        self.code.retain(|key, _| key.0 != pid);
     }
 }
 
@@ -305,8 +338,12 @@ impl<W: Weight> Merged<W> {
         let mut user = lookup(names, key.pid, Space::User, &key.user);
         trim_maker_of_thread(&mut user);
         trim_beyond_root(&mut user);
+        let user_end = match trim_left_goroutine(&mut user) {
+            true => StackEnd::Unknown,
+            false => key.user_end,
+        };
         self.counts.count(Space::User, &user);
-        let is_whole = self.roots.count(key.user_end, &user, weight.stacks());
+        let is_whole = self.roots.count(user_end, &user, weight.stacks());
         let mut kernel = lookup(names, 0, Space::Kernel, &key.kernel);
         trim_probe(&mut kernel);
         self.counts.count(Space::Kernel, &kernel);
@@ -399,6 +436,10 @@ pub(super) const ROOTS: &[&str] = &[
     "clone3",
 ];
 
+/// Calls the scheduler on the thread's own stack, and never returns there (runtime/asm_amd64.s,
+/// asm_arm64.s).
+pub(super) const LEAVES_GOROUTINE: &str = "runtime.mcall";
+
 /// How many of [`ROOTS`] are Go's.
 const GO_ROOTS: usize = 3;
 
@@ -430,6 +471,25 @@ pub(super) fn trim_beyond_root(outermost_first: &mut Vec<Rc<[Frame]>>) {
         at += 1;
         keep
     });
+}
+
+/// Leaves out what was the stack of a goroutine that the thread has left by `runtime.mcall` to look
+/// for another one: in the meantime another thread may run the goroutine, and the chain leads into
+/// frames that are no more. Whether that was so: a chain that reaches a root is kept.
+pub(super) fn trim_left_goroutine(outermost_first: &mut Vec<Rc<[Frame]>>) -> bool {
+    let has = |frames: &Rc<[Frame]>, of: &[&str]| {
+        let mut names = frames.iter().map(|f| f.name.as_str());
+        names.any(|name| of.contains(&name))
+    };
+    if outermost_first.iter().any(|frames| has(frames, ROOTS)) {
+        return false;
+    }
+    let left = |frames: &Rc<[Frame]>| has(frames, &[LEAVES_GOROUTINE]);
+    let Some(at) = outermost_first.iter().rposition(left) else {
+        return false;
+    };
+    outermost_first.drain(..at);
+    true
 }
 
 /// Leaves out the frames of the tracer's own probe: from the innermost to where the kernel called
@@ -492,6 +552,7 @@ pub(super) fn plain(name: String, kind: FrameKind) -> Frame {
         inlined: false,
         file: None,
         line: None,
+        code: None,
     }
 }
 
@@ -520,6 +581,7 @@ fn named_frame(frame: &FrameSymbol, symbol: &SymbolizedAddress, lines: bool) -> 
         inlined: frame.inlined,
         file: frame.file.clone().filter(|_| lines),
         line: frame.line.filter(|_| lines),
+        code: None,
     }
 }
 
@@ -661,6 +723,38 @@ mod tests {
             names_of(&fold.finish()),
             ["x", "runtime.mstart", "runtime.futex"]
         );
+    }
+
+    #[test]
+    fn a_goroutine_that_was_left_is_shown_only_while_it_is_whole() {
+        let folded_of = |user: &[u64]| {
+            let mut fold = StackFold::new(Unit::Samples, StackDetail::default());
+            let known = [
+                (1, "runtime.schedule"),
+                (2, "runtime.mcall"),
+                (3, "main.work"),
+                (4, "runtime.goexit"),
+            ];
+            for (address, name) in known {
+                fold.observe(&named(1, Space::User, address, address > 1, name));
+            }
+            let stack = FoldedStack {
+                user_end: StackEnd::Lost,
+                ..stack(1, &[], user)
+            };
+            fold.add(&stack, &1);
+            fold.finish()
+        };
+        let broken = folded_of(&[1, 2, 3, 99]);
+        assert_eq!(
+            names_of(&broken),
+            ["x", "runtime.mcall", "runtime.schedule"]
+        );
+        assert_eq!((broken.roots.stacks, broken.roots.whole), (1, 1));
+        assert_eq!(broken.counts.unresolved, 0);
+        let whole = folded_of(&[1, 2, 3, 4]);
+        let names = names_of(&whole);
+        assert!(names.contains(&"main.work"), "{names:?}");
     }
 
     #[test]

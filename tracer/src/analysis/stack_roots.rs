@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::stack_fold::ROOTS;
+use super::stack_fold::{LEAVES_GOROUTINE, ROOTS};
 use crate::event::StackEnd;
 use crate::report::{Frame, ModuleRoots, StackRoots};
 
@@ -84,7 +84,9 @@ fn add((stacks, whole): &mut (u64, u64), is_whole: bool, times: u64) {
 }
 
 fn is_root(frames: &[Frame]) -> bool {
-    let known = |name: &str| ROOTS.contains(&name) || CALLERS_OF_FIRST.contains(&name);
+    let known = |name: &str| {
+        ROOTS.contains(&name) || CALLERS_OF_FIRST.contains(&name) || name == LEAVES_GOROUTINE
+    };
     frames.iter().any(|f| known(&f.name))
 }
 
@@ -102,6 +104,7 @@ mod tests {
                 inlined: false,
                 file: None,
                 line: None,
+                code: None,
             }])
         };
         names.iter().map(frame).collect()

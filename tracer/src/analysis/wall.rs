@@ -490,6 +490,7 @@ fn function(frame: &Frame) -> Frame {
         inlined: false,
         file: None,
         line: None,
+        code: None,
         ..frame.clone()
     }
 }

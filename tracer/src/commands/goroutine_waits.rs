@@ -109,6 +109,7 @@ fn frames(process: &GoProcess, goroutine: &Goroutine, output: &OutputArgs) -> Ve
         inlined,
         file: None,
         line: None,
+        code: None,
     };
     calls
         .iter()

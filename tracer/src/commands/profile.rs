@@ -36,8 +36,9 @@ second.
 A sample is taken on every CPU -F times a second; those in which the target runs count. With -e it
 is taken so often by something else than time, and samples are then no share of time. User stacks
 follow frame pointers in Go code and unwind tables (.eh_frame) in all other, which needs no frame
-pointers, on x86-64. The footer tells what share of stacks reach their root, and what share was
-guessed: code without tables is walked along frame pointers that it may not keep.
+pointers, on x86-64. There Go's function table has the callers that frame pointers hide: of
+functions that have no frame, or not yet. The footer tells what share of stacks reach their root,
+and what share was guessed: code without tables is walked along frame pointers that it may not keep.
 
 Regions are told from the functions in stacks; those that take more than their share are listed as
 hot, with the functions of the program that lead there, and marked in svg and html.";

@@ -44,6 +44,20 @@ pub struct Symbols {
     pub addresses: Vec<SymbolizedAddress>,
 }
 
+/// Executable memory of a process in which addresses have been named.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CodeMapping {
+    pub start: u64,
+    /// One past the last address.
+    pub end: u64,
+    /// Bytes from the start of the file.
+    pub offset: u64,
+    /// Its path as the process sees it, or a name in brackets.
+    pub file: String,
+    /// `NT_GNU_BUILD_ID`, if the file has one.
+    pub build_id: Option<Vec<u8>>,
+}
+
 /// One address and its names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SymbolizedAddress {

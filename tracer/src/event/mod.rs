@@ -16,8 +16,8 @@ mod syscall;
 pub use aggregate::{Latency, OffCpuStack, RunQueueThread, SyscallLatency, ThreadCpu, Wait, Waker};
 pub use cost::{Charge, Cost, Curbed, KernelTime};
 pub use fact::{
-    FrameSymbol, Losses, ProbeLoss, ProcessInfo, RunEnd, RunStart, StopReason, SymbolOrigin,
-    SymbolizedAddress, Symbols,
+    CodeMapping, FrameSymbol, Losses, ProbeLoss, ProcessInfo, RunEnd, RunStart, StopReason,
+    SymbolOrigin, SymbolizedAddress, Symbols,
 };
 pub use go_scheduling::{CpuQuota, GoMaxProcs, GoProcessorUse, GoScheduling, Seen};
 pub use go_stop::{GoDelay, GoStop};

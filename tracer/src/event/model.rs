@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cost, Curbed, GoScheduling, GoStop, Losses, OffCpuStack, ProcessInfo, RunEnd, RunQueueThread,
-    RunStart, Symbols, SyscallEnter, SyscallExit, SyscallLatency, ThreadCpu, Wait,
+    CodeMapping, Cost, Curbed, GoScheduling, GoStop, Losses, OffCpuStack, ProcessInfo, RunEnd,
+    RunQueueThread, RunStart, Symbols, SyscallEnter, SyscallExit, SyscallLatency, ThreadCpu, Wait,
 };
 use crate::go::gc::{GcCycle, GcState};
 
@@ -69,6 +69,8 @@ pub enum Body {
     GoStarted,
     /// Since the previous one.
     GoScheduling(Box<GoScheduling>),
+    /// Each comes once for a program that a process runs, before the names of addresses in it.
+    Code(Vec<CodeMapping>),
 }
 
 /// A signal is being delivered, ends the process, or was dropped because the process ignores it.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// Real executables under `$TRACER_FIXTURES/go/VERSION/`.
 ///
 /// Prints why there are none, so that a skipped test says so.
-pub(super) fn executables(test: &str) -> Vec<PathBuf> {
+pub(crate) fn executables(test: &str) -> Vec<PathBuf> {
     let Some(root) = std::env::var_os("TRACER_FIXTURES") else {
         eprintln!("{test}: skipped, TRACER_FIXTURES is not set");
         return Vec::new();

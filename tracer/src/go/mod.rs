@@ -40,7 +40,7 @@ pub use tls::{CurrentG, CurrentGError};
 pub use version::Release;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod fixture_tests;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::format::{self, MAX_FRAME, Major, Minor, Version};
 use super::{ReadError, Reader, Writer};
 use crate::event::{
-    Body, Event, FrameSymbol, OffCpuStack, RunEnd, RunStart, Sample, Space, StackEnd,
+    Body, CodeMapping, Event, FrameSymbol, OffCpuStack, RunEnd, RunStart, Sample, Space, StackEnd,
     SymbolizedAddress, Symbols, SyscallEnter, SyscallExit,
 };
 use crate::render::{
@@ -429,6 +429,16 @@ fn the_encoding_is_the_one_of_this_version() {
         (Body::Tick, "10"),
         (Body::RunEnd(Box::new(run_end)), "12"),
         (Body::Threads(vec![300]), "1301ac02"),
+        (
+            Body::Code(vec![CodeMapping {
+                start: 0x1000,
+                end: 0x3000,
+                offset: 7,
+                file: "a".to_owned(),
+                build_id: Some(vec![9]),
+            }]),
+            "180180208060070161010109",
+        ),
     ] {
         let bytes = postcard::to_stdvec(&body).expect("serializes");
         let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();

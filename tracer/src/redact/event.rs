@@ -43,6 +43,18 @@ impl Redaction {
                 Some(Body::RunStart(start))
             }
             Body::Symbols(symbols) => Some(Body::Symbols(Box::new(self.symbols(symbols)?))),
+            Body::Code(mappings) => {
+                if !mappings.iter().any(|m| self.changed(&m.file).is_some()) {
+                    return None;
+                }
+                let mut mappings = mappings.clone();
+                for mapping in &mut mappings {
+                    if let Some(file) = self.changed(&mapping.file) {
+                        mapping.file = file;
+                    }
+                }
+                Some(Body::Code(mappings))
+            }
             Body::Process(process) => {
                 let exe = self.changed(&process.exe);
                 let comm = self.changed(&process.comm);

@@ -56,6 +56,7 @@ impl StackOutput {
         StackDetail {
             threads: self.threads,
             lines: self.format.lines,
+            addresses: self.format.addresses,
         }
     }
 }

@@ -115,6 +115,7 @@ pub(super) fn goroutine_bytes(format: &str) -> Vec<u8> {
         inlined: false,
         file: None,
         line: None,
+        code: None,
     };
     let mut tree = StackTreeBuilder::new(Unit::Nanoseconds);
     let waiting = [

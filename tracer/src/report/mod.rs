@@ -12,7 +12,9 @@ pub use profile::{
     CpuTotal, FunctionTotal, ModuleRoots, OffCpuProfile, OnCpuProfile, ProfileRun, StackProfile,
     StackRoots, StackTimes, StateTimes, ThreadStack, ThreadTotal, WaitState,
 };
-pub use stack_tree::{Frame, FrameKind, Node, StackTree, StackTreeBuilder, Unit, WOKEN_BY};
+pub use stack_tree::{
+    CodeAddress, Frame, FrameKind, Node, StackTree, StackTreeBuilder, Unit, WOKEN_BY,
+};
 pub use wall::{WallFunction, WallProfile, WallThread, WallTime};
 pub mod histogram;
 pub mod table;

@@ -1,8 +1,11 @@
 //! Stacks merged into a tree.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use crate::event::CodeMapping;
 
 /// Name of the frame between a stack and, upside down on it, that of who woke its thread.
 pub const WOKEN_BY: &str = "[woken by]";
@@ -38,6 +41,17 @@ pub struct Frame {
     pub file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
+    /// Where the code is, where frames are told apart by that.
+    #[serde(skip)]
+    pub code: Option<CodeAddress>,
+}
+
+/// An instruction: for a caller one of those that make the call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CodeAddress {
+    pub address: u64,
+    /// The mapping it is in, if that is known.
+    pub mapping: Option<Arc<CodeMapping>>,
 }
 
 /// What the values of a tree count.
@@ -182,6 +196,7 @@ mod tests {
             inlined: false,
             file: None,
             line: None,
+            code: None,
         }
     }
 

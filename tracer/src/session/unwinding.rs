@@ -2,11 +2,11 @@
 
 use tracer_common::unwind::{Node, UnwindProcess};
 
-use super::plan::{Plan, StackWalk, TargetSpec};
+use super::plan::{Plan, StackWalk};
 use super::target::Target;
 use crate::bpf::{BpfError, Kernel};
 use crate::term;
-use crate::unwind::{NodeStore, Tables, may_need_tables};
+use crate::unwind::{NodeStore, Tables};
 
 /// The tables of a run. Faults of the maps cost stacks their callers, and nothing else: the first
 /// is kept to be told.
@@ -29,8 +29,8 @@ impl NodeStore for Kernel {
 }
 
 impl Unwinding {
-    /// `None` when the stacks of all targets follow frame pointers: by choice, or since Go code
-    /// keeps them and the targets have no other.
+    /// `None` when the stacks of all targets follow frame pointers: by choice, or since there are no
+    /// tables for the targets' code.
     pub(super) fn prepare(plan: &Plan, target: &Target) -> Option<Self> {
         let possible = cfg!(target_arch = "x86_64") && plan.walks_user_stacks();
         if !possible || plan.stack_walk == StackWalk::Pointers {
@@ -38,15 +38,10 @@ impl Unwinding {
         }
         let mut this = Self::default();
         let open_ended = plan.follow || plan.stack_walk == StackWalk::Tables;
-        let needed = open_ended
-            || match (target, &plan.target) {
-                (Target::All, _) => true,
-                (_, TargetSpec::Launch { file, .. }) => may_need_tables(file),
-                _ => {
-                    let mut pids = target.pids().into_iter();
-                    pids.any(|pid| this.tables.are_needed_by(pid))
-                }
-            };
+        // What a command maps is known once it runs.
+        let unknown = matches!(target, Target::All | Target::Launched { .. });
+        let mut pids = target.pids().into_iter();
+        let needed = open_ended || unknown || pids.any(|pid| this.tables.are_needed_by(pid));
         needed.then_some(this)
     }
 

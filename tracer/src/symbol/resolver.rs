@@ -130,7 +130,7 @@ impl Resolver {
 
 /// The instruction a frame is at: a return address is that after the call, which may already be
 /// another function or inlined call.
-fn lookup_address(address: Address) -> u64 {
+pub(super) fn lookup_address(address: Address) -> u64 {
     address.address.saturating_sub(u64::from(address.caller))
 }
 

@@ -2,10 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::resolver::lookup_address;
 use super::told::ToldMappings;
 use super::{Address, Collector, Resolver};
-use crate::event::{Body, CallerStack, Event, Sample, Space, StackEnd, Symbols, Waker};
+use crate::event::{
+    Body, CallerStack, CodeMapping, Event, Sample, Space, StackEnd, Symbols, Waker,
+};
 use crate::process::{AddressSpace, MappedFiles, Mapping, MappingEvent};
+use crate::unwind::build_id;
 
 /// Names in one event at most, so that none grows beyond what a recording can hold.
 const MAX_NAMES_PER_EVENT: usize = 4096;
@@ -52,6 +56,8 @@ enum Refresh {
 
 #[derive(Debug)]
 struct Process {
+    /// First addresses of the mappings that were told.
+    code: HashSet<u64>,
     /// `None` when it could not be read: the process was gone.
     space: Option<AddressSpace>,
     /// Mappings are not read again before this time.
@@ -194,7 +200,12 @@ impl Symbolizer {
             None if !addresses.is_empty() => Some(Process::told(pid, &mut self.files, told)),
             known => known,
         };
-        if let Some(process) = process {
+        if let Some(mut process) = process {
+            events.extend(
+                process
+                    .code(&addresses)
+                    .map(|code| fact(pid, time_ns, code)),
+            );
             let symbols = process.resolve(&mut self.resolver, &addresses);
             push_events(&mut events, pid, time_ns, symbols);
         }
@@ -270,6 +281,7 @@ impl Symbolizer {
             if due && !process.covers(&user) {
                 process.refresh(pid, time_ns, &user, &mut self.files);
             }
+            events.extend(process.code(&user).map(|code| fact(pid, time_ns, code)));
             let symbols = process.resolve(&mut self.resolver, &user);
             push_events(events, pid, time_ns, symbols);
         }
@@ -300,6 +312,7 @@ fn in_waker(time_ns: u64, waker: &Waker) -> Event {
 impl Process {
     fn new(space: Option<AddressSpace>) -> Self {
         Self {
+            code: HashSet::new(),
             space,
             next_refresh_ns: 0,
             refresh_every_ns: MIN_REFRESH_NS,
@@ -352,6 +365,26 @@ impl Process {
         self.next_refresh_ns = time_ns.saturating_add(self.refresh_every_ns);
     }
 
+    /// The mappings that these addresses are in and that were not told before; `None` without any.
+    fn code(&mut self, addresses: &[Address]) -> Option<Body> {
+        let space = self.space.as_ref()?;
+        let mut new = Vec::new();
+        for address in addresses {
+            let found = space.find(lookup_address(*address));
+            let Some((mapping, file)) = found.filter(|(m, _)| self.code.insert(m.start)) else {
+                continue;
+            };
+            new.push(CodeMapping {
+                start: mapping.start,
+                end: mapping.end,
+                offset: mapping.offset,
+                file: mapping.name().to_owned(),
+                build_id: file.and_then(|file| build_id(&file.proc_path())),
+            });
+        }
+        (!new.is_empty()).then_some(Body::Code(new))
+    }
+
     fn resolve(&self, resolver: &mut Resolver, addresses: &[Address]) -> Symbols {
         match &self.space {
             Some(space) => resolver.resolve(space, addresses),
@@ -364,13 +397,18 @@ fn push_events(events: &mut Vec<Event>, pid: u32, time_ns: u64, symbols: Symbols
     let mut names = symbols.addresses.into_iter().peekable();
     while names.peek().is_some() {
         let addresses = names.by_ref().take(MAX_NAMES_PER_EVENT).collect();
-        events.push(Event {
-            time_ns,
-            pid,
-            tid: 0,
-            cpu: 0,
-            goid: None,
-            body: Body::Symbols(Box::new(Symbols { addresses })),
-        });
+        let names = Body::Symbols(Box::new(Symbols { addresses }));
+        events.push(fact(pid, time_ns, names));
+    }
+}
+
+fn fact(pid: u32, time_ns: u64, body: Body) -> Event {
+    Event {
+        time_ns,
+        pid,
+        tid: 0,
+        cpu: 0,
+        goid: None,
+        body,
     }
 }

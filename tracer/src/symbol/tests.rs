@@ -41,10 +41,15 @@ fn sample(pid: u32, kernel: &[u64], user: &[u64]) -> Event {
 fn names(events: Vec<Event>) -> Vec<(u32, SymbolizedAddress)> {
     let mut all = Vec::new();
     for event in events {
-        let Body::Symbols(symbols) = event.body else {
-            panic!("only names are expected")
-        };
-        all.extend(symbols.addresses.into_iter().map(|a| (event.pid, a)));
+        match event.body {
+            Body::Symbols(symbols) => {
+                all.extend(symbols.addresses.into_iter().map(|a| (event.pid, a)));
+            }
+            Body::Code(mappings) => {
+                assert!(mappings.iter().all(|m| m.start < m.end), "{mappings:?}");
+            }
+            other => panic!("{other:?} among names"),
+        }
     }
     all
 }

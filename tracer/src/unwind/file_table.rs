@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use gimli::{BaseAddresses, EhFrameHdr, LittleEndian};
 
+use super::go_code::GoCode;
 use super::rows::{Limits, MAX_FILE_ROWS, Rows};
 use crate::go::{Arch, Binary, BinaryError, Elf, Segment, Source};
 use crate::process::{MappedFile, Mapping};
@@ -38,15 +39,15 @@ pub enum FileTableError {
 pub struct FileTable {
     pub rows: Rows,
     loads: Vec<Segment>,
-    /// Code with another rule than that it keeps frame pointers.
-    pub needs_rows: bool,
+    /// All functions that call keep frame pointers.
+    pub keeps_pointers: bool,
 }
 
 /// A file that was looked at, before its table is read.
 #[derive(Debug)]
 pub(super) struct OpenedFile {
     elf: Elf,
-    go_text: Vec<Range<u64>>,
+    go: Option<GoCode>,
 }
 
 impl OpenedFile {
@@ -54,29 +55,23 @@ impl OpenedFile {
     pub(super) fn open(file: &MappedFile) -> Result<Self, FileTableError> {
         let opened = std::fs::File::open(file.proc_path()).map_err(BinaryError::Io)?;
         let elf = Elf::parse(Source::from_file(opened)?)?;
-        let go_text = match Binary::open(&file.proc_path()) {
-            Ok(binary) => go_text(&binary),
-            Err(_) => Vec::new(),
-        };
-        Ok(Self { elf, go_text })
+        let binary = Binary::open(&file.proc_path()).ok();
+        let go = binary.as_ref().and_then(GoCode::of);
+        Ok(Self { elf, go })
     }
 
-    /// Takes a file held in memory that has no Go code, as the vDSO.
+    /// Takes a file held in memory, as the vDSO.
     pub(super) fn from_bytes(bytes: Vec<u8>) -> Result<Self, FileTableError> {
+        let binary = Binary::parse(bytes.clone()).ok();
         Ok(Self {
             elf: Elf::parse(Source::from_bytes(bytes))?,
-            go_text: Vec::new(),
+            go: binary.as_ref().and_then(GoCode::of),
         })
     }
 
     /// The build id, if the file has one of a usual length.
     pub(super) fn build_id(&self) -> Option<Vec<u8>> {
-        let notes = self.elf.segments.iter().filter(|s| s.kind == PT_NOTE);
-        notes.take(8).find_map(|segment| {
-            let mut bytes = vec![0; segment.file_size.min(MAX_NOTES) as usize];
-            self.elf.source.read(segment.offset, &mut bytes).ok()?;
-            build_id_of(&bytes)
-        })
+        build_id_in(&self.elf)
     }
 
     /// Reads the table.
@@ -89,12 +84,15 @@ impl OpenedFile {
             until: Instant::now() + TIME,
         };
         let (section, address) = self.section().unwrap_or_default();
-        let rows = Rows::read(&section, address, &self.go_text, limits);
+        let go = self.go.as_ref();
+        let spans = go.map(|go| go.spans(limits)).unwrap_or_default();
+        let text: Vec<Range<u64>> = go.map(|go| go.text.clone()).into_iter().collect();
+        let rows = Rows::read(&section, address, spans, &text, limits);
         if rows.rows.is_empty() {
             return Err(FileTableError::Nothing);
         }
         Ok(FileTable {
-            needs_rows: !section.is_empty(),
+            keeps_pointers: go.is_some() && section.is_empty(),
             rows,
             loads: self.elf.loads().copied().collect(),
         })
@@ -137,31 +135,27 @@ impl OpenedFile {
     }
 }
 
-/// Whether a program may have code that needs a table: all but those of Go that are linked
-/// statically.
+/// The build id of the ELF file at a path, if it has one of a usual length.
 #[must_use]
-pub fn may_need_tables(program: &std::path::Path) -> bool {
-    let Ok(binary) = Binary::open(program) else {
-        return true;
-    };
-    let elf = binary.elf();
-    elf.section(".eh_frame").is_some()
-        || elf
-            .segments
-            .iter()
-            .any(|s| s.kind == object::elf::PT_INTERP)
+pub fn build_id(path: &std::path::Path) -> Option<Vec<u8>> {
+    let source = Source::from_file(std::fs::File::open(path).ok()?).ok()?;
+    build_id_in(&Elf::parse(source).ok()?)
 }
 
-fn go_text(binary: &Binary) -> Vec<Range<u64>> {
-    let module = binary.module().filter(|m| m.text < m.etext);
-    module.map(|m| m.text..m.etext).into_iter().collect()
+fn build_id_in(elf: &Elf) -> Option<Vec<u8>> {
+    let notes = elf.segments.iter().filter(|s| s.kind == PT_NOTE);
+    notes.take(8).find_map(|segment| {
+        let mut bytes = vec![0; segment.file_size.min(MAX_NOTES) as usize];
+        elf.source.read(segment.offset, &mut bytes).ok()?;
+        build_id_of(&bytes)
+    })
 }
 
 impl FileTable {
     /// Reads the table of an ELF file held in memory, and its build id.
     ///
     /// # Errors
-    /// It is no ELF file for x86-64, or has no `.eh_frame`.
+    /// It is no ELF file for x86-64, or has neither `.eh_frame` nor Go code.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<(Self, Option<Vec<u8>>), FileTableError> {
         let file = OpenedFile::from_bytes(bytes)?;
         Ok((file.table()?, file.build_id()))

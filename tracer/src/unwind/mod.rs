@@ -4,11 +4,13 @@
 //! Compilers describe that in `.eh_frame` for exceptions, also in C and in stripped files. Here it
 //! is read once per file ([`FileTable`]), shortened to what user stacks on x86_64 need
 //! ([`Rule`](tracer_common::unwind::Rule)), and placed for the BPF programs, which walk with it
-//! ([`Tables`]). Files are the target's choice: sizes, rows and time are limited, and whatever is
+//! ([`Tables`]). Go keeps frame pointers and has no `.eh_frame`; its function table tells where they
+//! are not enough. Files are the target's choice: sizes, rows and time are limited, and whatever is
 //! not understood is a row that says so.
 
 mod expression;
 mod file_table;
+mod go_code;
 mod pool;
 mod rows;
 mod rule;
@@ -16,7 +18,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use file_table::{FileTable, FileTableError, may_need_tables};
+pub use file_table::{FileTable, FileTableError, build_id};
 pub use pool::Pool;
 pub use rows::{MAX_FILE_ROWS, Rows};
 pub use tables::{NodeStore, TableStats, Tables};

@@ -7,6 +7,7 @@ use std::time::Instant;
 use gimli::{BaseAddresses, CieOrFde, LittleEndian, UnwindContext, UnwindSection as _};
 use tracer_common::unwind::{MAX_ROWS, Rule, row};
 
+use super::go_code::GoSpans;
 use super::rule::{Bytes, Section, rule};
 
 /// Rows of one file at most: 32 MiB.
@@ -27,10 +28,10 @@ pub struct Rows {
 
 /// Addresses with one rule.
 #[derive(Clone, Copy, Debug)]
-struct Span {
-    start: u64,
-    end: u64,
-    rule: Rule,
+pub(super) struct Span {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) rule: Rule,
 }
 
 /// Bounds of the work on one file.
@@ -41,29 +42,30 @@ pub(super) struct Limits {
 }
 
 impl Rows {
-    /// Reads the entries of an `.eh_frame` section that is at a link-time address. In `pointers`,
-    /// where they say nothing, frame pointers are kept.
+    /// Reads the entries of an `.eh_frame` section that is at a link-time address. They go before
+    /// the spans that are known of Go code, at least that it keeps frame pointers in `pointers`.
     pub(super) fn read(
         section: &[u8],
         address: u64,
+        go: GoSpans,
         pointers: &[Range<u64>],
         limits: Limits,
     ) -> Self {
         let mut reading = Reading {
-            spans: Vec::new(),
-            is_partial: false,
+            spans: go.spans,
+            is_partial: go.is_partial,
             limits,
         };
         reading.entries(section, address);
-        let Reading {
-            mut spans,
-            is_partial,
-            ..
-        } = reading;
-        spans.sort_by_key(|s| s.start);
-        let mut rows = merge(&spans, pointers);
-        rows.is_partial |= is_partial;
+        let mut rows = Self::of_spans(reading.spans, pointers);
+        rows.is_partial |= reading.is_partial;
         rows
+    }
+
+    /// As [`Rows::read`], of spans alone. Of two that begin at an address the later one counts.
+    pub(super) fn of_spans(mut spans: Vec<Span>, pointers: &[Range<u64>]) -> Self {
+        spans.sort_by_key(|s| s.start);
+        merge(&spans, pointers)
     }
 }
 

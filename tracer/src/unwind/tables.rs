@@ -6,7 +6,9 @@ use std::os::unix::fs::FileExt as _;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tracer_common::unwind::{MAX_MAPPINGS, NODE_WORDS, Node, UnwindMapping, UnwindProcess};
+use tracer_common::unwind::{
+    KEEPS_POINTERS, MAX_MAPPINGS, NODE_WORDS, Node, UnwindMapping, UnwindProcess,
+};
 
 use super::file_table::{FileTable, OpenedFile};
 use super::pool::Pool;
@@ -106,9 +108,9 @@ struct Code {
 }
 
 impl Code {
-    /// The vDSO alone is not worth it: Go programs have one, too.
+    /// The vDSO alone is not worth it.
     fn needs_rows(&self) -> bool {
-        self.mapping.is_file() && self.table.as_ref().is_some_and(|t| t.file.needs_rows)
+        self.mapping.is_file() && self.table.is_some()
     }
 }
 
@@ -330,12 +332,16 @@ impl Tables {
             };
             if let Some(table) = &code.table
                 && let Some(bias) = table.file.bias(&code.mapping)
-                && let Some(first_row) = self.place_table(table, &tables, store)?
             {
-                mapping.bias = bias;
-                mapping.first_row = first_row;
-                mapping.rows = table.rows;
-                tables.push(Rc::clone(table));
+                if table.file.keeps_pointers {
+                    mapping.rows = KEEPS_POINTERS;
+                }
+                if let Some(first_row) = self.place_table(table, &tables, store)? {
+                    mapping.bias = bias;
+                    mapping.first_row = first_row;
+                    mapping.rows |= table.rows;
+                    tables.push(Rc::clone(table));
+                }
             }
             mappings.push(mapping);
         }

@@ -11,6 +11,7 @@ use gimli::{
 use proptest::prelude::*;
 use tracer_common::unwind::{NODE_WORDS, Node, Rule, UnwindMapping, UnwindProcess, cfa, saved};
 
+use super::go_code::GoSpans;
 use super::rows::{Limits, Rows, find};
 use super::rule::{RBP, RETURN_ADDRESS, RSP, Section};
 use super::tables::{NodeStore, Tables};
@@ -172,7 +173,7 @@ fn libc_path() -> String {
 /// are, how many the table does not tell, and how many bytes it takes.
 fn compare(path: &str) -> (usize, usize, usize) {
     let (bytes, address) = eh_frame(path);
-    let table = Rows::read(&bytes, address, &[], limits());
+    let table = Rows::read(&bytes, address, GoSpans::default(), &[], limits());
     assert!(!table.is_partial, "{path}");
     let mut section = Section::new(&bytes, LittleEndian);
     section.set_address_size(8);
@@ -373,7 +374,7 @@ fn copies_of_a_file_share_a_table_and_new_code_is_read_when_met() {
 proptest! {
     #[test]
     fn any_bytes_make_a_table_or_none(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
-        let rows = Rows::read(&bytes, 0x1000, &[], limits());
+        let rows = Rows::read(&bytes, 0x1000, GoSpans::default(), &[], limits());
         prop_assert!(rows.rows.is_sorted_by_key(|row| row >> 32));
     }
 
@@ -390,7 +391,7 @@ proptest! {
             }
         }
         let few = Limits { rows: 1000, ..limits() };
-        let rows = Rows::read(&part, address, std::slice::from_ref(&(0x5000..0x6000)), few);
+        let rows = Rows::read(&part, address, GoSpans::default(), std::slice::from_ref(&(0x5000..0x6000)), few);
         prop_assert!(rows.rows.is_sorted_by_key(|row| row >> 32));
         prop_assert!(rows.rows.len() <= 3 * 1000 + 4);
     }

@@ -19,45 +19,61 @@ impl Default for Steps {
     }
 }
 
+/// The steps of the table at `offset` of the function `record`: a value, and the link-time address up
+/// to which it holds. Without an end where the table has none.
+///
+/// Encoding (`runtime.step`): pairs of a zig-zag value delta and a pc delta in quanta; a zero value
+/// delta after the first pair ends the table. Values begin at -1.
+pub(super) fn steps<'a>(
+    table: &'a Pclntab,
+    offset: u32,
+    record: &Record,
+) -> impl Iterator<Item = Result<(i32, u64), BinaryError>> + use<'a> {
+    let at = table.header.offset + table.header.values + u64::from(offset);
+    let mut stream = Stream::new(&table.source, at);
+    let quantum = u64::from(table.header.quantum);
+    let (mut value, mut until) = (-1_i32, record.entry);
+    let mut is_first = true;
+    let mut step = move || -> Result<Option<(i32, u64)>, BinaryError> {
+        let delta = stream.varint()?;
+        if delta == 0 && !std::mem::take(&mut is_first) {
+            return Ok(None);
+        }
+        is_first = false;
+        value = value.wrapping_add((delta >> 1).cast_signed() ^ -(delta & 1).cast_signed());
+        until = until.wrapping_add(u64::from(stream.varint()?) * quantum);
+        Ok(Some((value, until)))
+    };
+    std::iter::from_fn(move || step().transpose())
+}
+
 impl Pclntab {
     /// The value at `pc` of the table at `offset` of the function `record`; `None` where the table
     /// is absent or says nothing.
-    ///
-    /// Encoding (`runtime.step`): pairs of a zig-zag value delta and a pc delta in quanta; a zero
-    /// value delta after the first pair ends the table. Values begin at -1.
     pub(super) fn value_at(
         &self,
         offset: u32,
         record: &Record,
         pc: u64,
-        steps: &mut Steps,
+        steps_left: &mut Steps,
     ) -> Result<Option<i32>, BinaryError> {
         if offset == 0 {
             return Ok(None);
         }
-        let at = self.header.offset + self.header.values + u64::from(offset);
-        let mut stream = Stream::new(&self.source, at);
-        let (mut value, mut until) = (-1_i32, record.entry);
-        for step in 0.. {
-            let Some(left) = steps.0.checked_sub(1) else {
-                break;
+        for step in steps(self, offset, record) {
+            let Some(left) = steps_left.0.checked_sub(1) else {
+                return Err(BinaryError::Malformed {
+                    what: "a pc-value table without an end",
+                    at: self.header.offset + self.header.values + u64::from(offset),
+                });
             };
-            steps.0 = left;
-            let delta = stream.varint()?;
-            if delta == 0 && step > 0 {
-                return Ok(None);
-            }
-            value = value.wrapping_add((delta >> 1).cast_signed() ^ -(delta & 1).cast_signed());
-            let quanta = u64::from(stream.varint()?);
-            until = until.wrapping_add(quanta * u64::from(self.header.quantum));
+            steps_left.0 = left;
+            let (value, until) = step?;
             if pc < until {
                 return Ok(Some(value));
             }
         }
-        Err(BinaryError::Malformed {
-            what: "a pc-value table without an end",
-            at,
-        })
+        Ok(None)
     }
 
     /// File and line of the instruction at `pc`, innermost inlined call included.

@@ -17,7 +17,7 @@ const ARGUMENTS: u8 = 5;
 const LIVENESS: u8 = 6;
 /// `abi.FuncFlagTopFrame` and `abi.FuncFlagSPWrite`.
 const TOP_FRAME: u8 = 1;
-const WRITES_SP: u8 = 2;
+pub(super) const WRITES_SP: u8 = 2;
 /// Longest description of arguments (`abi.TraceArgsMaxLen`), in bytes.
 const MAX_ARGUMENTS: usize = (5 * 3 + 2) * 10 + 1;
 /// Bits of liveness that a description can ask for, in bytes.

@@ -20,7 +20,7 @@ pub struct Pclntab {
 }
 
 /// One function, at link-time addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Function {
     /// First instruction.
     pub entry: u64,

@@ -5,11 +5,11 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::event::{
-    Body, Capture, CaptureStatus, CpuQuota, Event, Exec, Exit, Fork, FrameSymbol, GcTrigger,
-    GoDelay, GoMaxProcs, GoProcessorUse, GoScheduling, GoStop, Latency, Losses, OffCpuStack,
-    ProbeLoss, ProcessInfo, RunEnd, RunQueueThread, RunStart, Sample, Seen, Signal, Space,
-    StackEnd, StopReason, SymbolOrigin, SymbolizedAddress, Symbols, SyscallEnter, SyscallExit,
-    SyscallLatency, ThreadCpu, Wait, Waker,
+    Body, Capture, CaptureStatus, CodeMapping, CpuQuota, Event, Exec, Exit, Fork, FrameSymbol,
+    GcTrigger, GoDelay, GoMaxProcs, GoProcessorUse, GoScheduling, GoStop, Latency, Losses,
+    OffCpuStack, ProbeLoss, ProcessInfo, RunEnd, RunQueueThread, RunStart, Sample, Seen, Signal,
+    Space, StackEnd, StopReason, SymbolOrigin, SymbolizedAddress, Symbols, SyscallEnter,
+    SyscallExit, SyscallLatency, ThreadCpu, Wait, Waker,
 };
 use crate::go::gc::{GcCounters, GcCpu, GcCycle, GcPacing, GcState, GcWall, GoalBy};
 
@@ -432,6 +432,7 @@ fn fact_body() -> impl Strategy<Value = Body> {
             .prop_map(|addresses| Body::Symbols(Box::new(Symbols { addresses }))),
         losses().prop_map(Body::Losses),
         vec(any::<u32>(), 0..5).prop_map(Body::Threads),
+        vec(code_mapping(), 0..4).prop_map(Body::Code),
     ]
 }
 
@@ -464,6 +465,19 @@ fn run_start() -> impl Strategy<Value = RunStart> {
             tracer_version,
         },
     )
+}
+
+fn code_mapping() -> impl Strategy<Value = CodeMapping> {
+    let build_id = option::of(vec(any::<u8>(), 0..21));
+    (any::<[u64; 3]>(), text(), build_id).prop_map(|([start, end, offset], file, build_id)| {
+        CodeMapping {
+            start,
+            end,
+            offset,
+            file,
+            build_id,
+        }
+    })
 }
 
 fn symbolized() -> impl Strategy<Value = SymbolizedAddress> {

@@ -34,7 +34,7 @@ struct Builder<'a> {
     profile: &'a StackProfile,
     message: Profile,
     strings: HashMap<String, i64>,
-    mappings: HashMap<&'a str, u64>,
+    mappings: HashMap<Mapped<'a>, u64>,
     functions: HashMap<(&'a str, Option<&'a str>), u64>,
     /// By the frames of an address, innermost first.
     locations: HashMap<Vec<u32>, u64>,
@@ -57,7 +57,10 @@ impl<'a> Builder<'a> {
     fn build(mut self) -> Profile {
         self.describe();
         if let Some(binary) = main_binary(self.profile) {
-            self.mapping(binary);
+            let frames = &self.profile.tree().frames;
+            let known = frames.iter().filter_map(mapped);
+            let first = known.filter(|m| m.file == binary).min();
+            self.mapping(first.unwrap_or(Mapped::named(binary)));
         }
         // Without samples there is no value; of those off the CPU, only waits have a delay.
         for stack in self.profile.by_thread().iter().filter(|s| s.value > 0) {
@@ -165,11 +168,13 @@ impl<'a> Builder<'a> {
         let of = frames.iter().map(|&f| &tree.frames[f as usize]);
         let line: Vec<Line> = of.map(|frame| self.line(frame)).collect();
         let outermost = frames.last().map(|&f| &tree.frames[f as usize]);
-        let mapping_id = outermost.and_then(file_of).map_or(0, |f| self.mapping(f));
+        let mapping_id = outermost.and_then(mapped).map_or(0, |m| self.mapping(m));
+        let code = outermost.and_then(|frame| frame.code.as_ref());
         let id = self.message.location.len() as u64 + 1;
         self.message.location.push(Location {
             id,
             mapping_id,
+            address: code.map_or(0, |code| code.address),
             line,
         });
         self.locations.insert(frames, id);
@@ -200,21 +205,28 @@ impl<'a> Builder<'a> {
         id
     }
 
-    fn mapping(&mut self, file: &'a str) -> u64 {
-        if let Some(&known) = self.mappings.get(file) {
+    fn mapping(&mut self, mapped: Mapped<'a>) -> u64 {
+        if let Some(&known) = self.mappings.get(&mapped) {
             return known;
         }
         let id = self.message.mapping.len() as u64 + 1;
-        let filename = self.string(file);
+        let filename = self.string(mapped.file);
+        let build_id = mapped.build_id.unwrap_or_default();
+        let digits = build_id.iter().map(|byte| format!("{byte:02x}"));
+        let build_id = self.string(&digits.collect::<String>());
         self.message.mapping.push(Mapping {
             id,
+            memory_start: mapped.start,
+            memory_limit: mapped.end,
+            file_offset: mapped.offset,
             filename,
+            build_id,
             has_functions: true,
             has_filenames: true,
             has_line_numbers: true,
             has_inline_frames: true,
         });
-        self.mappings.insert(file, id);
+        self.mappings.insert(mapped, id);
         id
     }
 
@@ -237,6 +249,44 @@ fn ns_per_sample(hz: u32) -> u64 {
 /// The format has no unsigned values.
 fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// A mapping. Processes have their own of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Mapped<'a> {
+    file: &'a str,
+    /// Addresses, both 0 where they are not known.
+    start: u64,
+    end: u64,
+    offset: u64,
+    build_id: Option<&'a [u8]>,
+}
+
+impl<'a> Mapped<'a> {
+    const fn named(file: &'a str) -> Self {
+        Self {
+            file,
+            start: 0,
+            end: 0,
+            offset: 0,
+            build_id: None,
+        }
+    }
+}
+
+/// The mapping that the code of a frame is in.
+fn mapped(frame: &Frame) -> Option<Mapped<'_>> {
+    let mapping = frame.code.as_ref().and_then(|code| code.mapping.as_deref());
+    let Some(mapping) = mapping else {
+        return file_of(frame).map(Mapped::named);
+    };
+    Some(Mapped {
+        file: &mapping.file,
+        start: mapping.start,
+        end: mapping.end,
+        offset: mapping.offset,
+        build_id: mapping.build_id.as_deref(),
+    })
 }
 
 /// The mapped file of a frame.

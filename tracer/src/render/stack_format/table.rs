@@ -38,6 +38,8 @@ pub struct StackFormat {
     pub whole_run: bool,
     /// Places in a function are told apart by source line.
     pub lines: bool,
+    /// And by address.
+    pub addresses: bool,
     /// An empty line ends each interval.
     pub(in crate::render) separated: bool,
     pub(in crate::render) write: fn(&Shown<'_>, &mut dyn Write) -> io::Result<()>,
@@ -55,6 +57,7 @@ const DOCUMENT: StackFormat = StackFormat {
     extensions: &[],
     whole_run: true,
     lines: false,
+    addresses: false,
     separated: false,
     write: text::write,
 };
@@ -103,6 +106,7 @@ pub const STACK_FORMATS: &[StackFormat] = &[
         name: "pprof",
         extensions: &["pb.gz", "pprof"],
         lines: true,
+        addresses: true,
         write: pprof::write,
         ..DOCUMENT
     },

@@ -66,8 +66,19 @@ pub(super) struct Label {
 pub(super) struct Mapping {
     #[prost(uint64, tag = "1")]
     pub(super) id: u64,
+    /// Addresses; both 0 where they are not known.
+    #[prost(uint64, tag = "2")]
+    pub(super) memory_start: u64,
+    #[prost(uint64, tag = "3")]
+    pub(super) memory_limit: u64,
+    /// Of the first address, in the file.
+    #[prost(uint64, tag = "4")]
+    pub(super) file_offset: u64,
     #[prost(int64, tag = "5")]
     pub(super) filename: i64,
+    /// In hexadecimal digits.
+    #[prost(int64, tag = "6")]
+    pub(super) build_id: i64,
     /// Nothing is left to look up.
     #[prost(bool, tag = "7")]
     pub(super) has_functions: bool,
@@ -86,6 +97,9 @@ pub(super) struct Location {
     /// 0: none.
     #[prost(uint64, tag = "2")]
     pub(super) mapping_id: u64,
+    /// Within the mapping.
+    #[prost(uint64, tag = "3")]
+    pub(super) address: u64,
     /// Innermost first: the last is the function that the others are inlined into.
     #[prost(message, repeated, tag = "4")]
     pub(super) line: Vec<Line>,

@@ -81,6 +81,7 @@ fn rows(tree: &StackTree, found: &HotRegions) -> Vec<Vec<(Color, String)>> {
                 inlined,
                 file: None,
                 line: None,
+                code: None,
             };
             (colour(&frame), name.to_owned())
         })

@@ -162,6 +162,7 @@ mod tests {
             inlined: false,
             file: None,
             line: None,
+            code: None,
         };
         let mut tree = StackTreeBuilder::new(Unit::Nanoseconds);
         let root = frame("[chan receive]", FrameKind::Thread);

@@ -240,6 +240,7 @@ mod tests {
                     inlined: false,
                     file: None,
                     line: None,
+                    code: None,
                 },
                 own: accounted,
                 total_ns: accounted.sum_ns(),
