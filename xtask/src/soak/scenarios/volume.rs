@@ -16,8 +16,8 @@ use crate::soak::tracer::{good_end, resident, written};
 const BESIDE: &[(&[&str], Kind)] = &[
     (&["strace", "-c"], C),
     (&["sched"], GO_SERVER),
-    (&["offcpu"], GO_SERVER),
-    (&["profile", "-F", "499"], GO_SERVER),
+    (&["offcpu", "-d", "1h"], GO_SERVER),
+    (&["profile", "-F", "499", "-d", "1h"], GO_SERVER),
     (&["gc"], GO_SERVER),
     (&["strace", "--goroutines", "-o", "/dev/null"], GO_SERVER),
 ];
