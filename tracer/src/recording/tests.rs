@@ -437,7 +437,7 @@ fn the_encoding_is_the_one_of_this_version() {
                 file: "a".to_owned(),
                 build_id: Some(vec![9]),
             }]),
-            "180180208060070161010109",
+            "1c0180208060070161010109",
         ),
     ] {
         let bytes = postcard::to_stdvec(&body).expect("serializes");

@@ -160,7 +160,7 @@ mod tests {
     /// in use before them. Only those at either end of a function.
     fn known_places(binary: &Binary, frames: &Frames) -> Vec<(u64, Rule)> {
         let first = frames.sizes.iter().find(|size| size.bytes != 0);
-        let Some(first) = first.filter(|first| first.start >= frames.function.entry + 1) else {
+        let Some(first) = first.filter(|first| first.start > frames.function.entry) else {
             return Vec::new();
         };
         let mut bytes = [0; 5];
