@@ -453,7 +453,9 @@ fn calls_chosen_by_duration_have_stacks() {
     let _ = run.run().success();
     let text = std::fs::read_to_string(&out).expect("written");
     let calls = with_stacks(&text);
-    let long = calls.iter().filter(|(call, _)| call.contains("30)"));
+    // In ms, or as a `timespec`.
+    let is_long = |call: &str| call.contains("30)") || call.contains("tv_nsec=30000000}");
+    let long = calls.iter().filter(|(call, _)| is_long(call));
     assert_eq!(long.clone().count(), 3, "{text}");
     for (call, frames) in long {
         let has = frames.iter().any(|f| f.contains("(long_wait+0x"));
