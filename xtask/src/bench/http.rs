@@ -109,11 +109,7 @@ struct Pair {
 }
 
 impl Pair {
-    fn start(
-        setting: &Setting,
-        pace: Pace,
-        start: &dyn Fn() -> Result<Service>,
-    ) -> Result<Self> {
+    fn start(setting: &Setting, pace: Pace, start: &dyn Fn() -> Result<Service>) -> Result<Self> {
         let service = start()?;
         setting.placement.place_workload(service.pid())?;
         let mut client = Client::start(setting, &service)?;
