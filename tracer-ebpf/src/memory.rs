@@ -14,8 +14,8 @@ use aya_ebpf::helpers::{
 };
 use tracer_common::{
     capture::{
-        CAPTURE_ALIGN, CaptureHeader, CaptureRule, MAX_CAPTURE, MAX_MESSAGE, MAX_RULES,
-        MAX_SYSCALLS, kind, len, phase, status,
+        CAPTURE_ALIGN, CaptureHeader, CaptureRule, LOWEST_ADDRESS, MAX_CAPTURE, MAX_MESSAGE,
+        MAX_RULES, MAX_SYSCALLS, kind, len, phase, status,
     },
     probe::ProbeId,
 };
@@ -228,7 +228,7 @@ extern "C" fn capture_rule(call: u64, index: u64) -> u64 {
         MAX_RULES as u32
     };
     let base = arg(progress, rule.arg);
-    if base == 0 {
+    if base == 0 || (rule.kind & kind::MAYBE != 0 && base < LOWEST_ADDRESS) {
         return 1;
     }
     let mut address = base.wrapping_add(u64::from(rule.word) * 8);
@@ -245,7 +245,7 @@ extern "C" fn capture_rule(call: u64, index: u64) -> u64 {
     }
     let limit = u64::from(string_limit());
     let id = id(rule, captures.slot);
-    match rule.kind & !kind::FOLLOW {
+    match rule.kind & kind::MASK {
         kind::STRING => capture_string(id, address, MAX_CAPTURE as u64),
         kind::BUFFER => capture_data(id, address, length(rule, progress), limit),
         kind::STRUCT => capture_data(id, address, length(rule, progress), MAX_CAPTURE as u64),
@@ -264,7 +264,7 @@ extern "C" fn capture_rule(call: u64, index: u64) -> u64 {
 #[inline(always)]
 fn id(rule: CaptureRule, slot: u32) -> u64 {
     u64::from(rule.arg)
-        | u64::from(rule.kind & !kind::FOLLOW) << 8
+        | u64::from(rule.kind & kind::MASK) << 8
         | u64::from(rule.word) << 16
         | u64::from(slot) << SLOT_SHIFT
 }
