@@ -136,3 +136,24 @@ pub mod go_stop {
     /// The same with `finished` as the third of the structure: Go 1.23.
     pub const FINISHED: u32 = 4;
 }
+
+/// What the probes of waits of goroutines must know of a Go process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct GoWaiting {
+    /// Time before counts for nothing, ns of the monotonic clock; or [`GoWaiting::NOT_YET`],
+    /// [`GoWaiting::OVER`].
+    pub begin_ns: u64,
+    /// Offset of `g.gopc` in bytes.
+    pub g_gopc: u32,
+    pub reserved: u32,
+}
+
+impl GoWaiting {
+    /// No wait counts, but goroutines are followed.
+    pub const NOT_YET: u64 = u64::MAX;
+    /// All stands still as it is.
+    pub const OVER: u64 = u64::MAX - 1;
+}
+
+crate::wire_type!(GoWaiting, size 16, { begin_ns @ 0, g_gopc @ 8, reserved @ 12 });

@@ -36,6 +36,8 @@ pub enum StackBy {
     Function,
     Thread,
     Cpu,
+    /// The function of the `go` statement that made the goroutine
+    Creator,
 }
 
 impl Default for StackOutput {

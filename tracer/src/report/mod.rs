@@ -6,7 +6,9 @@ mod profile;
 mod stack_tree;
 mod wall;
 
-pub use goroutine_waits::{GoroutineStackTime, GoroutineTime, GoroutineWaitProfile};
+pub use goroutine_waits::{
+    GoroutineCreatorTime, GoroutineStackTime, GoroutineTime, GoroutineWaitProfile,
+};
 pub use hot_region::{HotClass, HotRegion, HotThresholds};
 pub use profile::{
     CpuTotal, FunctionTotal, ModuleRoots, OffCpuProfile, OnCpuProfile, ProfileRun, StackProfile,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use tracer_common::stats::WokenKey;
 
+use super::goroutine_waits;
 use super::open_waits::OpenWaits;
 use crate::bpf::{BpfError, Group, Kernel};
 use crate::event::{Body, Event, Latency, OffCpuStack, RunQueueThread, SyscallLatency, Wait};
@@ -65,6 +66,7 @@ impl Aggregates {
                 self.schedules = total;
                 vec![at(pid, 0, Body::GoSchedules(new))]
             }
+            Group::GoWaits => goroutine_waits::ended(kernel, time_ns)?,
             _ => Vec::new(),
         })
     }

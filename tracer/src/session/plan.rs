@@ -72,6 +72,8 @@ pub enum Capture {
     GoGc,
     /// Stops of the world in Go processes.
     GoStops,
+    /// Waits of goroutines by stack, summed in the kernel.
+    GoWaits,
 }
 
 /// Waits of any length.
@@ -102,13 +104,17 @@ impl Capture {
             Self::GoSchedule => Group::GoSchedule,
             Self::GoGc => Group::GoGc,
             Self::GoStops => Group::GoStop,
+            Self::GoWaits => Group::GoWaits,
         }
     }
 
     /// Whether it is about Go's runtime and makes no sense without one.
     #[must_use]
     pub const fn needs_go(&self) -> bool {
-        matches!(self, Self::GoSchedule | Self::GoGc | Self::GoStops)
+        matches!(
+            self,
+            Self::GoSchedule | Self::GoGc | Self::GoStops | Self::GoWaits
+        )
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::future::pending;
 use std::time::{Duration, Instant};
 
-use tracer_common::config::GoOffsets;
 use tracer_common::config::target as flag;
+use tracer_common::config::{GoOffsets, GoWaiting};
 use tracer_common::probe::{ProbeCounters, ProbeId};
 
 use super::aggregates::Aggregates;
@@ -15,6 +15,7 @@ use super::clock::{now_ns, own_cpu_ns, utc_offset_s, wall_offset_ns};
 use super::degrade::Captured;
 use super::go_looks::GoLooks;
 use super::go_target::GoTarget;
+use super::goroutine_waits;
 use super::losses::{Counts, describe, losses, missing_events, without_ring};
 use super::plan::{CallStacks, Capture, Plan, StackWalk, TargetSpec};
 use super::pump::Pump;
@@ -325,7 +326,15 @@ impl<'a> Session<'a> {
                 Err(why) => return Err(why),
             }
         }
-        for group in [Group::GoGc, Group::GoSchedule, Group::GoStop] {
+        if self.has(Group::GoWaits) {
+            goroutine_waits::count_from(&mut self.kernel, &go, GoWaiting::NOT_YET)?;
+        }
+        for group in [
+            Group::GoGc,
+            Group::GoSchedule,
+            Group::GoStop,
+            Group::GoWaits,
+        ] {
             if self.has(group) {
                 self.attach_sites(&go, group)?;
             }
@@ -433,6 +442,7 @@ impl<'a> Session<'a> {
     fn begin(&mut self, target: &Target) -> Result<(), SinkError> {
         let pids = target.pids();
         let now = self.begin_waits(&pids);
+        self.begin_goroutine_waits(now);
         self.pump.begin_ns = now;
         let start = run_start(self.plan, &pids, self.sampling());
         self.pump
@@ -502,6 +512,39 @@ impl<'a> Session<'a> {
             self.notice(&format!("part of the result is missing: {error}"));
         }
         begin_ns
+    }
+
+    /// Tells the programs of goroutines that wait, and lets waits count from `begin_ns` on.
+    fn begin_goroutine_waits(&mut self, begin_ns: u64) {
+        if !self.has(Group::GoWaits) {
+            return;
+        }
+        for go in self.pump.go.values() {
+            let begun = goroutine_waits::count_from(&mut self.kernel, go, begin_ns);
+            let begun = begun.and_then(|()| goroutine_waits::begin(&mut self.kernel, go, begin_ns));
+            if let Err(why) = begun {
+                term::notice(&format!(
+                    "waits of process {} that began before the run are missing: {why}",
+                    go.pid
+                ));
+            }
+        }
+    }
+
+    /// Lets no more waits count, and returns those that are open.
+    fn end_goroutine_waits(&mut self, end_ns: u64) -> Vec<Event> {
+        if !self.has(Group::GoWaits) {
+            return Vec::new();
+        }
+        for go in self.pump.go.values() {
+            // It may have ended.
+            let _ = goroutine_waits::count_from(&mut self.kernel, go, GoWaiting::OVER);
+        }
+        let open = goroutine_waits::open(&self.kernel, self.pump.begin_ns, end_ns);
+        open.unwrap_or_else(|error| {
+            self.notice(&format!("part of the result is missing: {error}"));
+            Vec::new()
+        })
     }
 
     fn announce(&self, target: &Target) {
@@ -778,7 +821,8 @@ impl<'a> Session<'a> {
         }
         let end_ns = now_ns();
         let duration_ns = end_ns.saturating_sub(self.pump.begin_ns);
-        let cut_off = self.cut_off_waits(end_ns);
+        let mut cut_off = self.cut_off_waits(end_ns);
+        cut_off.extend(self.end_goroutine_waits(end_ns));
         let kernel_time = self.kernel_time();
         let stops = self.stops_counted();
         self.kernel.detach();
