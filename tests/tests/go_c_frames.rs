@@ -117,7 +117,7 @@ fn go_code_has_the_c_code_that_calls_it_back() {
         "crosscall2",
         "runtime.cgocallback*",
         "runtime.cgocallbackg",
-        "main.goBurn",
+        "main.goBurn*",
         "main.burn",
     ];
     expect(&place, "cgo", "up", "main.burn", &path);
@@ -134,7 +134,7 @@ fn go_code_has_the_thread_of_c_that_calls_it() {
         "crosscall2",
         "runtime.cgocallback*",
         "runtime.cgocallbackg",
-        "main.goBurn",
+        "main.goBurn*",
         "main.burn",
     ];
     expect(&place, "cgo", "thread", "main.burn", &path);
@@ -182,7 +182,7 @@ fn threads_of_the_runtime_that_sleep_are_whole() {
     };
     for release in place.go_releases() {
         let program = format!("go/{release}/spinning");
-        let target = Running::ready(&mut place.command(&program, &["-n", "2"]));
+        let target = Running::ready(&mut place.command(&program, &["-n", "1"]));
         let lasts = duration(1500);
         let args = [
             "offcpu",

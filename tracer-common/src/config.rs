@@ -31,6 +31,8 @@ pub struct GoOffsets {
     /// `stat` of `/proc/PID/ns/pid`, the device as the kernel writes it (`MKDEV`).
     pub pid_ns_dev: u64,
     pub pid_ns_ino: u64,
+    pub g_gopc: u32,
+    pub reserved: u32,
 }
 
 impl GoOffsets {
@@ -39,9 +41,9 @@ impl GoOffsets {
     pub const IN_REGISTER: i64 = i64::MIN;
 }
 
-crate::wire_type!(GoOffsets, size 48, {
+crate::wire_type!(GoOffsets, size 56, {
     tls_g @ 0, g_m @ 8, g_goid @ 12, doubtful @ 16, own_code @ 20, m_curg @ 24, m_procid @ 28,
-    pid_ns_dev @ 32, pid_ns_ino @ 40,
+    pid_ns_dev @ 32, pid_ns_ino @ 40, g_gopc @ 48, reserved @ 52,
 });
 
 /// Where the code of a Go program lies that is not the standard library's: a walk along the stack

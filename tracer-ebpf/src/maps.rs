@@ -12,7 +12,9 @@ use tracer_common::{
     capture::{CaptureRules, MAX_SYSCALLS},
     config::{GoOffsets, GoScheduler, GoWaiting, OwnCode, ReadPlan},
     event::Signal,
-    goroutine_wait::{GoWaitKey, GoWaitPending, GoWaitStack, GoWaitTime, GoroutineKey},
+    goroutine_wait::{
+        GoCreatorKey, GoWaitKey, GoWaitPending, GoWaitStack, GoWaitTime, GoroutineKey,
+    },
     probe::{ProbeCounters, ProbeId},
     stats::{
         GoStopState, GoStopThread, LatencyStats, OffCpuKey, OffCpuPending, OffCpuTime,
@@ -206,6 +208,10 @@ pub static GO_SCHEDULERS: HashMap<u32, GoScheduler> = HashMap::with_max_entries(
 /// Stops of the world, by tgid. The user side inserts all entries.
 #[map]
 pub static GO_STOPS: HashMap<u32, GoStopState> = HashMap::with_max_entries(64, 0);
+
+/// Samples by who made the goroutine that ran. A program has some hundred `go` statements.
+#[map]
+pub static GO_CREATORS: HashMap<GoCreatorKey, u64> = HashMap::with_max_entries(1024, 0);
 
 /// What waits of goroutines need, by tgid.
 #[map]

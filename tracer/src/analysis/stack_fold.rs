@@ -259,6 +259,13 @@ impl<W: Weight> StackFold<W> {
         merged.finish(over_limit)
     }
 
+    /// The function to which a call returns, not one inlined into it.
+    pub fn caller(&self, pid: u32, return_address: u64) -> &str {
+        let frames = self.names.get(&(pid, Space::User, return_address, true));
+        let outermost = frames.and_then(|frames| frames.first());
+        outermost.map_or("[unknown]", |frame| &frame.name)
+    }
+
     fn name(&mut self, pid: u32, symbols: &Symbols) {
         for symbol in &symbols.addresses {
             let key = (pid, symbol.space, symbol.address, symbol.caller);

@@ -33,6 +33,7 @@ const GO_ROOTS: usize = 3;
 /// Leaves out of a user stack what is not its own, and returns how it ends then: nothing that was
 /// lost is left if it begins where a goroutine or thread of Go does.
 pub(super) fn trim_user(outermost_first: &mut Vec<Rc<[Frame]>>, end: StackEnd) -> StackEnd {
+    trim_signal_return(outermost_first);
     trim_maker_of_thread(outermost_first);
     let begins = trim_beyond_go_root(outermost_first, end == StackEnd::Root);
     trim_beyond_root(outermost_first);
@@ -40,6 +41,19 @@ pub(super) fn trim_user(outermost_first: &mut Vec<Rc<[Frame]>>, end: StackEnd) -
     match end {
         StackEnd::Lost if begins || is_cut => StackEnd::Unknown,
         end => end,
+    }
+}
+
+/// Leaves out where a handler of signals returns to in Go: the frame pointer leads there. That is the
+/// first instruction of a function (`runtime.sigreturn__sigaction`, runtime/sys_linux_amd64.s), which
+/// nobody has called, and before it lies another one.
+fn trim_signal_return(outermost_first: &mut Vec<Rc<[Frame]>>) {
+    let is = |frames: &Rc<[Frame]>, name: &str| frames.iter().any(|f| f.name == name);
+    for at in (1..outermost_first.len()).rev() {
+        let handler = is(&outermost_first[at], "runtime.sigtramp");
+        if handler && is(&outermost_first[at - 1], "runtime.cgoSigtramp") {
+            outermost_first.remove(at - 1);
+        }
     }
 }
 

@@ -1,9 +1,9 @@
-//! Waits of goroutines, as the programs add them up.
+//! What the programs add up of goroutines: their waits, and samples by who made them.
 
 use aya::maps::{HashMap, MapError};
 use tracer_common::config::GoWaiting;
 use tracer_common::goroutine_wait::{
-    GoWaitKey, GoWaitPending, GoWaitStack, GoWaitTime, GoroutineKey,
+    GoCreatorKey, GoWaitKey, GoWaitPending, GoWaitStack, GoWaitTime, GoroutineKey,
 };
 
 use super::kernel::{Wire, map_error, missing};
@@ -62,6 +62,19 @@ impl Kernel {
             }
             other => other.map_err(|e| map_error(name, e)),
         }
+    }
+
+    /// Samples by who made the goroutine that ran.
+    ///
+    /// # Errors
+    /// When the map is not readable.
+    pub fn creators(&self) -> Result<Vec<(GoCreatorKey, u64)>, BpfError> {
+        let map: HashMap<_, Wire<GoCreatorKey>, u64> = self.hash("GO_CREATORS")?;
+        Ok(map
+            .iter()
+            .flatten()
+            .map(|(Wire(key), samples)| (key, samples))
+            .collect())
     }
 
     /// Waits that have ended.

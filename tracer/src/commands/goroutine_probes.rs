@@ -14,7 +14,7 @@ use crate::analysis::{GoroutineWaitSums, NamedWait, WaitNames};
 use crate::cost::Policy;
 use crate::error::ExpectedError;
 use crate::event::{Event, GoroutineWait, StopReason};
-use crate::go::goroutine::StackFrame;
+use crate::go::goroutine::{StackFrame, creator_name};
 use crate::report::GoroutineWaitProfile;
 use crate::session::{Capture, Plan, run, waits_over_budget};
 use crate::sink::{Sink, SinkError};
@@ -47,6 +47,8 @@ pub(super) fn measure(args: &OffCpuArgs, process: &GoProcess) -> anyhow::Result<
         );
         return Ok(Measured::Instead { why, left: lasts });
     }
+    // What reasons are called is in its memory, which is gone when it ends.
+    let names = Names::of(process, args);
     let sums = Rc::new(RefCell::new(GoroutineWaitSums::default()));
     let (end, ran_ns) = match capture(&plan, &sums)? {
         Ok(end) => end,
@@ -64,7 +66,6 @@ pub(super) fn measure(args: &OffCpuArgs, process: &GoProcess) -> anyhow::Result<
         return Ok(Measured::Instead { why, left });
     }
     let sums = sums.take();
-    let names = Names::of(process, args);
     let profile = sums.finish(process.pid, |wait| names.of_wait(wait));
     Ok(Measured::Profile(Box::new(profile)))
 }
@@ -121,7 +122,7 @@ impl<'a> Names<'a> {
         Some(WaitNames {
             reason,
             functions: NamedWait {
-                creator: output.redacted_text(&creator).into_owned(),
+                creator: output.redacted_text(creator_name(&creator)).into_owned(),
                 frames: shown_frames(self.process, &frames, output),
             },
         })

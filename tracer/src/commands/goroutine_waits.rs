@@ -11,7 +11,7 @@ use super::profile::DEFAULT_DURATION;
 use crate::analysis::{GoroutineWaits, NamedWait};
 use crate::cli::OutputArgs;
 use crate::error::ExpectedError;
-use crate::go::goroutine::{Goroutine, Stack, StackFrame};
+use crate::go::goroutine::{Goroutine, Stack, StackFrame, creator_name};
 use crate::render::goroutine_dump::shown_calls;
 use crate::render::write_goroutine_waits;
 use crate::report::{Frame, FrameKind, GoroutineWaitProfile};
@@ -124,7 +124,7 @@ fn creator(goroutine: &Goroutine, output: &OutputArgs) -> String {
     let call = creator.and_then(|creator| creator.place.calls.last());
     // The first was made by assembly.
     let name = call.map_or("runtime.rt0_go", |call| &call.frame.function);
-    output.redacted_text(name).into_owned()
+    output.redacted_text(creator_name(name)).into_owned()
 }
 
 fn unix_ns() -> u64 {

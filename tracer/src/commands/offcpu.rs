@@ -42,8 +42,9 @@ epoll_wait are the runtime's; what goroutines wait for shows --goroutines.
 
 --goroutines measures each wait by two probes in the runtime: where a goroutine parks, with its
 stack, and where it runs again. Its wait for a P is part of it: sched --go shows that apart. A wait
-costs the target about 2.8 microseconds (twice 0.9 to get into a probe, 0.9 for stack and sum), and
-more than ten times that before Go 1.21, which has no cheap place for probes. What waited when the
+costs the target about 2 microseconds (twice 600 ns to get into a probe, 900 for stack and sum), up to
+5 with deep stacks, and several times that before Go 1.21, which has no cheap place for probes; -v
+has what a hit costs on this host. What waited when the
 run began counts from then on, what waits at its end until then. When that would exceed
 --max-overhead, or the kernel refuses, goroutines are looked at instead, and a line says so: their
 memory is read every 10 ms, or less often when there are so many that reading took more than a tenth

@@ -70,6 +70,7 @@ pub(super) fn captures(hz: u32, kernel: bool) -> Vec<Capture> {
             hz,
             kernel,
             user: true,
+            creators: false,
         },
         Capture::OffCpu {
             kernel,

@@ -1,4 +1,4 @@
-//! Waits of goroutines.
+//! Sums of goroutines.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,4 +21,13 @@ pub struct GoroutineWait {
     pub max_ns: u64,
     /// The end of the run cut it off.
     pub open: bool,
+}
+
+/// Samples in the event's process while goroutines ran that one `go` statement had made, since the last
+/// such event.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreatorSamples {
+    /// As [`GoroutineWait::creator`]; 0 while a thread ran no goroutine that is known.
+    pub creator: u64,
+    pub samples: u64,
 }

@@ -22,6 +22,6 @@ pub use fact::{
 };
 pub use go_scheduling::{CpuQuota, GoMaxProcs, GoProcessorUse, GoScheduling, Seen};
 pub use go_stop::{GoDelay, GoStop};
-pub use goroutine_wait::GoroutineWait;
+pub use goroutine_wait::{CreatorSamples, GoroutineWait};
 pub use model::{Body, Event, Exec, Exit, Fork, GcTrigger, Sample, Signal, Space, StackEnd};
 pub use syscall::{CallerStack, Capture, CaptureStatus, SyscallEnter, SyscallExit, unread};

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CodeMapping, Cost, Curbed, GoScheduling, GoStop, GoroutineWait, Losses, OffCpuStack,
-    ProcessInfo, RunEnd, RunQueueThread, RunStart, Symbols, SyscallEnter, SyscallExit,
+    CodeMapping, Cost, CreatorSamples, Curbed, GoScheduling, GoStop, GoroutineWait, Losses,
+    OffCpuStack, ProcessInfo, RunEnd, RunQueueThread, RunStart, Symbols, SyscallEnter, SyscallExit,
     SyscallLatency, ThreadCpu, Wait,
 };
 use crate::go::gc::{GcCycle, GcState};
@@ -74,6 +74,8 @@ pub enum Body {
     Code(Vec<CodeMapping>),
     /// Comes at the end.
     GoroutineWait(Box<GoroutineWait>),
+    /// Besides the samples themselves, when it was asked for.
+    CreatorSamples(CreatorSamples),
 }
 
 /// A signal is being delivered, ends the process, or was dropped because the process ignores it.

@@ -11,8 +11,8 @@ pub use goroutine_waits::{
 };
 pub use hot_region::{HotClass, HotRegion, HotThresholds};
 pub use profile::{
-    CpuTotal, FunctionTotal, ModuleRoots, OffCpuProfile, OnCpuProfile, ProfileRun, StackProfile,
-    StackRoots, StackTimes, StateTimes, ThreadStack, ThreadTotal, WaitState,
+    CpuTotal, CreatorTotal, FunctionTotal, ModuleRoots, OffCpuProfile, OnCpuProfile, ProfileRun,
+    StackProfile, StackRoots, StackTimes, StateTimes, ThreadStack, ThreadTotal, WaitState,
 };
 pub use stack_tree::{
     CodeAddress, Frame, FrameKind, Node, StackTree, StackTreeBuilder, Unit, WOKEN_BY,

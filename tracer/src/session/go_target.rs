@@ -130,6 +130,8 @@ impl GoTarget {
             m_procid: m.procid,
             pid_ns_dev,
             pid_ns_ino,
+            g_gopc: g.gopc,
+            reserved: 0,
         })
     }
 

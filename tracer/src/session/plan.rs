@@ -52,6 +52,8 @@ pub enum Capture {
         hz: u32,
         kernel: bool,
         user: bool,
+        /// Count them, too, by who made the goroutine that runs.
+        creators: bool,
     },
     /// Time off the CPU by stack, summed in the kernel.
     OffCpu {
@@ -113,7 +115,11 @@ impl Capture {
     pub const fn needs_go(&self) -> bool {
         matches!(
             self,
-            Self::GoSchedule | Self::GoGc | Self::GoStops | Self::GoWaits
+            Self::GoSchedule
+                | Self::GoGc
+                | Self::GoStops
+                | Self::GoWaits
+                | Self::Samples { creators: true, .. }
         )
     }
 }
@@ -236,6 +242,12 @@ impl Plan {
                 }
             )
         };
+        self.captures.iter().any(with)
+    }
+
+    /// Whether samples are counted by who made the goroutine that runs.
+    pub(super) fn has_creators(&self) -> bool {
+        let with = |c: &Capture| matches!(c, Capture::Samples { creators: true, .. });
         self.captures.iter().any(with)
     }
 

@@ -264,7 +264,7 @@ impl<'a> Session<'a> {
     }
 
     fn wants_goroutines(&self) -> bool {
-        self.plan.has_goroutines()
+        self.plan.has_goroutines() || self.plan.has_creators()
     }
 
     fn attach_go(&mut self, target: &Target) -> Result<(), ExpectedError> {

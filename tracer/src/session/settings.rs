@@ -36,7 +36,13 @@ pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
                 add_words(&mut constants.syscalls, syscalls);
             }
             Capture::SyscallStats { syscalls } => add_words(&mut constants.syscalls, syscalls),
-            Capture::Samples { kernel, user, .. } => {
+            Capture::Samples {
+                kernel,
+                user,
+                creators,
+                ..
+            } => {
+                constants.want_creator = *creators;
                 constants.want_kernel_stack = *kernel;
                 constants.want_user_stack = *user;
             }

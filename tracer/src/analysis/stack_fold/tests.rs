@@ -104,6 +104,25 @@ fn a_go_thread_has_no_frames_of_its_maker() {
 }
 
 #[test]
+fn a_handler_returns_to_nothing_that_was_called() {
+    let mut fold = StackFold::new(Unit::Samples, StackDetail::default());
+    let stack_of = [
+        "runtime.sigtrampgo",
+        "runtime.sigtramp",
+        "runtime.cgoSigtramp",
+        "main.work",
+    ];
+    for (at, name) in stack_of.iter().enumerate() {
+        fold.observe(&named(1, Space::User, at as u64, at > 0, name));
+    }
+    fold.add(&stack(1, &[], &[0, 1, 2, 3]), &1);
+    assert_eq!(
+        names_of(&fold.finish()),
+        ["x", "main.work", "runtime.sigtramp", "runtime.sigtrampgo"]
+    );
+}
+
+#[test]
 fn a_go_thread_whose_maker_has_moved_on_is_whole() {
     // As of `sysmon`: its maker, a goroutine, has another stack by now, or calls something else.
     for beyond in [None, Some((SymbolOrigin::Go, "runtime.(*timer).maybeAdd"))] {

@@ -84,6 +84,16 @@ fn between_lists(inside: &str) -> Option<&str> {
     None
 }
 
+/// What the function of a `go` statement is called: the first goroutine is made by assembly
+/// (`runtime.rt0_go`, runtime/asm_*.s).
+#[must_use]
+pub fn creator_name(function: &str) -> &str {
+    match function.starts_with("runtime.rt0_go") {
+        true => "[main goroutine]",
+        false => function,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

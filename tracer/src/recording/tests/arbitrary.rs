@@ -314,6 +314,9 @@ fn aggregate_body() -> impl Strategy<Value = Body> {
         any::<u64>().prop_map(Body::GoSchedules),
         go_scheduling().prop_map(|s| Body::GoScheduling(Box::new(s))),
         goroutine_wait().prop_map(|w| Body::GoroutineWait(Box::new(w))),
+        any::<[u64; 2]>().prop_map(|[creator, samples]| {
+            Body::CreatorSamples(CreatorSamples { creator, samples })
+        }),
     ]
 }
 

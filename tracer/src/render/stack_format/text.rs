@@ -106,7 +106,10 @@ fn write_on_cpu(
                 tables::write_threads(&profile.threads, of, text, out)?;
             }
             (None, Some(StackBy::Cpu)) => tables::write_cpus(&profile.cpus, of, out)?,
-            (None, Some(StackBy::Function | StackBy::Creator) | None) => {
+            (None, Some(StackBy::Creator)) => {
+                tables::write_creators(&profile.creators, of, text, out)?;
+            }
+            (None, Some(StackBy::Function) | None) => {
                 tables::write_functions(&profile.functions, of, text, out)?;
             }
         }
