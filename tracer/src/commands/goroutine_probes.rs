@@ -148,17 +148,18 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Whether a function that makes goroutines makes the runtime's own: all but the first one are
-/// (`runtime.rt0_go`, runtime/asm_*.s).
+/// Whether a function that makes goroutines makes the runtime's own: all but the first one are.
 fn is_of_runtime(creator: &str) -> bool {
-    creator.starts_with("runtime.") && !creator.starts_with("runtime.rt0_go")
+    creator.starts_with("runtime.") && creator_name(creator) == creator
 }
 
 impl Measured {
     /// Says in one line that something else is done.
     pub(super) fn tell(why: &str, every: Duration) {
         let every = term::ns(u64::try_from(every.as_nanos()).unwrap_or(u64::MAX));
-        term::notice(&format!("{why}: they are looked at every {every} instead"));
+        term::notice(&format!(
+            "{why}; goroutines are looked at every {every} instead"
+        ));
     }
 }
 
@@ -172,7 +173,7 @@ mod tests {
             ("runtime.gcenable", true),
             ("runtime.(*cleanupQueue).createGs", true),
             ("runtime.rt0_go", false),
-            ("runtime.rt0_go.abi0", false),
+            ("runtime.newproc", false),
             ("runtime/pprof.StartCPUProfile", false),
             ("main.main", false),
         ] {
