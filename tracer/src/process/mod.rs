@@ -3,6 +3,8 @@
 //! descriptors refer to.
 
 mod address_space;
+mod descriptor_calls;
+mod descriptor_links;
 mod descriptor_names;
 mod descriptors;
 mod files;
@@ -17,10 +19,9 @@ mod sockets;
 mod thread_sample;
 
 pub use address_space::{AddressSpace, AddressSpaceError};
+pub use descriptor_calls::{returns_descriptor, stores_descriptors, tracked_calls};
 pub use descriptor_names::DescriptorNames;
-pub use descriptors::{
-    Descriptors, path_argument, returns_descriptor, stores_descriptors, tracked_calls,
-};
+pub use descriptors::{Descriptors, path_argument};
 pub use files::{MappedFile, MappedFiles};
 pub use interface::interface_name;
 pub use mapping_events::{MappingEvent, MappingEvents, Told};

@@ -22,12 +22,14 @@ use crate::{interrupt, step};
 /// Share of what the service can do alone that is asked of it at a fixed rate.
 const SHARE: f64 = 0.5;
 
-/// Columns of the result; times are medians over rounds.
+/// Columns of the result; times and shares are medians over rounds.
 const HEADS: &[&str] = &[
     "configuration",
     "requests/s",
     "requests/s max",
     "of baseline %",
+    "of baseline % min",
+    "of baseline % max",
     "offered/s",
     "answered %",
     "p50 us",
@@ -63,8 +65,18 @@ pub(super) fn measure(setting: &Setting, pace: Pace) -> Result<Part> {
 #[derive(Debug)]
 struct Run {
     flat: Answers,
+    /// Requests a second of the untraced service just before and just after: their mean. A service
+    /// is faster or slower from one second to the next than a good tool makes it.
+    alone: f64,
     fixed: Answers,
     usage: Option<Usage>,
+}
+
+impl Run {
+    /// Share of the requests that the untraced service answers.
+    fn kept(&self) -> f64 {
+        self.flat.per_second() / self.alone
+    }
 }
 
 /// Runs of all rounds, by label.
@@ -92,14 +104,31 @@ impl Runs {
 struct Pair {
     client: Client,
     service: Service,
+    /// Requests a second when the service was last measured alone.
+    alone: f64,
 }
 
 impl Pair {
-    fn start(setting: &Setting, start: &dyn Fn() -> Result<Service>) -> Result<Self> {
+    fn start(setting: &Setting, pace: Pace, start: &dyn Fn() -> Result<Service>) -> Result<Self> {
         let service = start()?;
         setting.placement.place_workload(service.pid())?;
-        let client = Client::start(setting, &service)?;
-        Ok(Self { client, service })
+        let mut client = Client::start(setting, &service)?;
+        // The second is after the service has warmed up.
+        client.flat(pace.window)?;
+        let alone = client.flat(pace.window)?.per_second();
+        Ok(Self {
+            client,
+            service,
+            alone,
+        })
+    }
+
+    /// Mean of the requests a second that the service answers alone, by the measurement before and
+    /// one now.
+    fn alone(&mut self, window: Duration) -> Result<f64> {
+        let now = self.client.flat(window)?.per_second();
+        let before = std::mem::replace(&mut self.alone, now);
+        Ok(f64::midpoint(before, now))
     }
 }
 
@@ -115,10 +144,8 @@ pub(super) fn contest(
     loads: &[Load],
     part: &mut Part,
 ) -> Result<()> {
-    let mut pair = Pair::start(setting, start)?;
-    // The second is after the service has warmed up.
-    pair.client.flat(pace.window)?;
-    let rate = round_rate(pair.client.flat(pace.window)?.per_second() * SHARE);
+    let mut pair = Pair::start(setting, pace, start)?;
+    let rate = round_rate(pair.alone * SHARE);
     let mut runs = Runs::default();
     let started = Instant::now();
     let mut longest = Duration::ZERO;
@@ -135,7 +162,7 @@ pub(super) fn contest(
                 Err(error) => {
                     failed(&mut runs, load, &error)?;
                     // Whatever happened to the two: the next tool gets new ones.
-                    pair = Pair::start(setting, start)?;
+                    pair = Pair::start(setting, pace, start)?;
                 }
             }
         }
@@ -164,7 +191,7 @@ fn failed(runs: &mut Runs, load: &Load, error: &anyhow::Error) -> Result<()> {
 
 fn one(setting: &Setting, pace: Pace, load: &Load, pair: &mut Pair, rate: f64) -> Result<Run> {
     let client = &mut pair.client;
-    let (_probes, tool) = match load {
+    let (probes, tool) = match load {
         Load::Unavailable { why, .. } => anyhow::bail!("{why}"),
         Load::EmptyPair => (Some(EmptyPair::attach()?), None),
         Load::Attached(tool) => {
@@ -184,7 +211,14 @@ fn one(setting: &Setting, pace: Pace, load: &Load, pair: &mut Pair, rate: f64) -
         Some(mut tool) => Some(load::ended(setting, &mut tool, cpu)?),
         None => None,
     };
-    Ok(Run { flat, fixed, usage })
+    drop(probes);
+    let alone = pair.alone(pace.window)?;
+    Ok(Run {
+        flat,
+        alone,
+        fixed,
+        usage,
+    })
 }
 
 /// To two digits.
@@ -197,7 +231,13 @@ fn table(name: &str, runs: &Runs, loads: &[Load], rate: f64) -> Table {
     let title = format!(
         "{name}: as many requests as it answers, then {rate:.0} a second; times from when each was due"
     );
-    let hidden = ["requests/s max", "offered/s", "p99 us min"];
+    let hidden = [
+        "requests/s max",
+        "of baseline % min",
+        "of baseline % max",
+        "offered/s",
+        "p99 us min",
+    ];
     let mut table = Table::new(&title, HEADS).for_programs(&hidden);
     let mut seen = Vec::new();
     for load in loads {
@@ -212,8 +252,7 @@ fn table(name: &str, runs: &Runs, loads: &[Load], rate: f64) -> Table {
 
 fn row(runs: &Runs, label: &str, rate: f64) -> Vec<Cell> {
     let per_second = runs.of(label, |run| run.flat.per_second());
-    let alone = median(&runs.of(&Load::Baseline.label(), |run| run.flat.per_second()));
-    let share = median(&per_second).zip(alone);
+    let kept = runs.of(label, |run| run.kept() * 100.0);
     let of = |field: fn(&Run) -> f64| median(&runs.of(label, field));
     let usages = runs.good.get(label).into_iter().flatten();
     let usages: Vec<Usage> = usages.filter_map(|run| run.usage).collect();
@@ -224,7 +263,9 @@ fn row(runs: &Runs, label: &str, rate: f64) -> Vec<Cell> {
         Cell::text(label),
         Cell::maybe(median(&per_second), 0, ""),
         Cell::maybe(max(&per_second), 0, ""),
-        Cell::maybe(share.map(|(one, all)| 100.0 * one / all), 1, ""),
+        Cell::maybe(median(&kept), 1, ""),
+        Cell::maybe(min(&kept), 1, ""),
+        Cell::maybe(max(&kept), 1, ""),
         Cell::number(rate, 0, ""),
         Cell::maybe(of(|run| run.fixed.share_answered() * 100.0), 1, ""),
         Cell::maybe(of(|run| run.fixed.p50_ns / 1e3), 0, ""),
@@ -248,8 +289,12 @@ fn notes(name: &str, runs: &Runs, rounds: usize) -> Vec<String> {
     let mut notes = vec![format!("{name}: rounds: {rounds}")];
     if let (Some(low), Some(high)) = (min(&alone), max(&alone)) {
         let spread = (high / low - 1.0) * 100.0;
+        let kept = runs.of(&label, |run| run.kept() * 100.0);
         notes.push(format!(
-            "{name}: noise: baseline {low:.0} to {high:.0} requests/s, spread {spread:.1} %; p99 {:.0} to {:.0} us",
+            "{name}: noise: baseline {low:.0} to {high:.0} requests/s, spread {spread:.1} %, \
+             {:.1} to {:.1} % of itself just before and after; p99 {:.0} to {:.0} us",
+            min(&kept).unwrap_or(0.0),
+            max(&kept).unwrap_or(0.0),
             min(&p99).unwrap_or(0.0),
             max(&p99).unwrap_or(0.0),
         ));
@@ -278,6 +323,7 @@ mod tests {
         let mut runs = Runs::default();
         let run = |done, p99| Run {
             flat: answers(done, 1.0),
+            alone: 1000.0,
             fixed: answers(500.0, p99),
             usage: None,
         };
@@ -287,10 +333,13 @@ mod tests {
         let row = row(&runs, "x", 500.0);
         assert_eq!(row[1], Cell::number(250.0, 0, ""));
         assert_eq!(row[3], Cell::number(25.0, 1, ""));
-        assert_eq!(row[7], Cell::number(80.0, 0, ""));
+        assert_eq!(row[9], Cell::number(80.0, 0, ""));
         assert_eq!(row.len(), HEADS.len());
         let noise = &notes("s", &runs, 3)[1];
-        assert!(noise.contains("900 to 1100 requests/s, spread 22.2 %; p99 10 to 14 us"));
+        assert!(noise.contains(
+            "900 to 1100 requests/s, spread 22.2 %, 90.0 to 110.0 % of itself just before and \
+             after; p99 10 to 14 us"
+        ));
     }
 
     #[test]
