@@ -5,11 +5,11 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::event::{
-    Body, Capture, CaptureStatus, CodeMapping, CpuQuota, Event, Exec, Exit, Fork, FrameSymbol,
-    GcTrigger, GoDelay, GoMaxProcs, GoProcessorUse, GoScheduling, GoStop, GoroutineWait, Latency,
-    Losses, OffCpuStack, ProbeLoss, ProcessInfo, RunEnd, RunQueueThread, RunStart, Sample, Seen,
-    Signal, Space, StackEnd, StopReason, SymbolOrigin, SymbolizedAddress, Symbols, SyscallEnter,
-    SyscallExit, SyscallLatency, ThreadCpu, Wait, Waker,
+    Body, Capture, CaptureStatus, CodeMapping, CpuQuota, CreatorSamples, Event, Exec, Exit, Fork,
+    FrameSymbol, GcTrigger, GoDelay, GoMaxProcs, GoProcessorUse, GoScheduling, GoStop,
+    GoroutineWait, Latency, Losses, OffCpuStack, ProbeLoss, ProcessInfo, RunEnd, RunQueueThread,
+    RunStart, Sample, Seen, Signal, Space, StackEnd, StopReason, SymbolOrigin, SymbolizedAddress,
+    Symbols, SyscallEnter, SyscallExit, SyscallLatency, ThreadCpu, Wait, Waker,
 };
 use crate::go::gc::{GcCounters, GcCpu, GcCycle, GcPacing, GcState, GcWall, GoalBy};
 
