@@ -336,6 +336,28 @@ fn idle_threads_of_every_go_release_are_one_row() {
     }
 }
 
+/// A profile of goroutines as JSON, and the stacks with an innermost function in it.
+struct GoroutineProfile(Value);
+
+impl GoroutineProfile {
+    fn stack(&self, function: &str) -> &Value {
+        let profile = &self.0;
+        let frames = profile["tree"]["frames"].as_array().expect("frames");
+        let nodes = profile["tree"]["nodes"].as_array().expect("nodes");
+        let name_of = |node: &Value| {
+            let node = &nodes[node.as_u64().expect("an index") as usize];
+            &frames[node["frame"].as_u64().expect("an index") as usize]["name"]
+        };
+        let stacks = profile["stacks"].as_array().expect("stacks");
+        let found = stacks.iter().find(|s| name_of(&s["node"]) == function);
+        found.unwrap_or_else(|| panic!("no {function} in {profile}"))
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        self.0[name].as_u64().expect("a number")
+    }
+}
+
 #[test]
 fn goroutines_that_stand_still_are_counted_exactly() {
     let Some(place) = place(true) else { return };
@@ -344,43 +366,125 @@ fn goroutines_that_stand_still_are_counted_exactly() {
         let target = Running::ready(&mut place.command(&name, &["-n", "20"]));
         let pid = target.pid_text();
         let args = ["offcpu", "--goroutines", "-d", "300ms", "-p", &pid];
-        let profile = place.tracer(&args).args(&["--format", "json"]).run();
-        let profile = json(&profile.success().stdout);
-        let duration = profile["duration_ns"].as_u64().expect("ns");
-        assert!(
-            profile["looks"].as_u64().expect("a number") >= 2,
-            "{profile}"
-        );
-        let frames = profile["tree"]["frames"].as_array().expect("frames");
-        let nodes = profile["tree"]["nodes"].as_array().expect("nodes");
-        let name_of = |node: &Value| {
-            let node = &nodes[node.as_u64().expect("an index") as usize];
-            frames[node["frame"].as_u64().expect("an index") as usize]["name"].clone()
-        };
-        let stacks = profile["stacks"].as_array().expect("stacks");
-        for (function, reason) in [
-            ("main.inReceive", "chan receive"),
-            ("main.inSend", "chan send"),
-        ] {
-            let stack = stacks.iter().find(|s| name_of(&s["node"]) == function);
-            let stack = stack.unwrap_or_else(|| panic!("{name}: no {function} in {profile}"));
-            assert_eq!(stack["reason"], reason);
-            assert_eq!(stack["open"], 20);
-            let time = stack["time_ns"].as_u64().expect("ns");
-            assert!(
-                time.abs_diff(20 * duration) <= 20,
-                "{name}: {time} of {duration}"
-            );
+        for options in [&[][..], &["--every", "10ms"]] {
+            let profile = place.tracer(&args).args(&["--format", "json"]);
+            let profile = profile.args(options).run().success();
+            let profile = GoroutineProfile(json(&profile.stdout));
+            let duration = profile.number("duration_ns");
+            let measured = options.is_empty();
+            let looks = profile.number("looks");
+            assert!(if measured { looks == 0 } else { looks >= 2 }, "{looks}");
+            for (function, reason) in [
+                ("main.inReceive", "chan receive"),
+                ("main.inSend", "chan send"),
+            ] {
+                let stack = profile.stack(function);
+                assert_eq!(stack["reason"], reason);
+                assert_eq!(stack["open"], 20);
+                let time = stack["time_ns"].as_u64().expect("ns");
+                assert!(
+                    time.abs_diff(20 * duration) <= 20,
+                    "{name}: {time} of {duration}"
+                );
+                if measured {
+                    assert_eq!(
+                        (&stack["waits"], &stack["max_ns"]),
+                        (&20.into(), &duration.into())
+                    );
+                }
+            }
         }
         let text = place.tracer(&args).run().success().stdout;
+        assert!(text.contains(" goroutines waited on average in "), "{text}");
+        assert!(
+            text.contains("[chan receive], 20.0 goroutines on average in 20 waits, longest "),
+            "{text}"
+        );
+        assert!(text.contains("\n    main.inReceive\n"), "{text}");
+        let text = place.tracer(&args).args(&["--every", "10ms"]).run();
+        let text = text.success().stdout;
         assert!(text.contains(" goroutines on average in "), "{text}");
         assert!(
             text.contains("[chan receive], 20.0 goroutines on average, 20 at the end"),
             "{text}"
         );
-        assert!(text.contains("\n    main.inReceive\n"), "{text}");
+        let text = place.tracer(&args).args(&["--by", "creator"]).run();
+        let text = text.success().stdout;
+        // The first waits for the end of stdin.
+        for (creator, share) in [("main.main", "99.6%"), ("[main goroutine]", "0.4%")] {
+            let row = text
+                .lines()
+                .find(|line| line.ends_with(&format!("  {creator}")));
+            let row = row.unwrap_or_else(|| panic!("no {creator} in\n{text}"));
+            assert!(row.contains(share), "{row}");
+        }
         drop(target);
     }
+}
+
+#[test]
+fn each_wait_of_a_goroutine_is_measured() {
+    let Some(place) = place(true) else { return };
+    for release in place.go_releases() {
+        let name = format!("go/{release}/sleeper");
+        let mut target = Running::ready(&mut place.command(&name, &["-n", "1", "-sleepers", "50"]));
+        let pid = target.pid_text();
+        let args = ["offcpu", "--goroutines", "--max-overhead", "off"];
+        let tracer = place.tracer(&args).args(&["--format", "json", "-p", &pid]);
+        let tracer = tracer.attach();
+        target.proceed();
+        until("the end", || {
+            target.stdout().contains("main.waitReceive").then_some(())
+        });
+        let said = target.finish().success().stdout;
+        let run = tracer.finish().success();
+        let profile = GoroutineProfile(json(&run.stdout));
+        assert_eq!(profile.number("looks"), 0, "{}", run.stderr);
+        for (function, inner, reason) in [
+            ("main.timedSleep", "time.Sleep", "sleep"),
+            ("main.waitReceive", "main.waitReceive", "chan receive"),
+        ] {
+            let measured = number_after(&said, &format!("{function} 50 ")).expect("its own time");
+            let stack = profile.stack(inner);
+            assert_eq!(
+                (&stack["reason"], &stack["waits"]),
+                (&reason.into(), &50.into())
+            );
+            let time = stack["time_ns"].as_u64().expect("ns");
+            // What it measures itself has the calls around the wait in it, too.
+            assert!(
+                time <= measured && measured - time <= measured / 50,
+                "{name}: {function}: {time} ns of {measured}"
+            );
+        }
+    }
+}
+
+#[test]
+fn goroutines_that_wait_too_often_are_looked_at() {
+    let Some(place) = place(true) else { return };
+    let release = place.go_releases().pop().expect("a release");
+    let program = format!("go/{release}/pingpong");
+    let target = Running::ready(&mut place.command(&program, &["-n", "1000000000"]));
+    let pid = target.pid_text();
+    let args = [
+        "offcpu",
+        "--goroutines",
+        "-d",
+        "2s",
+        "-p",
+        &pid,
+        "--format",
+        "json",
+    ];
+    let run = place.tracer(&args).run().success();
+    assert!(
+        run.stderr.contains("; goroutines are looked at every 10"),
+        "{}",
+        run.stderr
+    );
+    let profile = GoroutineProfile(json(&run.stdout));
+    assert!(profile.number("looks") > 2, "{}", run.stdout);
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub struct GoOffsets {
     /// `stat` of `/proc/PID/ns/pid`, the device as the kernel writes it (`MKDEV`).
     pub pid_ns_dev: u64,
     pub pid_ns_ino: u64,
+    pub g_gopc: u32,
+    pub reserved: u32,
 }
 
 impl GoOffsets {
@@ -39,9 +41,9 @@ impl GoOffsets {
     pub const IN_REGISTER: i64 = i64::MIN;
 }
 
-crate::wire_type!(GoOffsets, size 48, {
+crate::wire_type!(GoOffsets, size 56, {
     tls_g @ 0, g_m @ 8, g_goid @ 12, doubtful @ 16, own_code @ 20, m_curg @ 24, m_procid @ 28,
-    pid_ns_dev @ 32, pid_ns_ino @ 40,
+    pid_ns_dev @ 32, pid_ns_ino @ 40, g_gopc @ 48, reserved @ 52,
 });
 
 /// Where the code of a Go program lies that is not the standard library's: a walk along the stack
@@ -136,3 +138,24 @@ pub mod go_stop {
     /// The same with `finished` as the third of the structure: Go 1.23.
     pub const FINISHED: u32 = 4;
 }
+
+/// What the probes of waits of goroutines must know of a Go process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct GoWaiting {
+    /// Time before counts for nothing, ns of the monotonic clock; or [`GoWaiting::NOT_YET`],
+    /// [`GoWaiting::OVER`].
+    pub begin_ns: u64,
+    /// Offset of `g.gopc` in bytes.
+    pub g_gopc: u32,
+    pub reserved: u32,
+}
+
+impl GoWaiting {
+    /// No wait counts, but goroutines are followed.
+    pub const NOT_YET: u64 = u64::MAX;
+    /// All stands still as it is.
+    pub const OVER: u64 = u64::MAX - 1;
+}
+
+crate::wire_type!(GoWaiting, size 16, { begin_ns @ 0, g_gopc @ 8, reserved @ 12 });

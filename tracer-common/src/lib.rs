@@ -12,6 +12,7 @@ pub mod abi;
 pub mod capture;
 pub mod config;
 pub mod event;
+pub mod goroutine_wait;
 pub mod histogram;
 pub mod probe;
 pub mod stats;

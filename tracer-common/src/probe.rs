@@ -28,11 +28,13 @@ pub enum ProbeId {
     GoStart = 21,
     GoStarted = 22,
     GoStopSwitch = 23,
+    GoPark = 24,
+    GoExecute = 25,
 }
 
 impl ProbeId {
     /// All probes; the index is the number.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::SyscallEnter,
         Self::SyscallExit,
         Self::SyscallCountEnter,
@@ -57,6 +59,8 @@ impl ProbeId {
         Self::GoStart,
         Self::GoStarted,
         Self::GoStopSwitch,
+        Self::GoPark,
+        Self::GoExecute,
     ];
 
     /// Slots in the counter map.

@@ -40,7 +40,7 @@ pub mod cfa {
     /// An entry of a procedure linkage table: 8 from the stack pointer, and 8 more from that byte
     /// of each 16 on which the offset says.
     pub const LINKAGE: u32 = 7;
-    /// The return from a signal handler: the stack pointer is that of a `ucontext`
+    /// The return from a signal handler: the stack pointer and an offset is where a `ucontext` is
     /// (arch/x86/include/uapi/asm/ucontext.h, sigcontext.h), with all registers.
     pub const SIGNAL: u32 = 8;
     /// Code that keeps frame pointers, as Go does.
@@ -134,6 +134,11 @@ pub struct UnwindMapping {
     pub first_row: u32,
     /// 0 when there is no table. With the bit [`KEEPS_POINTERS`].
     pub rows: u32,
+    /// Where the kernel calls the handler of signals, as addresses of the table: the frame of what
+    /// was interrupted is behind it even in code that keeps frame pointers. A length of 0: nowhere.
+    pub handler: u32,
+    pub handler_len: u32,
+    pub reserved: [u64; 3],
 }
 
 /// Of [`UnwindMapping::rows`]: all functions that call keep frame pointers. The table is about where
@@ -142,7 +147,7 @@ pub const KEEPS_POINTERS: u32 = 1 << 31;
 
 impl UnwindMapping {
     /// Words of 8 bytes; divides [`NODE_WORDS`].
-    pub const WORDS: usize = 4;
+    pub const WORDS: usize = 8;
 
     /// As it is stored.
     #[must_use]
@@ -152,12 +157,17 @@ impl UnwindMapping {
             self.end,
             self.bias,
             (self.first_row as u64) << 32 | self.rows as u64,
+            (self.handler as u64) << 32 | self.handler_len as u64,
+            0,
+            0,
+            0,
         ]
     }
 }
 
-crate::wire_type!(UnwindMapping, size 32, {
-    start @ 0, end @ 8, bias @ 16, first_row @ 24, rows @ 28,
+crate::wire_type!(UnwindMapping, size 64, {
+    start @ 0, end @ 8, bias @ 16, first_row @ 24, rows @ 28, handler @ 32, handler_len @ 36,
+    reserved @ 40,
 });
 
 /// What is known of a process.

@@ -40,6 +40,8 @@ constants! {
     STRING_LIMIT / string_limit: u32 = 32;
     /// 1 when records carry goroutine ids.
     WANT_GOID / want_goid: u32 = 0;
+    /// 1 when samples are counted by who made the goroutine that runs.
+    WANT_CREATOR / want_creator: u32 = 0;
     /// 1 when samples have kernel stacks.
     WANT_KERNEL_STACK / want_kernel_stack: u32 = 1;
     /// 1 when samples have user stacks.

@@ -37,6 +37,38 @@ pub fn goroutine(tgid: u32, tid: u32, registers: Registers) -> Goroutine {
     }
 }
 
+/// Who made the goroutine of the running thread (`g.gopc`); 0 where it runs none, or it is not known.
+#[inline(always)]
+pub fn creator(tgid: u32, tid: u32, registers: Registers) -> u64 {
+    // SAFETY: as above.
+    let Some(offsets) = (unsafe { GO_TARGETS.get(tgid) }) else {
+        return 0;
+    };
+    running(offsets, tid, registers)
+        .and_then(|g| read(g, offsets.g_gopc))
+        .unwrap_or(0)
+}
+
+/// The goroutine of the running thread: of that itself, or on the scheduler's stack the one that it
+/// runs for. `m.procid` is asked as in [`current`].
+#[inline(always)]
+fn running(offsets: &GoOffsets, tid: u32, registers: Registers) -> Option<u64> {
+    let g = thread_g(offsets, registers)?;
+    let goid = read(g, offsets.g_goid)?;
+    if goid != 0 && offsets.doubtful == 0 {
+        return Some(g);
+    }
+    let m = read(g, offsets.g_m)?;
+    let procid = read(m, offsets.m_procid)?;
+    if procid != u64::from(tid) && Some(procid) != tid_inside(offsets) {
+        return None;
+    }
+    if goid != 0 {
+        return Some(g);
+    }
+    read(m, offsets.m_curg).filter(|&g| g != 0)
+}
+
 /// The fewest reads that do: each costs some 100 ns where they are dear. `g0` (the
 /// scheduler's stack) and `gsignal` have no id, since no `go` statement made them (runtime/proc.go,
 /// `malg`); on them the goroutine is `m.curg`, and `m.procid` must be this thread: in threads that

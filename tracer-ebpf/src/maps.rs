@@ -10,8 +10,11 @@ use aya_ebpf::{
 };
 use tracer_common::{
     capture::{CaptureRules, MAX_SYSCALLS},
-    config::{GoOffsets, GoScheduler, OwnCode, ReadPlan},
+    config::{GoOffsets, GoScheduler, GoWaiting, OwnCode, ReadPlan},
     event::Signal,
+    goroutine_wait::{
+        GoCreatorKey, GoWaitKey, GoWaitPending, GoWaitStack, GoWaitTime, GoroutineKey,
+    },
     probe::{ProbeCounters, ProbeId},
     stats::{
         GoStopState, GoStopThread, LatencyStats, OffCpuKey, OffCpuPending, OffCpuTime,
@@ -132,6 +135,9 @@ pub struct Walk {
     pub rows: u64,
     /// 1 when all of its functions that call keep frame pointers.
     pub keeps_pointers: u64,
+    /// Its handler of signals, [`tracer_common::unwind::UnwindMapping::handler`].
+    pub handler: u64,
+    pub handler_len: u64,
     /// Those of the process.
     pub first_mapping: u64,
     pub mappings: u64,
@@ -202,6 +208,46 @@ pub static GO_SCHEDULERS: HashMap<u32, GoScheduler> = HashMap::with_max_entries(
 /// Stops of the world, by tgid. The user side inserts all entries.
 #[map]
 pub static GO_STOPS: HashMap<u32, GoStopState> = HashMap::with_max_entries(64, 0);
+
+/// Samples by who made the goroutine that ran. A program has some hundred `go` statements.
+#[map]
+pub static GO_CREATORS: HashMap<GoCreatorKey, u64> = HashMap::with_max_entries(1024, 0);
+
+/// What waits of goroutines need, by tgid.
+#[map]
+pub static GO_WAITING: HashMap<u32, GoWaiting> = HashMap::with_max_entries(64, 0);
+
+/// Goroutines that wait, and those that have waited.
+#[map]
+pub static GO_WAIT_PENDING: HashMap<GoroutineKey, GoWaitPending> =
+    HashMap::with_max_entries(1 << 17, 0);
+
+/// Waits that have ended.
+#[map]
+pub static GO_WAITS: HashMap<GoWaitKey, GoWaitTime> = HashMap::with_max_entries(1 << 14, 0);
+
+/// Stacks of both, by [`GoWaitStack::id`].
+#[map]
+pub static GO_WAIT_STACKS: HashMap<u64, GoWaitStack> = HashMap::with_max_entries(1 << 14, 0);
+
+/// A walk along the stack of a goroutine that is about to wait.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct GoWaitWalk {
+    /// The frame that the next step is to read.
+    pub frame: u64,
+    /// Address of the piece of the stack in `piece`, and its bytes.
+    pub base: u64,
+    pub len: u64,
+    /// Of all frames so far.
+    pub hash: u64,
+    pub stack: GoWaitStack,
+    pub piece: [u64; crate::go_wait_stack::PIECE_WORDS],
+}
+
+/// By CPU: nothing else runs there meanwhile.
+#[map]
+pub static GO_WAIT_WALK: PerCpuArray<GoWaitWalk> = PerCpuArray::with_max_entries(1, 0);
 
 /// Threads of Go processes, by tid, for stops of the world.
 #[map]

@@ -7,7 +7,8 @@
 //!
 //! Go code keeps frame pointers, and is walked along these: but from where its innermost function has
 //! not set up its frame, or never does, as the assembly functions that make system calls. There the
-//! chain of frames hides the caller, and the table has where the return address is.
+//! chain of frames hides the caller, and the table has where the return address is. The function that
+//! the kernel calls for a signal has what was interrupted behind it, where no frame pointer leads.
 //!
 //! Code without a table is walked along frame pointers, which is marked as a guess. The functions
 //! called `unwind_…` are global in the BPF sense, as those in [`crate::memory`].
@@ -125,6 +126,7 @@ fn begin(walk: &mut Walk) -> bool {
     walk.len = 0;
     walk.rows = 0;
     walk.keeps_pointers = 0;
+    walk.handler_len = 0;
     walk.hash = 0;
     walk.stack.len = 0;
     walk.stack.flags = 0;
@@ -169,7 +171,7 @@ extern "C" fn unwind_step(slot: u64, index: u64) -> u64 {
             walk.stack.flags |= unwound::ROOT;
             return 0;
         }
-        cfa::SIGNAL => out_of_handler(walk),
+        cfa::SIGNAL => out_of_handler(walk, rule),
         _ => by_rule(walk, rule, at),
     };
     if !went {
@@ -188,13 +190,14 @@ extern "C" fn unwind_step(slot: u64, index: u64) -> u64 {
 fn rule_at(walk: &Walk, at: u64) -> Rule {
     let keeps_pointers = walk.keeps_pointers != 0;
     // Who called a function that has a frame has one, too: no need to look, which takes longer.
-    if keeps_pointers && (walk.in_go != 0 || walk.rows == 0) {
+    let pc = at.wrapping_sub(walk.bias);
+    let is_handler = pc.wrapping_sub(walk.handler) < walk.handler_len;
+    if keeps_pointers && (walk.in_go != 0 && !is_handler || walk.rows == 0) {
         return Rule::POINTERS;
     }
     if walk.rows == 0 {
         return Rule::NONE;
     }
-    let pc = at.wrapping_sub(walk.bias);
     Rule(unwind_rule(walk.first_row, walk.rows, pc) as u32)
 }
 
@@ -218,6 +221,7 @@ fn enter(walk: &mut Walk, at: u64) {
     walk.len = 0;
     walk.rows = 0;
     walk.keeps_pointers = 0;
+    walk.handler_len = 0;
     let found = unwind_mapping(walk.first_mapping, walk.mappings, at);
     let (Some(start), Some(end)) = (word(found), word(found.wrapping_add(1))) else {
         walk.stack.flags |= unwound::UNMAPPED;
@@ -234,6 +238,9 @@ fn enter(walk: &mut Walk, at: u64) {
     walk.first_row = table >> 32;
     walk.rows = table & u64::from(KEEPS_POINTERS - 1);
     walk.keeps_pointers = u64::from(table & u64::from(KEEPS_POINTERS) != 0);
+    let handler = word(found.wrapping_add(4)).unwrap_or(0);
+    walk.handler = handler >> 32;
+    walk.handler_len = handler & 0xffff_ffff;
 }
 
 /// Index of the last mapping that starts at an address or below; 0 when there is none. The first
@@ -304,9 +311,7 @@ fn word(index: u64) -> Option<u64> {
 }
 
 /// To the caller along frame pointers: at one lies the caller's, above it the return address. In
-/// code of which nothing is known the chain must lead up the stack. Go changes stacks; and where C
-/// calls it (`crosscall2`, runtime/cgo/asm_amd64.s), the word above is no address, while the chain
-/// goes on.
+/// code of which nothing is known the chain must lead up the stack. Go changes stacks.
 #[inline(always)]
 fn along_pointers(walk: &mut Walk, is_guess: bool) -> bool {
     let frame = walk.frame_pointer;
@@ -375,8 +380,9 @@ fn by_rule(walk: &mut Walk, rule: Rule, at: u64) -> bool {
 /// the frame pointer at 80, the stack pointer at 120 and the address at 128
 /// (arch/x86/include/uapi/asm/sigcontext.h, `struct sigcontext_64`).
 #[inline(always)]
-fn out_of_handler(walk: &mut Walk) -> bool {
-    let registers = walk.stack_pointer.wrapping_add(40);
+fn out_of_handler(walk: &mut Walk, rule: Rule) -> bool {
+    let context = walk.stack_pointer.wrapping_add(rule.offset() as u64);
+    let registers = context.wrapping_add(40);
     let (Some(frame), Some(stack), Some(pc)) = (
         user_word(registers.wrapping_add(80)),
         user_word(registers.wrapping_add(120)),

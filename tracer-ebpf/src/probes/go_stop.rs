@@ -6,7 +6,7 @@
 //! syscall are stopped by the asking thread itself.
 
 use aya_ebpf::{
-    helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns, bpf_probe_read_user},
+    helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns},
     macros::{btf_tracepoint, uprobe},
     programs::{BtfTracePointContext, ProbeContext},
 };
@@ -22,69 +22,12 @@ use crate::{
     count,
     emit::{self, bounded, opaque},
     filter,
+    go_call::{FIRST_PAGE, arguments, current_g, half_word, word},
     maps::{GO_SCHEDULERS, GO_STOP_THREADS, GO_STOPS},
     task::Task,
 };
 
-/// Addresses below belong to no mapping (`vm.mmap_min_addr`).
-const FIRST_PAGE: u64 = 4096;
 const NO_SYSCALL: u32 = u32::MAX;
-
-/// Integer arguments of a Go function: RAX, RBX, RCX, RDI (Go's internal ABI, Go 1.17 on).
-#[cfg(bpf_target_arch = "x86_64")]
-#[inline(always)]
-fn arguments(ctx: &ProbeContext) -> [u64; 4] {
-    // SAFETY: the context of a uprobe is its registers.
-    unsafe {
-        let regs = ctx.regs;
-        [(*regs).rax, (*regs).rbx, (*regs).rcx, (*regs).rdi]
-    }
-}
-
-/// Integer arguments of a Go function: x0 to x3.
-#[cfg(bpf_target_arch = "aarch64")]
-#[inline(always)]
-fn arguments(ctx: &ProbeContext) -> [u64; 4] {
-    // SAFETY: the context of a uprobe is its registers.
-    unsafe {
-        let regs = &(*ctx.regs).regs;
-        [regs[0], regs[1], regs[2], regs[3]]
-    }
-}
-
-/// The running `g`: R14.
-#[cfg(bpf_target_arch = "x86_64")]
-#[inline(always)]
-fn current_g(ctx: &ProbeContext) -> u64 {
-    // SAFETY: the context of a uprobe is its registers.
-    unsafe { (*ctx.regs).r14 }
-}
-
-/// The running `g`: x28.
-#[cfg(bpf_target_arch = "aarch64")]
-#[inline(always)]
-fn current_g(ctx: &ProbeContext) -> u64 {
-    // SAFETY: the context of a uprobe is its registers.
-    unsafe { (*ctx.regs).regs[28] }
-}
-
-#[inline(always)]
-fn word(base: u64, offset: u32) -> u64 {
-    if base < FIRST_PAGE {
-        return 0;
-    }
-    // SAFETY: the helper checks the address.
-    unsafe { bpf_probe_read_user(base.wrapping_add(u64::from(offset)) as *const u64) }.unwrap_or(0)
-}
-
-#[inline(always)]
-fn half_word(base: u64, offset: u32) -> u32 {
-    if base < FIRST_PAGE {
-        return 0;
-    }
-    // SAFETY: the helper checks the address.
-    unsafe { bpf_probe_read_user(base.wrapping_add(u64::from(offset)) as *const u32) }.unwrap_or(0)
-}
 
 #[inline(always)]
 fn tgid() -> u32 {

@@ -4,6 +4,7 @@ mod exec_arguments;
 mod go_gc;
 mod go_schedule;
 mod go_stop;
+mod go_wait;
 mod off_cpu;
 mod on_cpu;
 mod process;

@@ -2,10 +2,11 @@
 //! enters the kernel.
 
 use core::ffi::c_void;
+use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 
 use aya_ebpf::{
     EbpfContext as _,
-    bindings::BPF_F_USER_STACK,
+    bindings::{BPF_F_USER_STACK, BPF_NOEXIST},
     helpers::{
         bpf_get_current_pid_tgid,
         generated::{bpf_get_stack, bpf_probe_read_kernel},
@@ -15,6 +16,7 @@ use aya_ebpf::{
 };
 use tracer_common::{
     event::{EventHeader, Kind, MAX_STACK, Sample, sample_flag},
+    goroutine_wait::GoCreatorKey,
     probe::ProbeId,
     unwind::{MAX_FRAMES, unwound},
 };
@@ -22,11 +24,11 @@ use tracer_common::{
 use super::syscall::Registers;
 use crate::{
     caller,
-    constants::{want_kernel_stack, want_user_stack},
+    constants::{want_creator, want_kernel_stack, want_user_stack},
     count,
     emit::{self, bounded},
-    filter,
-    maps::{SAMPLE_SCRATCH, Walk, walk},
+    filter, go,
+    maps::{GO_CREATORS, SAMPLE_SCRATCH, Walk, walk},
     task::Task,
     unwind,
 };
@@ -126,6 +128,9 @@ fn take(ctx: &PerfEventContext, user_stack: impl FnOnce(*mut u8, u64, u32) -> Us
         return 0;
     };
     count::hit(ProbeId::Sample);
+    if want_creator() != 0 {
+        count_creator(tgid);
+    }
     let record = scratch.cast::<u8>();
     let mut flags = 0;
     let mut len = FIXED;
@@ -159,6 +164,23 @@ fn take(ctx: &PerfEventContext, user_stack: impl FnOnce(*mut u8, u64, u32) -> Us
     unsafe { record.cast::<Sample>().write(fixed) };
     emit::output(ProbeId::Sample, record, len);
     0
+}
+
+/// Adds a sample to those of who made the goroutine that runs.
+#[inline(always)]
+fn count_creator(tgid: u32) {
+    let tid = bpf_get_current_pid_tgid() as u32;
+    let key = GoCreatorKey {
+        creator: go::creator(tgid, tid, Registers::current()),
+        tgid,
+        reserved: 0,
+    };
+    if let Some(samples) = GO_CREATORS.get_ptr_mut(key) {
+        // SAFETY: a word of the map's element, added to atomically.
+        unsafe { atomic_xadd::<u64, u64, { Relaxed }>(samples, 1) };
+    } else if GO_CREATORS.insert(key, 1, u64::from(BPF_NOEXIST)).is_err() {
+        count::full(ProbeId::Sample);
+    }
 }
 
 /// Sends the user stack of a thread that is in the kernel for a call, as a sample: with `TABLES` by

@@ -4,16 +4,12 @@
 //! given to what the first saw, half to what the second saw: waits that are shorter than that are
 //! missed one by one, and yet come out in proportion over many.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::stack_fold::plain;
+use super::goroutine_wait_profile::{NamedWait, WaitGroup, profile};
 use crate::go::goroutine::{Goroutine, Snapshot, Stack};
-use crate::report::{
-    Frame, FrameKind, GoroutineStackTime, GoroutineTime, GoroutineWaitProfile, ProfileRun,
-    StackTree, StackTreeBuilder, ThreadStack, ThreadTotal, Unit,
-};
+use crate::report::{GoroutineTime, GoroutineWaitProfile};
 
 /// Different stacks kept.
 const MAX_STACKS: usize = 100_000;
@@ -117,87 +113,23 @@ impl GoroutineWaits {
         Some(group)
     }
 
-    /// What was found. `calls` names the calls of a goroutine's stack, innermost first.
+    /// What was found. `name` names the functions of a goroutine.
     #[must_use]
-    pub fn finish(
-        self,
-        pid: u32,
-        calls: impl Fn(&Goroutine) -> Vec<Frame>,
-    ) -> GoroutineWaitProfile {
-        let mut tree = StackTreeBuilder::new(Unit::Nanoseconds);
-        let mut stacks: HashMap<(u32, Rc<str>), GoroutineStackTime> = HashMap::new();
-        let mut reasons: HashMap<Rc<str>, GoroutineTime> = HashMap::new();
-        let mut time_ns: u64 = 0;
-        for group in &self.all {
-            let time = group.time(self.last_ns);
-            time_ns = time_ns.saturating_add(time.time_ns);
-            merge(reasons.entry(Rc::clone(&group.reason)).or_default(), &time);
-            let root = plain(format!("[{}]", group.reason), FrameKind::Thread);
-            let frames = calls(&group.member);
-            let stack = std::iter::once(&root).chain(frames.iter().rev());
-            let Some(node) = tree.add(stack, time.time_ns) else {
-                continue;
-            };
-            if !frames.is_empty() {
-                let at = (node, Rc::clone(&group.reason));
-                let stack = stacks.entry(at).or_default();
-                stack.node = node;
-                merge(&mut stack.time, &time);
-            }
-        }
-        let mut reasons: Vec<GoroutineTime> = reasons.into_values().collect();
-        reasons.sort_by_key(|r| (Reverse(r.time_ns), r.reason.clone()));
-        let mut stacks: Vec<GoroutineStackTime> = stacks.into_values().collect();
-        stacks.sort_by_key(|s| (Reverse(s.time.time_ns), s.node));
-        let tree = tree.finish();
+    pub fn finish(self, pid: u32, name: impl Fn(&Goroutine) -> NamedWait) -> GoroutineWaitProfile {
         let duration_ns = self.last_ns - self.first_ns.unwrap_or(self.last_ns);
+        let groups = self.all.iter().map(|group| WaitGroup {
+            time: group.time(self.last_ns),
+            named: name(&group.member),
+        });
         GoroutineWaitProfile {
-            run: ProfileRun {
-                pids: vec![pid],
-                duration_ns,
-                ..ProfileRun::default()
-            },
-            together: vec![ThreadTotal {
-                pid,
-                tid: pid,
-                comm: "goroutines".to_owned(),
-                value: time_ns,
-            }],
-            by_thread: by_thread(&tree),
-            pid,
-            duration_ns,
             looks: self.looks,
-            time_ns,
             seen: self.seen,
             unreadable: self.unreadable,
             torn: self.torn,
             over_limit: self.over_limit,
-            reasons,
-            stacks,
-            tree,
+            ..profile(pid, duration_ns, groups)
         }
     }
-}
-
-/// All stacks of a tree as those of one thread.
-fn by_thread(tree: &StackTree) -> Vec<ThreadStack> {
-    let nodes = tree.nodes.iter().enumerate();
-    let stacks = nodes.filter(|(_, node)| node.own > 0);
-    stacks
-        .map(|(at, node)| ThreadStack {
-            node: at as u32,
-            thread: 0,
-            count: 0,
-            value: node.own,
-        })
-        .collect()
-}
-
-fn merge(sum: &mut GoroutineTime, other: &GoroutineTime) {
-    sum.reason.clone_from(&other.reason);
-    sum.time_ns = sum.time_ns.saturating_add(other.time_ns);
-    sum.open += other.open;
-    sum.oldest_ns = sum.oldest_ns.max(other.oldest_ns);
 }
 
 impl Key {
@@ -232,6 +164,8 @@ impl Group {
             oldest_ns: self
                 .oldest_since_ns
                 .map(|since| now_ns.saturating_sub(since)),
+            waits: None,
+            max_ns: None,
         }
     }
 }
@@ -239,7 +173,9 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::stack_fold::plain;
     use crate::go::goroutine::{Descriptor, Status};
+    use crate::report::FrameKind;
 
     fn goroutine(reason: Option<&str>, status: Status, since_ns: i64) -> Goroutine {
         Goroutine {
@@ -281,12 +217,13 @@ mod tests {
         }
     }
 
-    fn calls(goroutine: &Goroutine) -> Vec<Frame> {
-        let name = match goroutine.wait_reason {
-            Some(_) => "main.wait",
-            None => return Vec::new(),
-        };
-        vec![plain(name.to_owned(), FrameKind::Go)]
+    fn calls(goroutine: &Goroutine) -> NamedWait {
+        let wait = goroutine.wait_reason.as_ref();
+        let wait = wait.map(|_| plain("main.wait".to_owned(), FrameKind::Go));
+        NamedWait {
+            creator: "main.main".to_owned(),
+            frames: wait.into_iter().collect(),
+        }
     }
 
     #[test]
@@ -310,6 +247,9 @@ mod tests {
         );
         assert_eq!(profile.time_ns, 950);
         assert_eq!(profile.tree.total(), 950);
+        let creators = profile.creators.iter();
+        let creators: Vec<_> = creators.map(|c| (c.creator.as_str(), c.time_ns)).collect();
+        assert_eq!(creators, [("main.main", 950)]);
         assert_eq!(profile.stacks.len(), 1, "what runs has no stack");
         assert_eq!(profile.tree.frame(profile.stacks[0].node).name, "main.wait");
     }

@@ -7,6 +7,8 @@ mod go_stops;
 pub mod goroutine_diff;
 pub mod goroutine_groups;
 pub mod goroutine_leaks;
+mod goroutine_wait_profile;
+mod goroutine_wait_sums;
 mod goroutine_waits;
 mod run_queue;
 
@@ -33,10 +35,13 @@ mod stack_analysis;
 mod stack_diff;
 mod stack_fold;
 mod stack_roots;
+mod stack_trim;
 mod waker;
 mod wall;
 
 pub use functions::function_totals;
+pub use goroutine_wait_profile::NamedWait;
+pub use goroutine_wait_sums::{GoroutineWaitSums, WaitNames};
 pub use goroutine_waits::GoroutineWaits;
 pub use hot_regions::HotRegions;
 pub use off_cpu::OffCpu;

@@ -8,7 +8,11 @@ use super::{
     stack_fold::{FoldedStack, StackDetail, StackFold},
 };
 use crate::event::{Body, Event, Sample, StackEnd};
-use crate::report::{CpuTotal, OnCpuProfile, ProfileRun, ThreadStack, Unit};
+use crate::go::goroutine::creator_name;
+use crate::report::{CpuTotal, CreatorTotal, OnCpuProfile, ProfileRun, ThreadStack, Unit};
+
+/// What is shown for threads that run no goroutine: Go's scheduler, and C code.
+const NO_GOROUTINE: &str = "[no goroutine]";
 
 /// Folds [`Body::Sample`] events into a profile.
 #[derive(Debug)]
@@ -16,6 +20,8 @@ pub struct OnCpu {
     fold: StackFold<u64>,
     run: RunInterval,
     cpus: BTreeMap<u16, u64>,
+    /// By pid and address.
+    creators: BTreeMap<(u32, u64), u64>,
     samples: u64,
     truncated: u64,
     user_missing: u64,
@@ -29,6 +35,7 @@ impl OnCpu {
             fold: StackFold::new(Unit::Samples, detail),
             run: RunInterval::new(&["sample"]),
             cpus: BTreeMap::new(),
+            creators: BTreeMap::new(),
             samples: 0,
             truncated: 0,
             user_missing: 0,
@@ -39,9 +46,31 @@ impl OnCpu {
     pub fn observe(&mut self, event: &Event) {
         self.run.observe(event);
         self.fold.observe(event);
-        if let Body::Sample(sample) = &event.body {
-            self.add(event, sample);
+        match &event.body {
+            Body::Sample(sample) => self.add(event, sample),
+            Body::CreatorSamples(of) => {
+                *self.creators.entry((event.pid, of.creator)).or_default() += of.samples;
+            }
+            _ => {}
         }
+    }
+
+    /// Creators by name, most samples first.
+    fn take_creators(&mut self) -> Vec<CreatorTotal> {
+        let mut by_name: BTreeMap<String, u64> = BTreeMap::new();
+        for ((pid, creator), samples) in std::mem::take(&mut self.creators) {
+            let name = match creator {
+                0 => NO_GOROUTINE.to_owned(),
+                _ => creator_name(self.fold.caller(pid, creator)).to_owned(),
+            };
+            *by_name.entry(name).or_default() += samples;
+        }
+        let all = by_name.into_iter();
+        let mut all: Vec<_> = all
+            .map(|(creator, value)| CreatorTotal { creator, value })
+            .collect();
+        all.sort_by_key(|total| std::cmp::Reverse(total.value));
+        all
     }
 
     fn add(&mut self, event: &Event, sample: &Sample) {
@@ -64,6 +93,7 @@ impl OnCpu {
 
     /// The profile since the start or the last call, ended by the given `Tick` or `RunEnd`.
     pub fn finish(&mut self, end: &Event) -> OnCpuProfile {
+        let creators = self.take_creators();
         let folded = self.fold.finish();
         let by_thread = folded.stacks.iter().map(|s| ThreadStack {
             node: s.node,
@@ -85,6 +115,7 @@ impl OnCpu {
             by_thread: by_thread.collect(),
             threads: folded.threads,
             cpus: cpus.map(|(cpu, value)| CpuTotal { cpu, value }).collect(),
+            creators,
             functions: function_totals(&folded.tree),
             tree: folded.tree,
         }

@@ -138,6 +138,7 @@ mod tests {
             truncated: 0,
             user_missing: 0,
             threads: Vec::new(),
+            creators: Vec::new(),
             cpus: Vec::new(),
             by_thread: Vec::new(),
             functions: function_totals(&tree),

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::stack_roots::Roots;
+use super::stack_trim::{trim_probe, trim_user};
 use super::waker;
 use crate::event::{
     Body, CodeMapping, Event, FrameSymbol, Space, StackEnd, SymbolOrigin, SymbolizedAddress,
@@ -258,6 +259,13 @@ impl<W: Weight> StackFold<W> {
         merged.finish(over_limit)
     }
 
+    /// The function to which a call returns, not one inlined into it.
+    pub fn caller(&self, pid: u32, return_address: u64) -> &str {
+        let frames = self.names.get(&(pid, Space::User, return_address, true));
+        let outermost = frames.and_then(|frames| frames.first());
+        outermost.map_or("[unknown]", |frame| &frame.name)
+    }
+
     fn name(&mut self, pid: u32, symbols: &Symbols) {
         for symbol in &symbols.addresses {
             let key = (pid, symbol.space, symbol.address, symbol.caller);
@@ -336,12 +344,7 @@ impl<W: Weight> Merged<W> {
 
     fn add(&mut self, key: &StackKey, weight: &W, names: &Names, threads: bool) {
         let mut user = lookup(names, key.pid, Space::User, &key.user);
-        trim_maker_of_thread(&mut user);
-        trim_beyond_root(&mut user);
-        let user_end = match trim_left_goroutine(&mut user) {
-            true => StackEnd::Unknown,
-            false => key.user_end,
-        };
+        let user_end = trim_user(&mut user, key.user_end);
         self.counts.count(Space::User, &user);
         let is_whole = self.roots.count(user_end, &user, weight.stacks());
         let mut kernel = lookup(names, 0, Space::Kernel, &key.kernel);
@@ -420,90 +423,6 @@ pub(super) fn lookup(names: &Names, pid: u32, space: Space, stack: &[u64]) -> Ve
             },
         )
         .collect()
-}
-
-/// Where stacks begin: goroutines and threads of the Go runtime (runtime/asm_*.s), programs and
-/// threads of the C libraries.
-pub(super) const ROOTS: &[&str] = &[
-    "runtime.goexit",
-    "runtime.mstart",
-    "runtime.rt0_go",
-    "_start",
-    "_dl_start_user",
-    "__clone",
-    "__clone3",
-    "clone",
-    "clone3",
-];
-
-/// Calls the scheduler on the thread's own stack, and never returns there (runtime/asm_amd64.s,
-/// asm_arm64.s).
-pub(super) const LEAVES_GOROUTINE: &str = "runtime.mcall";
-
-/// How many of [`ROOTS`] are Go's.
-const GO_ROOTS: usize = 3;
-
-/// Leaves out another thread's stack. A thread that Go's runtime clones inherits the frame pointer
-/// of the one that made it (runtime/sys_linux_amd64.s, `clone`), so the chain goes on from its
-/// `mstart` into that stack, whose own root shows that it is not this thread's.
-pub(super) fn trim_maker_of_thread(outermost_first: &mut Vec<Rc<[Frame]>>) {
-    let go_roots = &ROOTS[..GO_ROOTS];
-    let is_root = |frames: &Rc<[Frame]>| frames.iter().any(|f| go_roots.contains(&f.name.as_str()));
-    let first = outermost_first.iter().position(is_root);
-    let last = outermost_first.iter().rposition(is_root);
-    if let (Some(first), Some(last)) = (first, last)
-        && first < last
-    {
-        outermost_first.drain(..last);
-    }
-}
-
-/// Leaves out what lies outward of a stack's beginning and belongs to no file. The frame pointer
-/// is not set there, so the chain goes on with whatever the register held when the thread began.
-pub(super) fn trim_beyond_root(outermost_first: &mut Vec<Rc<[Frame]>>) {
-    let is_root = |frames: &Rc<[Frame]>| frames.iter().any(|f| ROOTS.contains(&f.name.as_str()));
-    let Some(root) = outermost_first.iter().position(is_root) else {
-        return;
-    };
-    let mut at = 0;
-    outermost_first.retain(|frames| {
-        let keep = at >= root || frames.iter().any(|f| f.module.is_some());
-        at += 1;
-        keep
-    });
-}
-
-/// Leaves out what was the stack of a goroutine that the thread has left by `runtime.mcall` to look
-/// for another one: in the meantime another thread may run the goroutine, and the chain leads into
-/// frames that are no more. Whether that was so: a chain that reaches a root is kept.
-pub(super) fn trim_left_goroutine(outermost_first: &mut Vec<Rc<[Frame]>>) -> bool {
-    let has = |frames: &Rc<[Frame]>, of: &[&str]| {
-        let mut names = frames.iter().map(|f| f.name.as_str());
-        names.any(|name| of.contains(&name))
-    };
-    if outermost_first.iter().any(|frames| has(frames, ROOTS)) {
-        return false;
-    }
-    let left = |frames: &Rc<[Frame]>| has(frames, &[LEAVES_GOROUTINE]);
-    let Some(at) = outermost_first.iter().rposition(left) else {
-        return false;
-    };
-    outermost_first.drain(..at);
-    true
-}
-
-/// Leaves out the frames of the tracer's own probe: from the innermost to where the kernel called
-/// its tracepoint (`__traceiter_*`, `bpf_trace_run*`; include/linux/tracepoint.h).
-pub(super) fn trim_probe(outermost_first: &mut Vec<Rc<[Frame]>>) {
-    let is_tracepoint = |frames: &Rc<[Frame]>| {
-        frames.iter().any(|f| {
-            let name = f.name.as_str();
-            name.starts_with("__traceiter_") || name.starts_with("bpf_trace_run")
-        })
-    };
-    if let Some(at) = outermost_first.iter().position(is_tracepoint) {
-        outermost_first.truncate(at);
-    }
 }
 
 impl FrameCounts {
@@ -621,214 +540,4 @@ fn unresolved(symbol: &SymbolizedAddress) -> Frame {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn stack<'a>(pid: u32, kernel: &'a [u64], user: &'a [u64]) -> FoldedStack<'a> {
-        FoldedStack {
-            pid,
-            tid: pid,
-            comm: "x",
-            kernel,
-            user,
-            user_end: StackEnd::Unknown,
-            truncated: false,
-            class: 0,
-        }
-    }
-
-    fn named(pid: u32, space: Space, address: u64, caller: bool, function: &str) -> Event {
-        let frame = FrameSymbol {
-            function: function.to_owned(),
-            ..FrameSymbol::default()
-        };
-        let symbol = SymbolizedAddress {
-            space,
-            address,
-            caller,
-            frames: vec![frame],
-            module: None,
-            module_offset: 0,
-        };
-        Event {
-            time_ns: 0,
-            pid,
-            tid: 0,
-            cpu: 0,
-            goid: None,
-            body: Body::Symbols(Box::new(Symbols {
-                addresses: vec![symbol],
-            })),
-        }
-    }
-
-    fn names_of(folded: &FoldedStacks<u64>) -> Vec<&str> {
-        let frames = folded.tree.frames.iter();
-        frames.map(|f| f.name.as_str()).collect()
-    }
-
-    #[test]
-    fn the_frames_of_the_probe_are_left_out() {
-        let mut fold = StackFold::new(Unit::Samples, StackDetail::default());
-        let kernel = [
-            "bpf_prog_1_x",
-            "bpf_trace_run4",
-            "__traceiter_sched_switch",
-            "__schedule",
-        ];
-        for (at, name) in kernel.iter().enumerate() {
-            fold.observe(&named(0, Space::Kernel, at as u64, at > 0, name));
-        }
-        fold.add(&stack(1, &[0, 1, 2, 3], &[]), &1);
-        let folded = fold.finish();
-        assert_eq!(names_of(&folded), ["x", "__schedule"]);
-    }
-
-    #[test]
-    fn nothing_unknown_lies_beyond_the_root_of_a_stack() {
-        for root in ["runtime.goexit", "runtime.mstart", "clone3"] {
-            let mut fold = StackFold::new(Unit::Samples, StackDetail::default());
-            for (address, name) in [(1, "leaf"), (2, root), (4, "threadentry")] {
-                fold.observe(&named(1, Space::User, address, address > 1, name));
-            }
-            fold.add(&stack(1, &[], &[1, 2, 77, 78]), &1);
-            fold.add(&stack(1, &[], &[1, 99]), &1);
-            let folded = fold.finish();
-            assert_eq!(names_of(&folded), ["x", root, "leaf", "[unknown]"]);
-            let counts = FrameCounts {
-                all: 4,
-                unresolved: 1,
-                ..FrameCounts::default()
-            };
-            assert_eq!(folded.counts, counts);
-        }
-    }
-
-    #[test]
-    fn a_go_thread_has_no_frames_of_its_maker() {
-        let mut fold = StackFold::new(Unit::Samples, StackDetail::default());
-        let stack_of = [
-            "runtime.futex",
-            "runtime.mstart",
-            "runtime.reentersyscall",
-            "main.rawSleep",
-            "runtime.goexit",
-        ];
-        for (at, name) in stack_of.iter().enumerate() {
-            fold.observe(&named(1, Space::User, at as u64, at > 0, name));
-        }
-        fold.add(&stack(1, &[], &[0, 1, 2, 3, 4]), &1);
-        assert_eq!(
-            names_of(&fold.finish()),
-            ["x", "runtime.mstart", "runtime.futex"]
-        );
-    }
-
-    #[test]
-    fn a_goroutine_that_was_left_is_shown_only_while_it_is_whole() {
-        let folded_of = |user: &[u64]| {
-            let mut fold = StackFold::new(Unit::Samples, StackDetail::default());
-            let known = [
-                (1, "runtime.schedule"),
-                (2, "runtime.mcall"),
-                (3, "main.work"),
-                (4, "runtime.goexit"),
-            ];
-            for (address, name) in known {
-                fold.observe(&named(1, Space::User, address, address > 1, name));
-            }
-            let stack = FoldedStack {
-                user_end: StackEnd::Lost,
-                ..stack(1, &[], user)
-            };
-            fold.add(&stack, &1);
-            fold.finish()
-        };
-        let broken = folded_of(&[1, 2, 3, 99]);
-        assert_eq!(
-            names_of(&broken),
-            ["x", "runtime.mcall", "runtime.schedule"]
-        );
-        assert_eq!((broken.roots.stacks, broken.roots.whole), (1, 1));
-        assert_eq!(broken.counts.unresolved, 0);
-        let whole = folded_of(&[1, 2, 3, 4]);
-        let names = names_of(&whole);
-        assert!(names.contains(&"main.work"), "{names:?}");
-    }
-
-    #[test]
-    fn a_guess_that_leads_to_no_root_is_marked() {
-        let mut fold = StackFold::new(Unit::Samples, StackDetail::default());
-        for (address, name) in [(1, "leaf"), (2, "clone3")] {
-            fold.observe(&named(1, Space::User, address, address > 1, name));
-        }
-        let guessed = |user| FoldedStack {
-            user_end: StackEnd::Guessed,
-            ..stack(1, &[], user)
-        };
-        fold.add(&guessed(&[1, 2]), &3);
-        fold.add(&guessed(&[1]), &1);
-        let folded = fold.finish();
-        assert_eq!(names_of(&folded), ["x", "[guessed]", "leaf", "clone3"]);
-        let roots = folded.roots;
-        assert_eq!((roots.stacks, roots.whole, roots.guessed), (4, 3, 4));
-    }
-
-    #[test]
-    fn named_stacks_make_room_for_more() {
-        let mut fold = StackFold::new(Unit::Samples, StackDetail::default());
-        let extra = 1000;
-        fold.observe(&named(1, Space::User, 7, false, "leaf"));
-        for address in 0..MAX_STACKS as u64 + extra {
-            fold.observe(&named(1, Space::User, address, true, "caller"));
-            fold.add(&stack(1, &[], &[7, address]), &1);
-        }
-        let folded = fold.finish();
-        assert_eq!(folded.over_limit, 0);
-        assert_eq!(folded.tree.total(), MAX_STACKS as u64 + extra);
-        assert_eq!(names_of(&folded), ["x", "caller", "leaf"]);
-    }
-
-    #[test]
-    fn nameless_stacks_over_the_limit_are_counted() {
-        let mut fold = StackFold::new(Unit::Samples, StackDetail::default());
-        for address in 0..MAX_STACKS as u64 + 10 {
-            fold.add(&stack(1, &[], &[address]), &1);
-        }
-        let folded = fold.finish();
-        assert_eq!(folded.over_limit, 10);
-        assert_eq!(folded.tree.total(), MAX_STACKS as u64);
-    }
-
-    proptest! {
-        #[test]
-        fn no_sample_is_lost_or_counted_twice(
-            stacks in proptest::collection::vec(
-                (1_u32..4, proptest::collection::vec(0_u64..4, 0..5), proptest::collection::vec(0_u64..4, 0..5)),
-                0..60,
-            ),
-            names in proptest::collection::vec((0_u32..4, 0_u64..4, any::<bool>()), 0..20),
-            execs in proptest::collection::vec((0_usize..60, 1_u32..4), 0..5),
-        ) {
-            let mut fold = StackFold::new(Unit::Samples, StackDetail::default());
-            for (at, (pid, kernel, user)) in stacks.iter().enumerate() {
-                fold.add(&stack(*pid, kernel, user), &1);
-                if let Some((pid, address, caller)) = names.get(at) {
-                    let space = if *pid == 0 { Space::Kernel } else { Space::User };
-                    fold.observe(&named(*pid, space, *address, *caller, "f"));
-                }
-                for (_, pid) in execs.iter().filter(|e| e.0 == at) {
-                    fold.freeze(*pid);
-                }
-            }
-            let folded = fold.finish();
-            let count = stacks.len() as u64;
-            prop_assert_eq!(folded.tree.total(), count);
-            prop_assert_eq!(folded.stacks.iter().map(|s| s.weight).sum::<u64>(), count);
-            prop_assert_eq!(folded.threads.iter().map(|t| t.value).sum::<u64>(), count);
-            let roots = folded.tree.nodes.iter().filter(|n| n.parent.is_none());
-            prop_assert_eq!(roots.map(|n| n.total).sum::<u64>(), count);
-        }
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::stack_fold::{LEAVES_GOROUTINE, ROOTS};
+use super::stack_trim::{LEAVE_GOROUTINE, ROOTS};
 use crate::event::StackEnd;
 use crate::report::{Frame, ModuleRoots, StackRoots};
 
@@ -85,7 +85,9 @@ fn add((stacks, whole): &mut (u64, u64), is_whole: bool, times: u64) {
 
 fn is_root(frames: &[Frame]) -> bool {
     let known = |name: &str| {
-        ROOTS.contains(&name) || CALLERS_OF_FIRST.contains(&name) || name == LEAVES_GOROUTINE
+        [ROOTS, CALLERS_OF_FIRST, LEAVE_GOROUTINE]
+            .iter()
+            .any(|names| names.contains(&name))
     };
     frames.iter().any(|f| known(&f.name))
 }

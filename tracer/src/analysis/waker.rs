@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
-use super::stack_fold::{Names, lookup, plain, trim_beyond_root, trim_maker_of_thread, trim_probe};
-use crate::event::{Space, Waker};
+use super::stack_fold::{Names, lookup, plain};
+use super::stack_trim::{trim_probe, trim_user};
+use crate::event::{Space, StackEnd, Waker};
 use crate::report::{Frame, FrameKind, WOKEN_BY};
 
 /// Where the kernel begins to handle an interrupt: arch/x86/include/asm/idtentry.h and
@@ -27,8 +28,7 @@ pub(super) fn frames(waker: &Waker, names: &Names) -> Vec<Frame> {
     let mut kernel = lookup(names, 0, Space::Kernel, &waker.kernel);
     trim_probe(&mut kernel);
     let mut user = lookup(names, waker.pid, Space::User, &waker.user);
-    trim_maker_of_thread(&mut user);
-    trim_beyond_root(&mut user);
+    trim_user(&mut user, StackEnd::Unknown);
     let mut name = format!("{}/{}", waker.comm, waker.tid);
     if let Some(entry) = kernel.iter().rposition(is_interrupt) {
         kernel.drain(..entry);

@@ -13,6 +13,8 @@ pub struct Constants {
     pub target_all: bool,
     pub string_limit: u32,
     pub want_goid: bool,
+    /// Samples are counted by who made the goroutine that runs.
+    pub want_creator: bool,
     pub want_kernel_stack: bool,
     pub want_user_stack: bool,
     /// A sample with the user stack precedes each syscall.
@@ -41,6 +43,7 @@ impl Default for Constants {
             target_all: false,
             string_limit: 32,
             want_goid: false,
+            want_creator: false,
             want_kernel_stack: true,
             want_user_stack: true,
             want_call_stack: false,
@@ -112,6 +115,7 @@ impl Rodata {
             ("TRACE_EVERY", (constants.syscalls == [u64::MAX; 9]).into()),
             ("STRING_LIMIT", constants.string_limit),
             ("WANT_GOID", constants.want_goid.into()),
+            ("WANT_CREATOR", constants.want_creator.into()),
             ("WANT_KERNEL_STACK", constants.want_kernel_stack.into()),
             ("WANT_USER_STACK", constants.want_user_stack.into()),
             ("WANT_CALL_STACK", constants.want_call_stack.into()),

@@ -10,7 +10,7 @@ use aya::{Btf, Ebpf, EbpfLoader, Endianness};
 use aya_log::EbpfLogger;
 use tracer_common::abi::{self, Pod};
 use tracer_common::capture::CaptureRules;
-use tracer_common::config::{GoOffsets, GoScheduler, OwnCode, ReadPlan};
+use tracer_common::config::{GoOffsets, GoScheduler, GoWaiting, OwnCode, ReadPlan};
 use tracer_common::probe::{ProbeCounters, ProbeId};
 use tracer_common::stats::GoStopState;
 
@@ -56,6 +56,8 @@ pub struct Sizes {
     pub run_queue: bool,
     /// Whether [`super::Group::GoStop`] is captured.
     pub go_stop: bool,
+    /// Whether [`super::Group::GoWaits`] is captured.
+    pub go_waits: bool,
     /// Whether slow calls come with stacks.
     pub slow_calls: bool,
     /// Whether user stacks are walked with unwind tables.
@@ -64,7 +66,7 @@ pub struct Sizes {
 
 impl Sizes {
     /// The larger maps and whether they are needed.
-    const fn maps(&self) -> [(bool, &'static [&'static str]); 9] {
+    const fn maps(&self) -> [(bool, &'static [&'static str]); 10] {
         [
             (
                 self.off_cpu,
@@ -75,6 +77,10 @@ impl Sizes {
             (self.syscall_stats, &["SYSCALL_STATS", "SPILLED"]),
             (self.run_queue, &["RUNNABLE", "RUN_QUEUE"]),
             (self.go_stop, &["GO_STOPS", "GO_STOP_THREADS"]),
+            (
+                self.go_waits,
+                &["GO_WAIT_PENDING", "GO_WAITS", "GO_WAIT_STACKS"],
+            ),
             (self.slow_calls, &["CALL_BEGAN"]),
             (self.unwinding, &["UNWIND_CHUNKS", "UNWIND_PROCESSES"]),
             (self.unwinding && self.off_cpu, &["UNWOUND_STACKS"]),
@@ -546,6 +552,7 @@ impl Kernel {
         self.forget::<ReadPlan>("GO_GC_PLANS", tgid);
         self.forget::<GoScheduler>("GO_SCHEDULERS", tgid);
         self.forget::<GoStopState>("GO_STOPS", tgid);
+        self.forget::<GoWaiting>("GO_WAITING", tgid);
     }
 
     fn forget<T: Pod>(&mut self, name: &str, tgid: u32) {

@@ -3,6 +3,7 @@
 mod constants;
 mod error;
 mod feature;
+mod goroutine_waits;
 mod kernel;
 mod kernel_types;
 mod missed;
@@ -18,6 +19,7 @@ mod uprobe;
 pub use constants::Constants;
 pub use error::BpfError;
 pub use feature::{Abilities, Feature, Features, Refusal};
+pub use goroutine_waits::GoroutineWaitRead;
 pub use kernel::{Kernel, Sizes, object};
 pub use kernel_types::{KernelTypeError, KernelTypes, VMLINUX_BTF};
 pub use probe_table::{Attach, Group, PROBES, Probe, Walk, When};

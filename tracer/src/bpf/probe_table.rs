@@ -48,6 +48,8 @@ pub enum Group {
     GoSchedule,
     /// Stops of the world.
     GoStop,
+    /// Waits of goroutines.
+    GoWaits,
 }
 
 impl Group {
@@ -66,6 +68,7 @@ impl Group {
             Self::GoGc => "garbage collections",
             Self::GoSchedule => "rounds of Go's scheduler",
             Self::GoStop => "stops of the world",
+            Self::GoWaits => "waits of goroutines",
         }
     }
 }
@@ -482,6 +485,18 @@ pub const PROBES: &[Probe] = &[
         Group::GoStop,
     )
     .without("the time until the Ps run again is not measured"),
+    row(
+        "go_park",
+        ProbeId::GoPark,
+        Attach::GoFunction("runtime.gopark"),
+        Group::GoWaits,
+    ),
+    row(
+        "go_execute",
+        ProbeId::GoExecute,
+        Attach::GoFunction("runtime.execute"),
+        Group::GoWaits,
+    ),
 ];
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ impl Kernel {
         Ok(all.map(|(tid, time)| (tid, time.0)).collect())
     }
 
-    fn hash<K: aya::Pod, V: aya::Pod>(
+    pub(super) fn hash<K: aya::Pod, V: aya::Pod>(
         &self,
         name: &'static str,
     ) -> Result<HashMap<&MapData, K, V>, BpfError> {

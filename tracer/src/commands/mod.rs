@@ -18,6 +18,7 @@ pub mod wall;
 mod execute;
 mod go_core;
 mod go_process;
+mod goroutine_probes;
 mod goroutine_waits;
 mod sched_trace;
 

@@ -23,6 +23,8 @@ Examples:
   tracer offcpu -p 812 --min-block 10ms   long waits only: the kernel leaves out the others
   tracer offcpu -p 812 --wakers           also who ended each wait, and from where
   tracer offcpu -p 812 --goroutines       what goroutines wait for, by wait reason and stack
+  tracer offcpu -p 812 --goroutines --by creator
+                                          the same by the function that made them
   tracer offcpu -p 812 --format folded    one line a stack, in microseconds
 ";
 
@@ -38,9 +40,16 @@ the run counts from the beginning of the run on, with its innermost frame alone.
 preempted does not wait: it is runnable. Threads of a Go program that are idle in futex or
 epoll_wait are the runtime's; what goroutines wait for shows --goroutines.
 
---goroutines costs the target nothing: its memory is read every 10 ms, or less often when there are
-so many goroutines that reading took more than a tenth of a CPU. It is a sample: waits shorter than
-the time between two looks are seen in proportion, not one by one.";
+--goroutines measures each wait by two probes in the runtime: where a goroutine parks, with its
+stack, and where it runs again. Its wait for a P is part of it: sched --go shows that apart. A wait
+costs the target about 2 microseconds (twice 600 ns to get into a probe, 900 for stack and sum), up to
+5 with deep stacks, and several times that before Go 1.21, which has no cheap place for probes; -v
+has what a hit costs on this host. What waited when the
+run began counts from then on, what waits at its end until then. When that would exceed
+--max-overhead, or the kernel refuses, goroutines are looked at instead, and a line says so: their
+memory is read every 10 ms, or less often when there are so many that reading took more than a tenth
+of a CPU. That costs the target nothing, and is a sample: waits shorter than the time between two
+looks are seen in proportion, not one by one. --every asks for it.";
 
 /// Where does it wait: time off the CPU by kernel and user stack
 #[derive(Clone, Debug, Args)]
@@ -56,9 +65,9 @@ pub struct OffCpuArgs {
     #[arg(long, conflicts_with = "no_kernel")]
     pub wakers: bool,
     /// Goroutines of a Go program, by wait reason and stack, in place of threads
-    #[arg(long, conflicts_with_all = ["wakers", "min_block", "max_block", "no_kernel", "states", "threads", "by", "how", "when"])]
+    #[arg(long, conflicts_with_all = ["wakers", "min_block", "max_block", "no_kernel", "states", "threads", "how", "when"])]
     pub goroutines: bool,
-    /// Time between two looks at all goroutines; 10ms unless given
+    /// Look at all goroutines every TIME, without probes
     #[arg(long, value_name = "TIME", value_parser = parse_duration, requires = "goroutines")]
     pub every: Option<Duration>,
     /// No kernel frames
@@ -89,11 +98,25 @@ pub struct OffCpuView {
 impl OffCpuView {
     /// Whether it can be shown so.
     fn check(&self) -> Result<(), ExpectedError> {
-        if self.stacks.by == Some(StackBy::Cpu) {
-            let why = "a wait is on no CPU: offcpu has tables --by thread and function";
-            return Err(ExpectedError::Usage(why.to_owned()));
+        let why = match self.stacks.by {
+            Some(StackBy::Cpu) => "a wait is on no CPU: offcpu has tables --by thread and function",
+            Some(StackBy::Creator) => {
+                "threads have no creator among goroutines: give --goroutines --by creator"
+            }
+            _ => return Ok(()),
+        };
+        Err(ExpectedError::Usage(why.to_owned()))
+    }
+
+    /// Whether waits of goroutines can be shown so.
+    fn check_goroutines(&self) -> Result<(), ExpectedError> {
+        match self.stacks.by {
+            None | Some(StackBy::Creator) => Ok(()),
+            Some(_) => {
+                let why = "goroutines wait on no thread: --goroutines has a table --by creator";
+                Err(ExpectedError::Usage(why.to_owned()))
+            }
         }
-        Ok(())
     }
 }
 
@@ -108,6 +131,7 @@ pub(super) fn sink(view: &OffCpuView, output: &OutputArgs) -> Result<Box<dyn Sin
 impl OffCpuArgs {
     pub(super) fn execute(self) -> anyhow::Result<Exit> {
         if self.goroutines {
+            self.view.check_goroutines()?;
             return goroutine_waits::execute(&self);
         }
         let mut captures = vec![Capture::OffCpu {

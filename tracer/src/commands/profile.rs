@@ -24,6 +24,7 @@ Examples:
   tracer profile -F 999 -- ./bench         a command, from its first instruction
   tracer profile -p 812 --when 'cpu > 80%' --for 10s
                                            once it has been busy for 10 s
+  tracer profile -p 812 --by creator       of a Go program: who made the goroutines that run
   tracer profile -p 812 -e page-faults     who touches memory first
   tracer profile -p 812 --format folded    one line a stack, for other tools
 ";
@@ -219,6 +220,7 @@ impl ProfileArgs {
             hz: self.hz,
             kernel: !self.no_kernel,
             user: true,
+            creators: self.view.stacks.by == Some(StackBy::Creator),
         }];
         let mut plan = self.target.plan(captures, &["profile"], Policy::Enforce)?;
         plan.stack_walk = self.stacks.walk();

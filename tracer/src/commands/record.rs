@@ -125,6 +125,7 @@ impl Kind {
                 hz: args.hz,
                 kernel: true,
                 user: true,
+                creators: false,
             },
             Self::OffCpu => Capture::OffCpu {
                 kernel: true,

@@ -70,6 +70,7 @@ pub(super) fn captures(hz: u32, kernel: bool) -> Vec<Capture> {
             hz,
             kernel,
             user: true,
+            creators: false,
         },
         Capture::OffCpu {
             kernel,
@@ -83,7 +84,7 @@ pub(super) fn captures(hz: u32, kernel: bool) -> Vec<Capture> {
 impl WallView {
     /// Whether it can be shown so.
     fn check(&self) -> Result<(), ExpectedError> {
-        if self.stacks.by == Some(StackBy::Cpu) {
+        if matches!(self.stacks.by, Some(StackBy::Cpu | StackBy::Creator)) {
             let why = "waits are on no CPU: wall has tables --by thread and function";
             return Err(ExpectedError::Usage(why.to_owned()));
         }

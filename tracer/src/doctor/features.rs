@@ -93,6 +93,11 @@ pub const FEATURES: &[FeatureCheck] = &[
         "see who delays stops of the world in Go",
         Group::GoStop,
     ),
+    row(
+        "go-waits",
+        "measure waits of goroutines by stack",
+        Group::GoWaits,
+    ),
 ];
 
 impl FeatureCheck {

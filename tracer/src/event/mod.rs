@@ -10,6 +10,7 @@ mod cost;
 mod fact;
 mod go_scheduling;
 mod go_stop;
+mod goroutine_wait;
 mod model;
 mod syscall;
 
@@ -21,5 +22,6 @@ pub use fact::{
 };
 pub use go_scheduling::{CpuQuota, GoMaxProcs, GoProcessorUse, GoScheduling, Seen};
 pub use go_stop::{GoDelay, GoStop};
+pub use goroutine_wait::{CreatorSamples, GoroutineWait};
 pub use model::{Body, Event, Exec, Exit, Fork, GcTrigger, Sample, Signal, Space, StackEnd};
 pub use syscall::{CallerStack, Capture, CaptureStatus, SyscallEnter, SyscallExit, unread};

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CodeMapping, Cost, Curbed, GoScheduling, GoStop, Losses, OffCpuStack, ProcessInfo, RunEnd,
-    RunQueueThread, RunStart, Symbols, SyscallEnter, SyscallExit, SyscallLatency, ThreadCpu, Wait,
+    CodeMapping, Cost, CreatorSamples, Curbed, GoScheduling, GoStop, GoroutineWait, Losses,
+    OffCpuStack, ProcessInfo, RunEnd, RunQueueThread, RunStart, Symbols, SyscallEnter, SyscallExit,
+    SyscallLatency, ThreadCpu, Wait,
 };
 use crate::go::gc::{GcCycle, GcState};
 
@@ -71,6 +72,10 @@ pub enum Body {
     GoScheduling(Box<GoScheduling>),
     /// Each comes once for a program that a process runs, before the names of addresses in it.
     Code(Vec<CodeMapping>),
+    /// Comes at the end.
+    GoroutineWait(Box<GoroutineWait>),
+    /// Besides the samples themselves, when it was asked for.
+    CreatorSamples(CreatorSamples),
 }
 
 /// A signal is being delivered, ends the process, or was dropped because the process ignores it.

@@ -33,9 +33,14 @@ pub struct StackOutput {
 /// What a table of a profile is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum StackBy {
+    /// What functions take
     Function,
+    /// What threads take
     Thread,
+    /// What each CPU saw
     Cpu,
+    /// What goroutines take, by the function of the `go` statement that made them
+    Creator,
 }
 
 impl Default for StackOutput {

@@ -144,8 +144,10 @@ pub(super) fn goroutine_bytes(format: &str) -> Vec<u8> {
         seen: 300,
         unreadable: 0,
         torn: 0,
+        truncated: 0,
         over_limit: 0,
         reasons: Vec::new(),
+        creators: Vec::new(),
         stacks: Vec::new(),
         run: ProfileRun {
             pids: vec![7],

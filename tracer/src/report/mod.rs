@@ -6,11 +6,13 @@ mod profile;
 mod stack_tree;
 mod wall;
 
-pub use goroutine_waits::{GoroutineStackTime, GoroutineTime, GoroutineWaitProfile};
+pub use goroutine_waits::{
+    GoroutineCreatorTime, GoroutineStackTime, GoroutineTime, GoroutineWaitProfile,
+};
 pub use hot_region::{HotClass, HotRegion, HotThresholds};
 pub use profile::{
-    CpuTotal, FunctionTotal, ModuleRoots, OffCpuProfile, OnCpuProfile, ProfileRun, StackProfile,
-    StackRoots, StackTimes, StateTimes, ThreadStack, ThreadTotal, WaitState,
+    CpuTotal, CreatorTotal, FunctionTotal, ModuleRoots, OffCpuProfile, OnCpuProfile, ProfileRun,
+    StackProfile, StackRoots, StackTimes, StateTimes, ThreadStack, ThreadTotal, WaitState,
 };
 pub use stack_tree::{
     CodeAddress, Frame, FrameKind, Node, StackTree, StackTreeBuilder, Unit, WOKEN_BY,

@@ -93,6 +93,14 @@ pub struct CpuTotal {
     pub value: u64,
 }
 
+/// Samples while goroutines ran that one function had made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreatorTotal {
+    /// The function of the `go` statement.
+    pub creator: String,
+    pub value: u64,
+}
+
 /// Where CPU time goes, by samples.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OnCpuProfile {
@@ -111,6 +119,9 @@ pub struct OnCpuProfile {
     pub threads: Vec<ThreadTotal>,
     /// By number.
     pub cpus: Vec<CpuTotal>,
+    /// Most samples first; none unless they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub creators: Vec<CreatorTotal>,
     /// The samples again, each stack apart by thread; left out of the JSON document, whose tree
     /// has them.
     #[serde(skip)]

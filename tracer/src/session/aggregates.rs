@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 
+use tracer_common::goroutine_wait::GoCreatorKey;
 use tracer_common::stats::WokenKey;
 
+use super::goroutine_waits;
 use super::open_waits::OpenWaits;
 use crate::bpf::{BpfError, Group, Kernel};
-use crate::event::{Body, Event, Latency, OffCpuStack, RunQueueThread, SyscallLatency, Wait};
+use crate::event::{
+    Body, CreatorSamples, Event, Latency, OffCpuStack, RunQueueThread, SyscallLatency, Wait,
+};
 
 /// What was read last.
 #[derive(Debug, Default)]
@@ -17,6 +21,7 @@ pub(super) struct Aggregates {
     pub(super) open_waits: OpenWaits,
     run_queue: HashMap<u32, RunQueueThread>,
     schedules: u64,
+    creators: HashMap<GoCreatorKey, u64>,
 }
 
 impl Aggregates {
@@ -65,6 +70,12 @@ impl Aggregates {
                 self.schedules = total;
                 vec![at(pid, 0, Body::GoSchedules(new))]
             }
+            Group::Samples => self
+                .creators(kernel)?
+                .into_iter()
+                .map(|(pid, samples)| at(pid, 0, Body::CreatorSamples(samples)))
+                .collect(),
+            Group::GoWaits => goroutine_waits::ended(kernel, time_ns)?,
             _ => Vec::new(),
         })
     }
@@ -108,6 +119,18 @@ impl Aggregates {
                 ..Wait::default()
             };
             new.push((read.key, wait));
+        }
+        Ok(new)
+    }
+
+    fn creators(&mut self, kernel: &Kernel) -> Result<Vec<(u32, CreatorSamples)>, BpfError> {
+        let mut new = Vec::new();
+        for (key, now) in kernel.creators()? {
+            let samples = now - self.creators.insert(key, now).unwrap_or(0).min(now);
+            let creator = key.creator;
+            if samples != 0 {
+                new.push((key.tgid, CreatorSamples { creator, samples }));
+            }
         }
         Ok(new)
     }

@@ -10,7 +10,7 @@ use tracer_common::event::MAX_RANGES;
 use crate::bpf::{Attach, Group, PROBES, Probe};
 use crate::event::GoStop;
 use crate::go::gc::{GcCycle, GcReadPlan, GcState};
-use crate::go::goroutine::Code;
+use crate::go::goroutine::{Code, Goroutine, GoroutineReader};
 use crate::go::pclntab::Function;
 use crate::go::probe_site::ProbeSite;
 use crate::go::stop::{frames, stop_plan};
@@ -130,6 +130,8 @@ impl GoTarget {
             m_procid: m.procid,
             pid_ns_dev,
             pid_ns_ino,
+            g_gopc: g.gopc,
+            reserved: 0,
         })
     }
 
@@ -178,14 +180,40 @@ impl GoTarget {
         Ok(stop_plan(runtime.layout, runtime.globals.allp))
     }
 
-    /// Adds names, and when the runtime began.
-    pub(super) fn name_stop(&self, stop: &mut GoStop) {
-        stop.runtime_start_ns = *self.began_ns.get_or_init(|| self.runtime_start());
+    /// Where the runtime keeps who made a goroutine: the offset of `g.gopc`, in bytes.
+    ///
+    /// # Errors
+    /// One line that says why that is not known.
+    pub(super) fn goroutine_creator(&self) -> Result<u32, String> {
+        let runtime = self.runtime.as_ref().map_err(Clone::clone)?;
+        Ok(runtime.layout.g.gopc)
+    }
+
+    /// All goroutines, each as it was at one moment.
+    ///
+    /// # Errors
+    /// One line that says why they cannot be read.
+    pub(super) fn goroutines(&self) -> Result<Vec<Goroutine>, String> {
+        let runtime = self.runtime.as_ref().map_err(Clone::clone)?;
+        let code = self.code().ok_or("its functions cannot be read")?;
+        let memory = Live::of(self.pid).memory;
+        let reader = GoroutineReader::new(&memory, code, runtime.layout, runtime.globals);
+        let snapshot = reader.read().map_err(|e| e.to_string())?;
+        Ok(snapshot.goroutines)
+    }
+
+    fn code(&self) -> Option<&Code> {
         let code = self.code.get_or_init(|| {
             let bias = load_bias(self.pid, &self.binary).ok()?;
             Code::new(&self.binary, bias).ok()
         });
-        if let (Some(code), Some(last)) = (code, &mut stop.last) {
+        code.as_ref()
+    }
+
+    /// Adds names, and when the runtime began.
+    pub(super) fn name_stop(&self, stop: &mut GoStop) {
+        stop.runtime_start_ns = *self.began_ns.get_or_init(|| self.runtime_start());
+        if let (Some(code), Some(last)) = (self.code(), &mut stop.last) {
             last.frames = frames(code, &last.stack);
         }
     }

@@ -52,6 +52,8 @@ pub enum Capture {
         hz: u32,
         kernel: bool,
         user: bool,
+        /// Count them, too, by who made the goroutine that runs.
+        creators: bool,
     },
     /// Time off the CPU by stack, summed in the kernel.
     OffCpu {
@@ -72,6 +74,8 @@ pub enum Capture {
     GoGc,
     /// Stops of the world in Go processes.
     GoStops,
+    /// Waits of goroutines by stack, summed in the kernel.
+    GoWaits,
 }
 
 /// Waits of any length.
@@ -102,13 +106,21 @@ impl Capture {
             Self::GoSchedule => Group::GoSchedule,
             Self::GoGc => Group::GoGc,
             Self::GoStops => Group::GoStop,
+            Self::GoWaits => Group::GoWaits,
         }
     }
 
     /// Whether it is about Go's runtime and makes no sense without one.
     #[must_use]
     pub const fn needs_go(&self) -> bool {
-        matches!(self, Self::GoSchedule | Self::GoGc | Self::GoStops)
+        matches!(
+            self,
+            Self::GoSchedule
+                | Self::GoGc
+                | Self::GoStops
+                | Self::GoWaits
+                | Self::Samples { creators: true, .. }
+        )
     }
 }
 
@@ -230,6 +242,12 @@ impl Plan {
                 }
             )
         };
+        self.captures.iter().any(with)
+    }
+
+    /// Whether samples are counted by who made the goroutine that runs.
+    pub(super) fn has_creators(&self) -> bool {
+        let with = |c: &Capture| matches!(c, Capture::Samples { creators: true, .. });
         self.captures.iter().any(with)
     }
 

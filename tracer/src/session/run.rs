@@ -1,11 +1,12 @@
 //! The life cycle: open the target, load, attach, pump until something ends it, detach, read what
 //! was summed, and end the stream of events.
 
+mod go;
+
 use std::collections::{HashMap, HashSet};
 use std::future::pending;
 use std::time::{Duration, Instant};
 
-use tracer_common::config::GoOffsets;
 use tracer_common::config::target as flag;
 use tracer_common::probe::{ProbeCounters, ProbeId};
 
@@ -18,7 +19,7 @@ use super::go_target::GoTarget;
 use super::losses::{Counts, describe, losses, missing_events, without_ring};
 use super::plan::{CallStacks, Capture, Plan, StackWalk, TargetSpec};
 use super::pump::Pump;
-use super::refusal::{not_go, refused};
+use super::refusal::refused;
 use super::settings::{constants, sizes};
 use super::signals::Signals;
 use super::spending::{Spending, breakdown, over_line, prices_for};
@@ -262,177 +263,11 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn wants_goroutines(&self) -> bool {
-        self.plan.has_goroutines()
-    }
-
-    fn attach_go(&mut self, target: &Target) -> Result<(), ExpectedError> {
-        let needed = self.plan.needs_go();
-        if !needed && !self.wants_goroutines() {
-            return Ok(());
-        }
-        if matches!(target, Target::All) {
-            return Err(ExpectedError::Usage(
-                "Go's runtime is read in chosen processes: give -p PID".to_owned(),
-            ));
-        }
-        for pid in target.pids() {
-            let opened = match &self.plan.target {
-                TargetSpec::Launch { file, .. } => GoTarget::prepare(pid, file),
-                _ => GoTarget::open(pid, false),
-            };
-            if let Err(why) = opened.and_then(|go| self.add_go(go, target.launched().is_some())) {
-                if let Some(refusal) = self.refusal.take() {
-                    return Err(refusal);
-                }
-                if needed && !self.plan.go_optional {
-                    return Err(not_go(pid, &self.plan.target, why));
-                }
-                self.notice(&format!("process {pid}: no Go runtime data: {why}"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Tells the programs about a Go process. What does not work while the rest does is told once.
-    fn add_go(&mut self, go: GoTarget, launched: bool) -> Result<(), String> {
-        let pid = go.pid;
-        if self.wants_goroutines() {
-            match go.offsets() {
-                Ok(offsets) => self.find_goroutines(&go, offsets)?,
-                Err(why) => self.notice(&format!("no goroutine ids of process {pid}: {why}")),
-            }
-        }
-        if self.has(Group::GoGc) {
-            match go.gc_plan() {
-                Ok(plan) => self
-                    .kernel
-                    .set_gc_plan(pid, plan)
-                    .map_err(|e| e.to_string())?,
-                // Known once it runs.
-                Err(_) if launched && go.is_pie() => {}
-                Err(why) => return Err(why),
-            }
-        }
-        if self.has(Group::GoStop) {
-            match go.stop_plan() {
-                Ok(plan) => self
-                    .kernel
-                    .set_stop_plan(pid, plan)
-                    .map_err(|e| e.to_string())?,
-                // Known once it runs.
-                Err(_) if launched && go.is_pie() => {}
-                Err(why) => return Err(why),
-            }
-        }
-        for group in [Group::GoGc, Group::GoSchedule, Group::GoStop] {
-            if self.has(group) {
-                self.attach_sites(&go, group)?;
-            }
-        }
-        self.pump.go.insert(pid, go);
-        Ok(())
-    }
-
-    fn attach_sites(&mut self, go: &GoTarget, group: Group) -> Result<(), String> {
-        for (probe, site) in go.sites(group) {
-            let site = match (site, probe.without) {
-                (Ok(site), _) => site,
-                (Err(why), Some(lost)) => {
-                    self.notice(&format!("{lost}: {why}"));
-                    continue;
-                }
-                (Err(why), None) => return Err(why),
-            };
-            if site.single_stepped {
-                self.spending.set_stepped(group);
-                self.notice(&format!(
-                    "{}: the kernel must single-step the instruction at the probe; each hit costs \
-                     the target several microseconds",
-                    site.probe.program
-                ));
-            }
-            let attached = self
-                .kernel
-                .attach_uprobe(site.probe, go.file(), site.offset, go.pid);
-            match attached {
-                Ok(()) => {}
-                Err(error) if error.is_of_process() => return Err(error.to_string()),
-                Err(error) => self.captured.refuse(site.probe, error).map_err(|refusal| {
-                    let why = refusal.to_string();
-                    self.refusal = Some(refusal);
-                    why
-                })?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads a process again that now runs another program.
-    fn reattach_go(&mut self, pid: u32) {
-        let needed = self.plan.needs_go();
-        if !needed && !self.wants_goroutines() {
-            return;
-        }
-        // Only the program that was launched was prepared, from its file; what replaces it later
-        // is read, as here, through the process.
-        let before = self.pump.go.remove(&pid);
-        let prepared = before.is_some_and(|go| !go.file().starts_with("/proc"));
-        // What was prepared is right until the same is read again: calls in between keep their
-        // goroutines.
-        if !prepared {
-            self.kernel.forget_go(pid);
-        }
-        let result = GoTarget::open(pid, true).and_then(|go| {
-            if prepared {
-                self.complete_go(go)
-            } else {
-                self.kernel.detach_uprobes(pid);
-                self.add_go(go, false)
-            }
-        });
-        if let Err(why) = result {
-            self.kernel.forget_go(pid);
-            self.notice(&format!(
-                "process {pid}: no Go runtime data after exec: {why}"
-            ));
-        }
-    }
-
-    fn find_goroutines(&mut self, go: &GoTarget, offsets: GoOffsets) -> Result<(), String> {
-        // Without it, stacks are only longer than need be.
-        let own = go.own_code();
-        self.kernel
-            .set_go_offsets(go.pid, offsets, own)
-            .map_err(|e| e.to_string())
-    }
-
-    /// The probes were attached before the program ran; its addresses are known only now.
-    fn complete_go(&mut self, go: GoTarget) -> Result<(), String> {
-        if self.wants_goroutines() {
-            let offsets = go.offsets()?;
-            self.find_goroutines(&go, offsets)?;
-        }
-        if self.has(Group::GoGc) {
-            let plan = go.gc_plan()?;
-            self.kernel
-                .set_gc_plan(go.pid, plan)
-                .map_err(|e| e.to_string())?;
-        }
-        if self.has(Group::GoStop) {
-            let plan = go.stop_plan()?;
-            self.kernel
-                .set_stop_plan(go.pid, plan)
-                .map_err(|e| e.to_string())?;
-        }
-        self.pump.go.insert(go.pid, go);
-        Ok(())
-    }
-
     /// Begins the stream of events.
     fn begin(&mut self, target: &Target) -> Result<(), SinkError> {
         let pids = target.pids();
         let now = self.begin_waits(&pids);
+        self.begin_goroutine_waits(now);
         self.pump.begin_ns = now;
         let start = run_start(self.plan, &pids, self.sampling());
         self.pump
@@ -449,35 +284,6 @@ impl<'a> Session<'a> {
         self.stops_before = self.stops_counted();
         self.announce(target);
         self.pump.flush()
-    }
-
-    /// What the runtimes that are there count themselves.
-    fn stops_counted(&self) -> HashMap<u32, u64> {
-        if !self.has(Group::GoStop) {
-            return HashMap::new();
-        }
-        let targets = self.pump.go.iter();
-        targets
-            .filter_map(|(&pid, go)| Some((pid, go.stops_counted()?)))
-            .collect()
-    }
-
-    /// Compares what the probes saw with what the runtimes counted meanwhile. One that was under way
-    /// at the beginning, and one at the end, may be in either.
-    fn check_stops(&self, after: &HashMap<u32, u64>) {
-        for (pid, before) in &self.stops_before {
-            let Some(after) = after.get(pid) else {
-                continue;
-            };
-            let counted = after.saturating_sub(*before);
-            let seen = self.pump.stops.get(pid).copied().unwrap_or(0);
-            if counted.abs_diff(seen) > 2 {
-                term::notice(&format!(
-                    "self-check: {seen} stops of the world were seen in process {pid}, its runtime \
-                     counted {counted}"
-                ));
-            }
-        }
     }
 
     /// Tells the programs of threads that are off the CPU, and returns when the run begins.
@@ -778,7 +584,8 @@ impl<'a> Session<'a> {
         }
         let end_ns = now_ns();
         let duration_ns = end_ns.saturating_sub(self.pump.begin_ns);
-        let cut_off = self.cut_off_waits(end_ns);
+        let mut cut_off = self.cut_off_waits(end_ns);
+        cut_off.extend(self.end_goroutine_waits(end_ns));
         let kernel_time = self.kernel_time();
         let stops = self.stops_counted();
         self.kernel.detach();

@@ -36,7 +36,13 @@ pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
                 add_words(&mut constants.syscalls, syscalls);
             }
             Capture::SyscallStats { syscalls } => add_words(&mut constants.syscalls, syscalls),
-            Capture::Samples { kernel, user, .. } => {
+            Capture::Samples {
+                kernel,
+                user,
+                creators,
+                ..
+            } => {
+                constants.want_creator = *creators;
                 constants.want_kernel_stack = *kernel;
                 constants.want_user_stack = *user;
             }
@@ -52,7 +58,11 @@ pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
             }
             Capture::Wakers => constants.want_wakers = true,
             Capture::OnCpu => constants.want_on_cpu = true,
-            Capture::RunQueue | Capture::GoSchedule | Capture::GoGc | Capture::GoStops => {}
+            Capture::RunQueue
+            | Capture::GoSchedule
+            | Capture::GoGc
+            | Capture::GoStops
+            | Capture::GoWaits => {}
         }
     }
     constants
@@ -82,6 +92,7 @@ pub(super) fn sizes(plan: &Plan, unwinding: bool) -> Sizes {
         syscall_stats: has(Group::SyscallStats),
         run_queue: has(Group::RunQueue),
         go_stop: has(Group::GoStop),
+        go_waits: has(Group::GoWaits),
         slow_calls: matches!(plan.call_stacks(), CallStacks::Slow(_)),
         unwinding,
     }

@@ -31,9 +31,14 @@ struct Seen {
 }
 
 impl Collector {
-    /// Notes the addresses of a sample or an off-CPU stack. Returns the user addresses not seen
+    /// Notes the addresses of a sample, an off-CPU stack or a creator. Returns the user addresses not seen
     /// before; empty for every other event.
     pub fn observe(&mut self, event: &Event) -> &[Address] {
+        if let Body::CreatorSamples(samples) = &event.body {
+            // A return address, as that of a caller, which is any address but the first.
+            let creator = samples.creator;
+            return self.note(event.pid, Space::User, &[creator, creator]);
+        }
         let Some((kernel, user)) = stacks(event) else {
             return &[];
         };

@@ -105,7 +105,7 @@ impl Symbolizer {
     pub fn observe(&mut self, event: &Event) -> Vec<Event> {
         self.told.advance(event.time_ns);
         match &event.body {
-            Body::Sample(_) | Body::OffCpuStack(_) => {
+            Body::Sample(_) | Body::OffCpuStack(_) | Body::CreatorSamples(_) => {
                 self.note_stack(event);
                 Vec::new()
             }

@@ -41,6 +41,8 @@ pub struct FileTable {
     loads: Vec<Segment>,
     /// All functions that call keep frame pointers.
     pub keeps_pointers: bool,
+    /// Go's handler of signals: link-time addresses; empty where there is none.
+    pub(super) handler: Range<u64>,
 }
 
 /// A file that was looked at, before its table is read.
@@ -93,6 +95,7 @@ impl OpenedFile {
         }
         Ok(FileTable {
             keeps_pointers: go.is_some() && section.is_empty(),
+            handler: go.map(GoCode::handler).unwrap_or_default(),
             rows,
             loads: self.elf.loads().copied().collect(),
         })
@@ -159,6 +162,17 @@ impl FileTable {
     pub fn from_bytes(bytes: Vec<u8>) -> Result<(Self, Option<Vec<u8>>), FileTableError> {
         let file = OpenedFile::from_bytes(bytes)?;
         Ok((file.table()?, file.build_id()))
+    }
+
+    /// Where the handler of signals is, as an address of the table, and its bytes; zeros where there
+    /// is none.
+    pub(super) fn handler_place(&self) -> (u32, u32) {
+        let Range { start, end } = self.handler;
+        let place = start.checked_sub(self.rows.base);
+        let place = place.and_then(|place| u32::try_from(place).ok());
+        let len = end.checked_sub(start);
+        let len = len.and_then(|len| u32::try_from(len).ok());
+        place.zip(len).unwrap_or_default()
     }
 
     /// What, subtracted from addresses of a mapping of the file, gives those of the table. `None`

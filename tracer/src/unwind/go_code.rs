@@ -7,6 +7,14 @@
 //! | begin | `push %rbp; mov %rsp,%rbp; sub $N,%rsp` | `sub $N,%rsp; mov %rbp,N-8(%rsp); lea N-8(%rsp),%rbp` |
 //! | end | `add $N,%rsp; pop %rbp; ret` | `mov N-8(%rsp),%rbp; add $N,%rsp; ret` |
 //!
+//! Where a signal was handled, what was interrupted is behind the function that the kernel called
+//! (`runtime.sigtramp`, runtime/sys_linux_amd64.s): the address to which that returns is of code that
+//! restores all registers, and the frame pointer that it has saved leads past the interrupted
+//! function.
+//!
+//! Where C code calls Go (`crosscall2`, runtime/cgo/asm_amd64.s), a second frame is set up within the
+//! first: the word above its frame pointer is no address.
+//!
 //! Before that comes the check of the stack's size, which may call the runtime. A function that
 //! calls nothing has no frame if it needs no room. The function table has the bytes of stack in use
 //! by instruction; the instructions themselves need not be read.
@@ -22,6 +30,12 @@ use crate::go::{Binary, Release};
 
 /// The first release that pushes the frame pointer.
 const PUSHES: Release = Release::new(21, 0);
+/// What the kernel calls for a signal, and what it has that return to: the second by its names before
+/// and from Go 1.21 on.
+const HANDLER: &str = "runtime.sigtramp";
+const HANDLER_RETURNS: [&str; 2] = ["runtime.sigreturn", "runtime.sigreturn__sigaction"];
+/// What C code calls.
+const FROM_C: &str = "crosscall2";
 /// Bytes of `mov %rsp,%rbp`.
 const SET_POINTER: u64 = 3;
 
@@ -33,6 +47,11 @@ pub(super) struct GoCode {
     table: Pclntab,
     /// How functions begin and end.
     pushes: bool,
+    /// [`HANDLER`] and [`HANDLER_RETURNS`].
+    handler: Range<u64>,
+    handler_returns: Range<u64>,
+    /// [`FROM_C`].
+    from_c: Range<u64>,
 }
 
 /// Spans of a file's Go code.
@@ -47,11 +66,40 @@ impl GoCode {
     /// `None` when the file has none that is known.
     pub(super) fn of(binary: &Binary) -> Option<Self> {
         let module = binary.module().filter(|m| m.text < m.etext)?;
+        let table = binary.pclntab().ok()?;
+        let [old, new] = HANDLER_RETURNS;
+        let found = table.find_functions(&[HANDLER, old, new, FROM_C]);
+        let found = found.unwrap_or_default();
+        let range_of = |name: &str| {
+            let function = found.get(name).and_then(|functions| functions.first());
+            function.map(|function| function.entry..function.end)
+        };
         Some(Self {
             text: module.text..module.etext,
-            table: binary.pclntab().ok()?,
+            table,
             pushes: binary.release().is_none_or(|release| release >= PUSHES),
+            handler: range_of(HANDLER).unwrap_or_default(),
+            handler_returns: range_of(new).or_else(|| range_of(old)).unwrap_or_default(),
+            from_c: range_of(FROM_C).unwrap_or_default(),
         })
+    }
+
+    /// What the kernel calls for a signal: link-time addresses; empty where that is not known.
+    pub(super) fn handler(&self) -> Range<u64> {
+        self.handler.clone()
+    }
+
+    fn spans_of(&self, frames: &Frames, spans: &mut Vec<Span>) {
+        let entry = frames.function.entry;
+        if self.handler.contains(&entry) {
+            spans_of_handler(frames, 8, spans);
+        } else if self.handler_returns.contains(&entry) {
+            spans_of_handler(frames, 0, spans);
+        } else if self.from_c.contains(&entry) {
+            spans_by_size(frames, spans);
+        } else {
+            spans_of(frames, self.pushes, spans);
+        }
     }
 
     /// How to get to the caller from everywhere in the code.
@@ -61,7 +109,7 @@ impl GoCode {
             let full = all.spans.len() >= limits.rows || Instant::now() > limits.until;
             match self.table.frames(index) {
                 Ok(None) => break,
-                Ok(Some(frames)) if !full => spans_of(&frames, self.pushes, &mut all.spans),
+                Ok(Some(frames)) if !full => self.spans_of(&frames, &mut all.spans),
                 Ok(Some(_)) | Err(_) => {
                     all.is_partial = true;
                     break;
@@ -84,6 +132,27 @@ fn at_stack(used: u32, pushed: bool) -> Rule {
     };
     let rule = Rule::new(cfa::STACK, i64::from(used) + 8, saved.0, saved.1);
     rule.unwrap_or(Rule::POINTERS)
+}
+
+/// The interrupted registers are at the stack pointer with which a function was called: `above` bytes
+/// from there on.
+fn spans_of_handler(frames: &Frames, above: u32, spans: &mut Vec<Span>) {
+    for size in &frames.sizes {
+        let used = i64::from(size.bytes) + i64::from(above);
+        if let Some(rule) = Rule::new(cfa::SIGNAL, used, saved::SAME, 0) {
+            let (start, end) = (size.start, size.end);
+            spans.push(Span { start, end, rule });
+        }
+    }
+}
+
+/// By the sizes alone: the caller's frame pointer was saved first.
+fn spans_by_size(frames: &Frames, spans: &mut Vec<Span>) {
+    spans.extend(frames.sizes.iter().map(|size| Span {
+        start: size.start,
+        end: size.end,
+        rule: at_stack(size.bytes, size.bytes != 0),
+    }));
 }
 
 fn spans_of(frames: &Frames, pushes: bool, spans: &mut Vec<Span>) {
@@ -214,7 +283,8 @@ mod tests {
                 let Some(frames) = go.table.frames(index).expect("readable") else {
                     break;
                 };
-                if frames.writes_sp {
+                let entry = frames.function.entry;
+                if frames.writes_sp || go.handler_returns.contains(&entry) {
                     continue;
                 }
                 let (at_begin, at_end) =
@@ -234,6 +304,43 @@ mod tests {
             }
             let counts = format!("{begins} {ends} {leaves} in {}", path.display());
             assert!(begins > 2000 && ends > 1000 && leaves > 50, "{counts}");
+        }
+    }
+
+    #[test]
+    fn handlers_of_signals_have_what_was_interrupted_behind_them() {
+        for path in fixture::executables("handlers_of_signals") {
+            let binary = Binary::open(&path).expect("Go");
+            if binary.arch() != crate::go::Arch::Amd64 {
+                continue;
+            }
+            let go = GoCode::of(&binary).expect("a function table");
+            let rows = Rows::of_spans(go.spans(limits()).spans, std::slice::from_ref(&go.text));
+            let signal = |used| Rule::new(cfa::SIGNAL, used, saved::SAME, 0).expect("fits");
+            let Range { start, end } = go.handler();
+            let mut code = vec![0; (end - start) as usize];
+            binary.read_vaddr(start, &mut code).expect("text");
+            // sub $0x30,%rsp; mov %rbp,0x28(%rsp): six registers are saved.
+            let begins = [0x48, 0x83, 0xec, 0x30, 0x48, 0x89];
+            assert!(code.starts_with(&begins), "{}: {code:x?}", path.display());
+            // sub $0x18,%rsp: room for arguments, within which it calls.
+            let room = code.windows(4).position(|c| c == [0x48, 0x83, 0xec, 0x18]);
+            let room = start + room.expect("it makes room") as u64 + 4;
+            for (at, used) in [
+                (start, 0),
+                (start + 4, 0x30),
+                (room, 0x48),
+                (room + 9, 0x48),
+            ] {
+                assert_eq!(
+                    find(&rows, at),
+                    signal(8 + used),
+                    "{}: {at:#x}",
+                    path.display()
+                );
+            }
+            let returns = go.handler_returns.start;
+            assert_eq!(find(&rows, returns), signal(0), "{}", path.display());
         }
     }
 

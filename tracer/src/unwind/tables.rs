@@ -340,6 +340,7 @@ impl Tables {
                     mapping.bias = bias;
                     mapping.first_row = first_row;
                     mapping.rows |= table.rows;
+                    (mapping.handler, mapping.handler_len) = table.file.handler_place();
                     tables.push(Rc::clone(table));
                 }
             }

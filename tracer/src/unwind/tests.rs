@@ -49,9 +49,9 @@ fn by_rule(rule: Rule, pc: u64) -> Option<Step> {
         cfa::LINKAGE => STACK + 8,
         cfa::SIGNAL => {
             return Some(Step::Caller {
-                pc: memory(STACK + 168),
-                stack: memory(STACK + 160),
-                frame: Some(memory(STACK + 120)),
+                pc: memory(at(STACK) + 168),
+                stack: memory(at(STACK) + 160),
+                frame: Some(memory(at(STACK) + 120)),
             });
         }
         cfa::ROOT => return Some(Step::Root),

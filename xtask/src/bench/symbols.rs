@@ -1,6 +1,7 @@
 //! How long one waits for a profile after it was taken: from its end to the finished output, with
 //! the names of a stripped Go program's functions.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::figures::{Figure, median, min};
+use super::figures::{Figure, Target, median, min};
 use super::large_go;
 use super::peers::{self, Family, Peer, Purpose};
 use super::report::Part;
@@ -18,6 +19,16 @@ use super::spawned::Spawned;
 use super::table::{Cell, Table, mib};
 use super::tools::Tool;
 use crate::{interrupt, step};
+
+/// The case that names many functions, none of which was named before: so many at least, and what
+/// that may take.
+const MANY: &str = "tracer-profile-many";
+const MANY_FUNCTIONS: usize = 10_000;
+const MANY_MS: f64 = 300.0;
+const MANY_MIB: f64 = 100.0;
+/// Each sample of the large program is in another function of it: as many as that take so long.
+const MANY_HZ: u32 = 4999;
+const MANY_WINDOW: Duration = Duration::from_secs(6);
 
 /// How long a result may take.
 const RESULT_LIMIT: Duration = Duration::from_secs(60);
@@ -51,6 +62,8 @@ struct Run {
     /// Frames, and those with a name.
     frames: usize,
     named: usize,
+    /// Different names.
+    functions: usize,
     max_rss: u64,
 }
 
@@ -96,6 +109,17 @@ fn cases(setting: &Setting) -> Vec<Case> {
         runs: Vec::new(),
         error: None,
     };
+    let many = setting.tools.tracer(&format!(
+        "profile -F {MANY_HZ} --max-overhead off --force --format folded -o {{file}}"
+    ));
+    let many = Case {
+        label: format!("tracer profile -F {MANY_HZ} -o FILE"),
+        id: MANY.to_owned(),
+        tool: Ok(many),
+        after: After::Folded,
+        runs: Vec::new(),
+        error: None,
+    };
     let peers = setting.peers(wanted).into_iter();
     let theirs = peers.map(|(peer, tool)| Case {
         label: match peer.family {
@@ -111,7 +135,7 @@ fn cases(setting: &Setting) -> Vec<Case> {
         },
         runs: Vec::new(),
     });
-    std::iter::once(ours).chain(theirs).collect()
+    [ours, many].into_iter().chain(theirs).collect()
 }
 
 fn wanted(peer: &Peer) -> bool {
@@ -128,18 +152,27 @@ fn one(setting: &Setting, pace: Pace, pid: u32, case: &mut Case) -> Result<()> {
     };
     let file = setting.scratch_file();
     let mut process = tool.attach(pid, &file)?;
-    std::thread::sleep(pace.window);
+    let window = match case.id == MANY {
+        true => pace.window.max(MANY_WINDOW),
+        false => pace.window,
+    };
+    std::thread::sleep(window);
     let ended = Instant::now();
     let max_rss = process.interrupt(RESULT_LIMIT)?.max_rss;
     let text = stacks(case.after, &process, &file)?;
     let result = ended.elapsed();
     setting.clean();
-    let (frames, named) = count_frames(&text, case.after);
+    let Counted {
+        frames,
+        named,
+        functions,
+    } = count_frames(&text, case.after);
     anyhow::ensure!(frames > 0, "there is no stack in its output");
     case.runs.push(Run {
         result,
         frames,
         named,
+        functions,
         max_rss,
     });
     Ok(())
@@ -161,14 +194,30 @@ fn stacks(after: After, process: &Spawned, file: &Path) -> Result<String> {
     }
 }
 
-/// Frames of all stacks in `text`, and how many of them have a name.
-fn count_frames(text: &str, after: After) -> (usize, usize) {
+/// Frames of all stacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Counted {
+    frames: usize,
+    /// Of these, those with a name, and how many names there are.
+    named: usize,
+    functions: usize,
+}
+
+fn count_frames(text: &str, after: After) -> Counted {
     let (mut frames, mut named) = (0, 0);
+    let mut functions = HashSet::new();
     for frame in text.lines().flat_map(|line| frames_of(line, after)) {
         frames += 1;
-        named += usize::from(has_name(frame));
+        if has_name(frame) {
+            named += 1;
+            functions.insert(frame);
+        }
     }
-    (frames, named)
+    Counted {
+        frames,
+        named,
+        functions: functions.len(),
+    }
 }
 
 fn frames_of(line: &str, after: After) -> Vec<&str> {
@@ -215,6 +264,7 @@ fn report(cases: &[Case], path: &Path, pace: Pace) -> Result<Part> {
             "result ms median",
             "frames",
             "frames named %",
+            "functions",
             "peak RSS MiB",
             "runs",
             "remark",
@@ -224,6 +274,7 @@ fn report(cases: &[Case], path: &Path, pace: Pace) -> Result<Part> {
         table.push_as(&case.id, row(case));
     }
     part.tables.push(table);
+    part.figures.extend(many_figures(cases));
     let size = fs::metadata(path)
         .context("the large program is gone")?
         .len();
@@ -241,6 +292,29 @@ fn report(cases: &[Case], path: &Path, pace: Pace) -> Result<Part> {
     Ok(part)
 }
 
+/// What names of many functions take; nothing when there were too few to tell.
+fn many_figures(cases: &[Case]) -> Vec<Figure> {
+    let many = cases.iter().find(|case| case.id == MANY);
+    let runs = many.map_or(&[][..], |case| &case.runs[..]);
+    let enough = runs.iter().filter(|run| run.functions >= MANY_FUNCTIONS);
+    let enough: Vec<&Run> = enough.collect();
+    let figure = |what: &str, of: Vec<f64>, unit, limit| {
+        Some(Figure {
+            name: format!("names of {MANY_FUNCTIONS} functions and more, {what}"),
+            value: min(&of)?,
+            by_medians: median(&of),
+            unit,
+            target: Some(Target::AtMost(limit)),
+            below_noise: false,
+        })
+    };
+    let ms = enough.iter().map(|run| run.result.as_secs_f64() * 1e3);
+    let memory = enough.iter().map(|run| mib(run.max_rss));
+    let time = figure("until they are there", ms.collect(), " ms", MANY_MS);
+    let memory = figure("peak RSS", memory.collect(), " MiB", MANY_MIB);
+    time.into_iter().chain(memory).collect()
+}
+
 fn row(case: &Case) -> Vec<Cell> {
     let of = |field: fn(&Run) -> f64| case.runs.iter().map(field).collect::<Vec<_>>();
     let ms = of(|run| run.result.as_secs_f64() * 1e3);
@@ -251,6 +325,7 @@ fn row(case: &Case) -> Vec<Cell> {
         Cell::maybe(median(&ms), 0, ""),
         last.map_or(Cell::Absent, |run| Cell::count(run.frames)),
         Cell::maybe(last.map(|run| percent(run.named, run.frames)), 1, ""),
+        last.map_or(Cell::Absent, |run| Cell::count(run.functions)),
         Cell::maybe(last.map(|run| mib(run.max_rss)), 1, ""),
         Cell::count(ms.len()),
         case.error.as_deref().map_or(Cell::Absent, Cell::text),
@@ -268,11 +343,19 @@ mod tests {
 
     #[test]
     fn frames_are_counted_in_every_form() {
-        let folded = "large;main.main;p1.Step7;0x4711 3\nlarge;[unknown] 1\n";
-        assert_eq!(count_frames(folded, After::Folded), (4, 2));
+        let folded = "large;main.main;p1.Step7;0x4711 3\nlarge;main.main;[unknown] 1\n";
+        let counted = |text, after| {
+            let Counted {
+                frames,
+                named,
+                functions,
+            } = count_frames(text, after);
+            (frames, named, functions)
+        };
+        assert_eq!(counted(folded, After::Folded), (5, 3, 2));
         let perf = "\n\t  4711 [unknown]\n\t ffff81 do_syscall_64\n\n";
-        assert_eq!(count_frames(perf, After::PerfScript), (2, 1));
+        assert_eq!(counted(perf, After::PerfScript), (2, 1, 1));
         let bpftrace = "@[\n    main.main+12\n    0x4711\n]: 3\n";
-        assert_eq!(count_frames(bpftrace, After::Printed), (2, 1));
+        assert_eq!(counted(bpftrace, After::Printed), (2, 1, 1));
     }
 }

@@ -15,7 +15,7 @@ pub use code::Code;
 pub use descriptor::Descriptor;
 pub use labels::Label;
 pub use reader::{Creator, Goroutine, GoroutineReader, ReadError, Snapshot, Stack};
-pub use shown::{function_name, is_shown};
+pub use shown::{creator_name, function_name, is_shown};
 pub use stack::StackFrame;
 pub use status::Status;
 pub use thread::{Interrupted, RunningThreads, StoppedThreads};

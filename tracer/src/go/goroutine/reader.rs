@@ -318,9 +318,16 @@ impl<'a, M: Memory> GoroutineReader<'a, M> {
 
     fn wait_reason(&self, descriptor: &Descriptor) -> Option<Rc<str>> {
         let waits = [Status::WAITING, Status::LEAKED].contains(&descriptor.status);
-        let index = usize::from(descriptor.wait_reason);
+        let number = waits.then_some(descriptor.wait_reason)?;
+        self.reason(number.into())
+    }
+
+    /// A wait reason by its number, in the runtime's words; `None` for one that says nothing.
+    #[must_use]
+    pub fn reason(&self, number: u32) -> Option<Rc<str>> {
+        let index = usize::try_from(number).ok()?;
         // The first reason is none.
-        let reason = self.reasons.get(index).filter(|_| waits && index != 0);
+        let reason = self.reasons.get(index).filter(|_| index != 0);
         reason.cloned().flatten()
     }
 

@@ -84,6 +84,16 @@ fn between_lists(inside: &str) -> Option<&str> {
     None
 }
 
+/// What the function of a `go` statement is called: the first goroutine is made by assembly
+/// (`runtime.rt0_go`, runtime/asm_*.s), through the wrapper of `runtime.newproc` that it needs.
+#[must_use]
+pub fn creator_name(function: &str) -> &str {
+    match function {
+        "runtime.rt0_go" | "runtime.newproc" => "[main goroutine]",
+        _ => function,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

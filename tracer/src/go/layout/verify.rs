@@ -38,6 +38,9 @@ pub enum VerifyError {
     },
 }
 
+/// Looks at a goroutine that may run at any moment.
+const TRIES: u32 = 16;
+
 impl Layout {
     /// Checks the layout against live values: GOMAXPROCS and the Ps' own numbers, goroutine
     /// numbers and stacks, and that thread records name threads in `threads` (the numeric entries of `/proc/PID/task`, in the target's innermost pid
@@ -125,21 +128,27 @@ impl Layout {
 
     fn verify_goroutine(&self, memory: &impl Memory, g: u64) -> Result<(), VerifyError> {
         let word = |offset: u32| memory.read_u64(at(g, offset));
+        let status = || Ok::<_, MemoryError>(word(self.g.atomicstatus)? & 0xffff_ffff & !0x1000);
         let goid = word(self.g.goid)?;
-        let status = word(self.g.atomicstatus)? & 0xffff_ffff & !0x1000;
         if goid > MAX_GOID {
             return Err(implausible("g.goid", goid));
         }
-        if status > 11 {
-            return Err(implausible("g.atomicstatus", status));
+        let mut pointer = 0;
+        for _ in 0..TRIES {
+            let before = status()?;
+            if before > 11 {
+                return Err(implausible("g.atomicstatus", before));
+            }
+            let (low, high) = (word(self.g.stack_lo)?, word(self.g.stack_hi)?);
+            pointer = word(self.g.sched_sp)?;
+            // _Gwaiting: parked, with its registers saved. A dead goroutine may have lost its stack.
+            let waits = before == 4 && status()? == 4;
+            if !waits || (low..=high).contains(&pointer) {
+                return Ok(());
+            }
+            // Or it has run in between: then it had none.
         }
-        let (low, high) = (word(self.g.stack_lo)?, word(self.g.stack_hi)?);
-        let pointer = word(self.g.sched_sp)?;
-        // _Gwaiting: parked, with its registers saved. A dead goroutine may have lost its stack.
-        if status == 4 && !(low..=high).contains(&pointer) {
-            return Err(implausible("g.sched.sp", pointer));
-        }
-        Ok(())
+        Err(implausible("g.sched.sp", pointer))
     }
 
     /// At least one thread record must name a live thread, its scheduling stack must name it, and

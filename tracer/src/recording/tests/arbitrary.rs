@@ -5,11 +5,11 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::event::{
-    Body, Capture, CaptureStatus, CodeMapping, CpuQuota, Event, Exec, Exit, Fork, FrameSymbol,
-    GcTrigger, GoDelay, GoMaxProcs, GoProcessorUse, GoScheduling, GoStop, Latency, Losses,
-    OffCpuStack, ProbeLoss, ProcessInfo, RunEnd, RunQueueThread, RunStart, Sample, Seen, Signal,
-    Space, StackEnd, StopReason, SymbolOrigin, SymbolizedAddress, Symbols, SyscallEnter,
-    SyscallExit, SyscallLatency, ThreadCpu, Wait, Waker,
+    Body, Capture, CaptureStatus, CodeMapping, CpuQuota, CreatorSamples, Event, Exec, Exit, Fork,
+    FrameSymbol, GcTrigger, GoDelay, GoMaxProcs, GoProcessorUse, GoScheduling, GoStop,
+    GoroutineWait, Latency, Losses, OffCpuStack, ProbeLoss, ProcessInfo, RunEnd, RunQueueThread,
+    RunStart, Sample, Seen, Signal, Space, StackEnd, StopReason, SymbolOrigin, SymbolizedAddress,
+    Symbols, SyscallEnter, SyscallExit, SyscallLatency, ThreadCpu, Wait, Waker,
 };
 use crate::go::gc::{GcCounters, GcCpu, GcCycle, GcPacing, GcState, GcWall, GoalBy};
 
@@ -313,7 +313,27 @@ fn aggregate_body() -> impl Strategy<Value = Body> {
         ),
         any::<u64>().prop_map(Body::GoSchedules),
         go_scheduling().prop_map(|s| Body::GoScheduling(Box::new(s))),
+        goroutine_wait().prop_map(|w| Body::GoroutineWait(Box::new(w))),
+        any::<[u64; 2]>().prop_map(|[creator, samples]| {
+            Body::CreatorSamples(CreatorSamples { creator, samples })
+        }),
     ]
+}
+
+fn goroutine_wait() -> impl Strategy<Value = GoroutineWait> {
+    let flags = (any::<bool>(), any::<bool>());
+    (any::<u32>(), any::<[u64; 4]>(), stack(), flags).prop_map(
+        |(reason, [creator, waits, time_ns, max_ns], stack, (truncated, open))| GoroutineWait {
+            reason,
+            creator,
+            stack,
+            truncated,
+            waits,
+            time_ns,
+            max_ns,
+            open,
+        },
+    )
 }
 
 fn go_scheduling() -> impl Strategy<Value = GoScheduling> {

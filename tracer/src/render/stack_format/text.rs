@@ -106,6 +106,9 @@ fn write_on_cpu(
                 tables::write_threads(&profile.threads, of, text, out)?;
             }
             (None, Some(StackBy::Cpu)) => tables::write_cpus(&profile.cpus, of, out)?,
+            (None, Some(StackBy::Creator)) => {
+                tables::write_creators(&profile.creators, of, text, out)?;
+            }
             (None, Some(StackBy::Function) | None) => {
                 tables::write_functions(&profile.functions, of, text, out)?;
             }
@@ -223,8 +226,8 @@ fn write_waits(
             tables::write_functions(&function_totals(&profile.tree), of, text, out)
         }
         (None, Some(StackBy::Thread)) => tables::write_threads(&profile.threads, of, text, out),
-        // Waits are not of a CPU.
-        (None, Some(StackBy::Cpu) | None) => write_stacks(profile, text, out),
+        // Waits are not of a CPU, and threads are made by no goroutine.
+        (None, Some(StackBy::Cpu | StackBy::Creator) | None) => write_stacks(profile, text, out),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{StackText, Whole, clean, count, cut, file_name, function_name, tail};
-use crate::report::{CpuTotal, FunctionTotal, ThreadTotal, Unit};
+use crate::report::{CpuTotal, CreatorTotal, FunctionTotal, ThreadTotal, Unit};
 
 /// Columns of a table of functions besides the function's name, a short module included.
 const OTHER_COLUMNS: usize = 53;
@@ -87,6 +87,35 @@ pub(super) fn write_threads(
     if !hidden.is_empty() {
         let share = of.share(hidden.iter().fold(0, |n, t| n.saturating_add(t.value)));
         let hidden = count(hidden.len() as u64, "more thread", "more threads");
+        writeln!(out, "{hidden} with {share}")?;
+    }
+    Ok(())
+}
+
+/// Who made the goroutines that ran.
+pub(super) fn write_creators(
+    creators: &[CreatorTotal],
+    of: Whole,
+    text: StackText,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if creators.is_empty() {
+        return writeln!(out, "who made the goroutines that ran is not recorded");
+    }
+    writeln!(out, "{:>7} {:>8}  MADE BY", "SHARE", value_heading(of))?;
+    for total in creators.iter().take(text.top) {
+        let row = format!(
+            "{:>7} {:>8}  {}",
+            of.share(total.value),
+            of.amount(total.value),
+            clean(&total.creator),
+        );
+        writeln!(out, "{}", cut(&row, text.width))?;
+    }
+    let hidden = creators.get(text.top..).unwrap_or_default();
+    if !hidden.is_empty() {
+        let share = of.share(hidden.iter().fold(0, |n, c| n.saturating_add(c.value)));
+        let hidden = count(hidden.len() as u64, "more creator", "more creators");
         writeln!(out, "{hidden} with {share}")?;
     }
     Ok(())
