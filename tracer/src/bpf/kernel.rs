@@ -179,7 +179,7 @@ impl Kernel {
         let data = std::fs::read(VMLINUX_BTF).map_err(BpfError::NoBtf)?;
         let types = KernelTypes::parse(&data, STRUCTURES)?;
         let cpus = possible_cpus()?;
-        let registers = match sizes.unwinding {
+        let registers = match sizes.unwinding || constants.want_last_place {
             true => registers_on_stack(),
             false => 0,
         };

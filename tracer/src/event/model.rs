@@ -107,6 +107,10 @@ pub struct Exit {
     /// It was the last thread of its process.
     pub last_thread: bool,
     pub comm: String,
+    /// Program counter and stack pointer with which it left user code for the last time, if that was
+    /// asked for. Not recorded.
+    #[serde(skip)]
+    pub place: Option<(u64, u64)>,
 }
 
 /// An on-CPU sample; addresses innermost first.

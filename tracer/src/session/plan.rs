@@ -72,6 +72,8 @@ pub enum Capture {
     GoGc,
     /// Stops of the world in Go processes.
     GoStops,
+    /// Ends of threads, with where their user code was.
+    Ends,
 }
 
 /// Waits of any length.
@@ -102,6 +104,7 @@ impl Capture {
             Self::GoSchedule => Group::GoSchedule,
             Self::GoGc => Group::GoGc,
             Self::GoStops => Group::GoStop,
+            Self::Ends => Group::Process,
         }
     }
 

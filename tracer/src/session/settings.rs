@@ -52,6 +52,7 @@ pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
             }
             Capture::Wakers => constants.want_wakers = true,
             Capture::OnCpu => constants.want_on_cpu = true,
+            Capture::Ends => constants.want_last_place = true,
             Capture::RunQueue | Capture::GoSchedule | Capture::GoGc | Capture::GoStops => {}
         }
     }

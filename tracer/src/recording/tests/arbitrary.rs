@@ -67,6 +67,7 @@ fn kernel_body() -> impl Strategy<Value = Body> {
                 status,
                 last_thread,
                 comm,
+                place: None,
             })
         }),
         sample().prop_map(Body::Sample),
