@@ -65,7 +65,10 @@ impl PrintLog {
         // Only the index is loaded and stored as a word. The address of the lock is taken too, and
         // once; that of the buffer for its beginning and for where it goes on.
         let stored = with(Access::Store64);
-        let mut index = with(Access::Load64).intersection(&stored).copied().collect::<Vec<_>>();
+        let mut index = with(Access::Load64)
+            .intersection(&stored)
+            .copied()
+            .collect::<Vec<_>>();
         let taken = list.iter().filter(|r| r.access == Access::Address);
         let taken: Vec<u64> = taken.map(|r| r.target).collect();
         let twice = |at: &u64| taken.iter().filter(|other| *other == at).count() >= 2;
@@ -149,7 +152,11 @@ fn panics(memory: &impl Memory, runtime: &Runtime, goroutine: u64) -> Option<Vec
     let mut values = Vec::new();
     let mut at = word(goroutine, layout.of_g)?;
     while at != 0 && values.len() < MAX_PANICS {
-        values.push(value(memory, word(at, layout.arg)?, word(at, layout.arg + 8)?));
+        values.push(value(
+            memory,
+            word(at, layout.arg)?,
+            word(at, layout.arg + 8)?,
+        ));
         at = word(at, layout.link)?;
     }
     let lines = values.iter().rev().map(|value| format!("panic: {value}"));
@@ -164,7 +171,10 @@ fn value(memory: &impl Memory, of_type: u64, data: u64) -> String {
     let kind = memory.read_u8(of_type.wrapping_add(KIND)).unwrap_or(0) & KIND_MASK;
     let shown = match kind {
         // bool, int to int64, uint to uintptr, string.
-        1 => memory.read_u8(data).ok().map(|byte| (byte != 0).to_string()),
+        1 => memory
+            .read_u8(data)
+            .ok()
+            .map(|byte| (byte != 0).to_string()),
         2..=6 => signed(memory, data, [8, 1, 2, 4, 8][usize::from(kind) - 2]),
         7..=12 => unsigned(memory, data, [8, 1, 2, 4, 8, 8][usize::from(kind) - 7]),
         24 => text(memory, data),
@@ -188,7 +198,10 @@ fn signed(memory: &impl Memory, at: u64, len: usize) -> Option<String> {
 
 /// A `string`; what is longer than is read ends with an ellipsis.
 fn text(memory: &impl Memory, at: u64) -> Option<String> {
-    let (from, len) = (memory.read_u64(at).ok()?, memory.read_u64(at.wrapping_add(8)).ok()?);
+    let (from, len) = (
+        memory.read_u64(at).ok()?,
+        memory.read_u64(at.wrapping_add(8)).ok()?,
+    );
     let mut bytes = vec![0; len.min(MAX_TEXT) as usize];
     memory.read(from, &mut bytes).ok()?;
     let cut = if len > MAX_TEXT { "…" } else { "" };
@@ -199,6 +212,7 @@ fn text(memory: &impl Memory, at: u64) -> Option<String> {
 mod tests {
     use super::*;
     use crate::go::RangeMemory;
+    use crate::go::fixture::executables;
 
     fn memory(ranges: &[(u64, &[u8])]) -> RangeMemory {
         let mut memory = RangeMemory::new();
@@ -217,8 +231,14 @@ mod tests {
     #[test]
     fn values_are_shown_by_their_kind() {
         let minus = (-3_i64).to_le_bytes();
-        let string: Vec<u8> = [0x3000_u64, 5].iter().flat_map(|w| w.to_le_bytes()).collect();
-        let long: Vec<u8> = [0x3000_u64, 5000].iter().flat_map(|w| w.to_le_bytes()).collect();
+        let string: Vec<u8> = [0x3000_u64, 5]
+            .iter()
+            .flat_map(|w| w.to_le_bytes())
+            .collect();
+        let long: Vec<u8> = [0x3000_u64, 5000]
+            .iter()
+            .flat_map(|w| w.to_le_bytes())
+            .collect();
         let page = vec![b'x'; 4096];
         let cases: [(u8, &[u8], &str); 7] = [
             (1, &[1], "true"),
@@ -250,10 +270,21 @@ mod tests {
             buffer: 0x1000,
             index: 0x2000,
         };
-        let read = |index: u64| log.read(&memory(&[(0x1000, &bytes), (0x2000, &index.to_le_bytes())]));
+        let read =
+            |index: u64| log.read(&memory(&[(0x1000, &bytes), (0x2000, &index.to_le_bytes())]));
         let text = read(7).expect("readable");
         assert_eq!(fatal_error(&text).as_deref(), Some("fatal error: the x"));
         assert_eq!(read(LOG), None, "no index");
         assert_eq!(fatal_error("no such text"), None);
+    }
+
+    #[test]
+    fn the_log_is_found_by_code_alone() {
+        for path in executables("the_log_is_found_by_code_alone") {
+            let binary = Binary::open(&path).expect("Go");
+            let name = path.display();
+            // What the symbol table says otherwise is refused.
+            assert!(PrintLog::locate(&binary).is_some(), "{name}");
+        }
     }
 }

@@ -196,7 +196,9 @@ impl Gate {
 
     /// Returns when it is open, or the time is over.
     fn wait(&self, time: Duration) {
-        let wait = self.changed.wait_timeout_while(self.lock(), time, |open| !*open);
+        let wait = self
+            .changed
+            .wait_timeout_while(self.lock(), time, |open| !*open);
         drop(wait);
     }
 }
@@ -306,7 +308,8 @@ impl Faults {
 
     fn control<T>(&self, request: libc::Ioctl, argument: &mut T) -> io::Result<()> {
         // SAFETY: each request is used with the structure that it takes.
-        let done = unsafe { libc::ioctl(self.0.as_raw_fd(), request, std::ptr::from_mut(argument)) };
+        let done =
+            unsafe { libc::ioctl(self.0.as_raw_fd(), request, std::ptr::from_mut(argument)) };
         match done {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
@@ -421,10 +424,61 @@ mod tests {
     fn what_cannot_be_held_is_told() {
         let (mut child, _) = sleeper();
         let refused = MemoryHold::new(child.id(), 8).expect_err("nothing is there");
-        assert!(matches!(refused, MemoryHoldError::Unreadable { address: 8, .. }));
+        assert!(matches!(
+            refused,
+            MemoryHoldError::Unreadable { address: 8, .. }
+        ));
         child.kill().expect("ours");
         child.wait().expect("ours");
         let refused = MemoryHold::new(child.id(), 8).expect_err("it is gone");
         assert!(matches!(refused, MemoryHoldError::Memory { .. }));
+    }
+
+    const HELD: &str = "TRACER_TEST_HELD";
+
+    /// Holds the process that the test below names, and ends only when it is killed.
+    #[test]
+    fn a_holder() {
+        let Ok(of) = std::env::var(HELD) else { return };
+        let (pid, address) = of.split_once(' ').expect("a process and an address");
+        let address = address.parse().expect("a number");
+        let hold = held(pid.parse().expect("a number"), address);
+        println!(
+            "{}",
+            if hold.is_some() {
+                "it holds"
+            } else {
+                "it cannot"
+            }
+        );
+        std::thread::sleep(Duration::from_secs(600));
+    }
+
+    #[test]
+    fn a_holder_that_is_killed_holds_nothing() {
+        let (mut child, address) = sleeper();
+        let file = File::open(format!("/proc/{}/mem", child.id())).expect("ours");
+        let mut holder = Command::new(std::env::current_exe().expect("a file"))
+            .args([
+                "--exact",
+                "--nocapture",
+                "process::memory_hold::tests::a_holder",
+            ])
+            .env(HELD, format!("{} {address}", child.id()))
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this program");
+        let stdout = BufReader::new(holder.stdout.take().expect("piped"));
+        let mut lines = stdout.lines().map_while(Result::ok);
+        let said = lines.find(|line| line.contains("it holds") || line.contains("it cannot"));
+        child.kill().expect("ours");
+        child.wait().expect("ours");
+        let read = || file.read_at(&mut [0; 4], address).expect("no error");
+        if said.is_some_and(|line| line.contains("it holds")) {
+            assert_eq!(read(), 4, "it is held");
+        }
+        holder.kill().expect("ours");
+        holder.wait().expect("ours");
+        assert_eq!(read(), 0);
     }
 }

@@ -15,7 +15,7 @@ use crate::error::ExpectedError;
 use crate::event::{Body, Event, StopReason};
 use crate::go::crash::Crash;
 use crate::go::goroutine::{EndedThreads, Snapshot};
-use crate::session::{Capture, Plan, TargetSpec, comm, run};
+use crate::session::{Capture, Plan, TargetSpec, comm, now_ns, run};
 use crate::sink::{Sink, SinkError};
 use crate::syscall::print::exit_text;
 use crate::syscall::signal::push_signal;
@@ -29,52 +29,69 @@ const RETRY: Duration = Duration::from_millis(20);
 const TRIES: u32 = 250;
 
 pub(super) fn execute(args: &GoroutinesArgs, pid: u32) -> anyhow::Result<Exit> {
-    let format = args.format()?;
-    let shared = Rc::new(RefCell::new(Watch {
-        pid,
-        comm: comm(pid),
-        held: Some(Held::open(pid)?),
-        retry: None,
-        places: Vec::new(),
-        end: None,
-    }));
+    args.format()?;
+    let watch = Rc::new(RefCell::new(Watch::of(pid)?));
+    await_end(args, pid, &watch)?;
+    let result = result(args, &watch.borrow());
+    // Writing may take any time.
+    watch.borrow_mut().held = None;
+    let (text, summary) = result?;
+    args.write(&text)?;
+    if !args.quiet {
+        notice(&summary);
+    }
+    Ok(Exit::DONE)
+}
+
+fn await_end(args: &GoroutinesArgs, pid: u32, watch: &Rc<RefCell<Watch>>) -> anyhow::Result<()> {
     let mut plan = Plan::new(TargetSpec::Pids(vec![pid]), vec![Capture::Ends]);
     plan.duration = args.duration;
     plan.notices = !args.quiet;
-    let sink: Box<dyn Sink> = Box::new(Shared(Rc::clone(&shared)));
+    let sink: Box<dyn Sink> = Box::new(Shared(Rc::clone(watch)));
     let outcome = block_on(run(&plan, || Ok(vec![sink])))??;
-    let reason = outcome.end.reason;
-    let watch = shared.borrow();
-    if watch.end.is_none() && reason != StopReason::TargetExited {
+    let has_ended = watch.borrow().end.is_some();
+    if !has_ended && outcome.end.reason != StopReason::TargetExited {
         return Err(no_crash(pid, "it had not crashed by then".to_owned()));
     }
+    Ok(())
+}
+
+/// The dump, and what is told of it.
+fn result(args: &GoroutinesArgs, watch: &Watch) -> anyhow::Result<(String, String)> {
     let death = watch.judge()?;
     let held = death.held;
     let threads = EndedThreads::new(&held.memory, held.process.runtime.layout, &watch.places);
-    let image = Image::of_ended(&held.process, &held.memory, &threads, death.time_ns, &watch.comm);
-    let mut snapshot = image.read(args.labels)?;
+    let image = Image::of_ended(
+        &held.process,
+        &held.memory,
+        &threads,
+        death.time_ns,
+        &watch.comm,
+    );
+    let mut snapshot = image.read(args.labels).map_err(|error| {
+        match now_ns().saturating_sub(death.time_ns) < LIMIT.as_nanos() as u64 {
+            true => error.into(),
+            false => no_crash(watch.pid, format!("it took longer than {LIMIT:?} to read")),
+        }
+    })?;
     let first = death.crash.as_ref().map_or(0, |crash| crash.goroutine);
     // Stable: the others stay in their order.
     snapshot.goroutines.sort_by_key(|g| g.address != first);
-    let text = match format {
+    let why = death.why();
+    let text = match args.format()? {
         "json" => {
             let mut document = dump::json(args, &image, &snapshot)?;
             document["crash"] = death.json(&snapshot);
             format!("{document}\n")
         }
         _ => {
-            let lines = death.why().join("\n\t");
             let dump = dump::text(args, &image, &snapshot)?;
-            format!("crash of {} ({pid}): {lines}\n\n{dump}", watch.comm)
+            let (comm, pid) = (&watch.comm, watch.pid);
+            format!("crash of {comm} ({pid}): {}\n\n{dump}", why.join("\n\t"))
         }
     };
-    // What follows needs no memory any more.
-    let summary = plural(snapshot.goroutines.len() as u64, "goroutine", "goroutines");
-    args.write(&text)?;
-    if !args.quiet {
-        notice(&format!("{summary} at the crash: {}", death.why().join("; ")));
-    }
-    Ok(Exit::DONE)
+    let count = plural(snapshot.goroutines.len() as u64, "goroutine", "goroutines");
+    Ok((text, format!("{count} at the crash: {}", why.join("; "))))
 }
 
 fn no_crash(pid: u32, why: String) -> anyhow::Error {
@@ -117,6 +134,17 @@ struct Death<'a> {
 }
 
 impl Watch {
+    fn of(pid: u32) -> Result<Self, ExpectedError> {
+        Ok(Self {
+            pid,
+            comm: comm(pid),
+            held: Some(Held::open(pid)?),
+            retry: None,
+            places: Vec::new(),
+            end: None,
+        })
+    }
+
     /// A thread ended where its user code was at `place`.
     fn ended(&mut self, place: Option<(u64, u64)>, end: Option<End>) {
         self.places.extend(place);
@@ -147,7 +175,10 @@ impl Watch {
     /// Tries to read a program that has just begun: its runtime needs some time until it can be.
     fn reopen(&mut self) {
         let now = Instant::now();
-        let Some((_, tries)) = self.retry.filter(|(at, _)| *at <= now && self.end.is_none()) else {
+        let Some((_, tries)) = self
+            .retry
+            .filter(|(at, _)| *at <= now && self.end.is_none())
+        else {
             return;
         };
         match Held::open(self.pid) {
@@ -184,11 +215,13 @@ impl Watch {
             return Err(no_crash(self.pid, format!("{how}, by its own will")));
         }
         let threads = EndedThreads::new(&held.memory, runtime.layout, &self.places);
-        let frame = crash.as_ref().and_then(|crash| threads.signal_frame(crash.thread));
+        let frame = crash
+            .as_ref()
+            .and_then(|crash| threads.signal_frame(crash.thread));
         Ok(Death {
             held,
             status,
-            time_ns: self.end.map_or_else(crate::session::now_ns, |end| end.time_ns),
+            time_ns: self.end.map_or_else(now_ns, |end| end.time_ns),
             crash,
             signal: frame.map(|frame| {
                 let mut name = String::new();
@@ -204,7 +237,10 @@ impl Death<'_> {
     fn why(&self) -> Vec<String> {
         let said = self.crash.as_ref().map_or(&[][..], |crash| &crash.why);
         if !said.is_empty() {
-            return said.iter().map(|line| term::printable(line).into_owned()).collect();
+            return said
+                .iter()
+                .map(|line| term::printable(line).into_owned())
+                .collect();
         }
         let status = self.status.map(exit_text).unwrap_or_default();
         let text = match (&self.signal, &self.crash) {

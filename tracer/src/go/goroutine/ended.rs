@@ -60,7 +60,10 @@ impl<'a, M: Memory> EndedThreads<'a, M> {
             self.memory.read_u64(at).ok()
         };
         let g = word(m, field).filter(|g| *g != 0)?;
-        Some((word(g, self.layout.g.stack_lo)?, word(g, self.layout.g.stack_hi)?))
+        Some((
+            word(g, self.layout.g.stack_lo)?,
+            word(g, self.layout.g.stack_hi)?,
+        ))
     }
 
     /// What the signal interrupted that a thread (`*m`) was handling when it ended.
@@ -70,10 +73,18 @@ impl<'a, M: Memory> EndedThreads<'a, M> {
         (self.layout.arch == Arch::Amd64).then_some(())?;
         let stack = self.stack_of(m, self.layout.m.gsignal)?;
         let (_, sp) = self.on(stack)?;
-        let len = stack.1.checked_sub(sp).filter(|len| *len <= MAX_SIGNAL_STACK)?;
+        let len = stack
+            .1
+            .checked_sub(sp)
+            .filter(|len| *len <= MAX_SIGNAL_STACK)?;
         let mut bytes = vec![0; len as usize / 8 * 8];
         self.memory.read(sp, &mut bytes).ok()?;
-        let words: Vec<u64> = bytes.as_chunks().0.iter().map(|w| u64::from_le_bytes(*w)).collect();
+        let words: Vec<u64> = bytes
+            .as_chunks()
+            .0
+            .iter()
+            .map(|w| u64::from_le_bytes(*w))
+            .collect();
         find_frame(&words, stack)
     }
 
@@ -91,7 +102,9 @@ impl<'a, M: Memory> EndedThreads<'a, M> {
     fn in_signal(&self, goroutine: &Descriptor) -> Option<(u64, u64)> {
         let frame = self.signal_frame(goroutine.thread)?;
         let (low, high) = goroutine.stack;
-        (low..high).contains(&frame.sp).then_some((frame.pc, frame.sp))
+        (low..high)
+            .contains(&frame.sp)
+            .then_some((frame.pc, frame.sp))
     }
 }
 
