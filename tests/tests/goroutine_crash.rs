@@ -8,6 +8,7 @@ use tracer_tests::{Finished, Place, Running, number_after, one_line, place, unti
 
 /// A death that was waited for.
 struct Death {
+    pid: String,
     /// What the tracer says of it.
     told: Finished,
     /// What the runtime printed itself.
@@ -15,12 +16,12 @@ struct Death {
 }
 
 impl Death {
-    /// Lets a program of 1,000 goroutines that wait, or so, die in this way.
+    /// Lets a program of `n` goroutines that wait die in this way.
     fn of(place: &Place, program: &str, n: &str, way: &str, args: &[&str]) -> Self {
         let mut command = place.command(program, &["-n", n, way]);
         let mut target = Running::ready(command.env("GOTRACEBACK", "all"));
         let pid = target.pid_text();
-        let args = [&["goroutines", "--on-crash", "-p", &pid], args].concat();
+        let args = [&["goroutines", "--on-crash", "-p", &*pid], args].concat();
         let mut tracer = place.tracer(&args).attach();
         target.proceed();
         if way == "spin" {
@@ -40,6 +41,7 @@ impl Death {
         until("the dump", || (!tracer.is_running()).then_some(()));
         Self {
             told: tracer.finish(),
+            pid,
             said: target.finish().stderr,
         }
     }
@@ -187,8 +189,11 @@ fn an_end_without_a_crash_is_none() {
         ("exit", "it exited with 0"),
         ("status", "it exited with 3, by its own"),
     ] {
-        let death = Death::of(&place, &program, "20", way, &["-q"]);
-        assert!(one_line(&death.told, 1).contains(why), "{way}");
+        let death = Death::of(&place, &program, "20", way, &[]);
+        assert_eq!(death.told.status.code(), Some(1), "{way}");
+        let line = death.told.stderr.lines().last().expect("a line");
+        let expected = format!("tracer: no crash of process {}: {why}", death.pid);
+        assert!(line.starts_with(&expected), "{way}: {line}");
         assert_eq!(death.told.stdout, "", "{way}");
     }
     let target = Running::ready(&mut place.command(&program, &["exit"]));
