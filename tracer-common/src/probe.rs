@@ -28,11 +28,14 @@ pub enum ProbeId {
     GoStart = 21,
     GoStarted = 22,
     GoStopSwitch = 23,
+    GoCreate = 24,
+    GoFirstRun = 25,
+    GoEnd = 26,
 }
 
 impl ProbeId {
     /// All probes; the index is the number.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::SyscallEnter,
         Self::SyscallExit,
         Self::SyscallCountEnter,
@@ -57,6 +60,9 @@ impl ProbeId {
         Self::GoStart,
         Self::GoStarted,
         Self::GoStopSwitch,
+        Self::GoCreate,
+        Self::GoFirstRun,
+        Self::GoEnd,
     ];
 
     /// Slots in the counter map.

@@ -33,7 +33,7 @@ const NO_SYSCALL: u32 = u32::MAX;
 /// Integer arguments of a Go function: RAX, RBX, RCX, RDI (Go's internal ABI, Go 1.17 on).
 #[cfg(bpf_target_arch = "x86_64")]
 #[inline(always)]
-fn arguments(ctx: &ProbeContext) -> [u64; 4] {
+pub(super) fn arguments(ctx: &ProbeContext) -> [u64; 4] {
     // SAFETY: the context of a uprobe is its registers.
     unsafe {
         let regs = ctx.regs;
@@ -44,7 +44,7 @@ fn arguments(ctx: &ProbeContext) -> [u64; 4] {
 /// Integer arguments of a Go function: x0 to x3.
 #[cfg(bpf_target_arch = "aarch64")]
 #[inline(always)]
-fn arguments(ctx: &ProbeContext) -> [u64; 4] {
+pub(super) fn arguments(ctx: &ProbeContext) -> [u64; 4] {
     // SAFETY: the context of a uprobe is its registers.
     unsafe {
         let regs = &(*ctx.regs).regs;
@@ -69,7 +69,7 @@ fn current_g(ctx: &ProbeContext) -> u64 {
 }
 
 #[inline(always)]
-fn word(base: u64, offset: u32) -> u64 {
+pub(super) fn word(base: u64, offset: u32) -> u64 {
     if base < FIRST_PAGE {
         return 0;
     }
@@ -92,7 +92,7 @@ fn tgid() -> u32 {
 }
 
 #[inline(always)]
-fn scheduler<'a>(tgid: u32) -> Option<&'a GoScheduler> {
+pub(super) fn scheduler<'a>(tgid: u32) -> Option<&'a GoScheduler> {
     // SAFETY: written before the probes are attached, or at exec.
     unsafe { GO_SCHEDULERS.get(tgid) }
 }

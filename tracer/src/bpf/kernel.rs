@@ -56,6 +56,8 @@ pub struct Sizes {
     pub run_queue: bool,
     /// Whether [`super::Group::GoStop`] is captured.
     pub go_stop: bool,
+    /// Whether [`super::Group::GoCreation`] is captured.
+    pub go_creation: bool,
     /// Whether slow calls come with stacks.
     pub slow_calls: bool,
     /// Whether user stacks are walked with unwind tables.
@@ -64,7 +66,7 @@ pub struct Sizes {
 
 impl Sizes {
     /// The larger maps and whether they are needed.
-    const fn maps(&self) -> [(bool, &'static [&'static str]); 9] {
+    const fn maps(&self) -> [(bool, &'static [&'static str]); 10] {
         [
             (
                 self.off_cpu,
@@ -75,6 +77,7 @@ impl Sizes {
             (self.syscall_stats, &["SYSCALL_STATS", "SPILLED"]),
             (self.run_queue, &["RUNNABLE", "RUN_QUEUE"]),
             (self.go_stop, &["GO_STOPS", "GO_STOP_THREADS"]),
+            (self.go_creation, &["GO_CREATORS", "GO_NEWBORNS"]),
             (self.slow_calls, &["CALL_BEGAN"]),
             (self.unwinding, &["UNWIND_CHUNKS", "UNWIND_PROCESSES"]),
             (self.unwinding && self.off_cpu, &["UNWOUND_STACKS"]),
@@ -536,6 +539,14 @@ impl Kernel {
     /// When a map is full.
     pub fn set_stop_plan(&mut self, tgid: u32, scheduler: GoScheduler) -> Result<(), BpfError> {
         self.insert("GO_STOPS", tgid, Wire(GoStopState::default()))?;
+        self.set_scheduler(tgid, scheduler)
+    }
+
+    /// Tells where the scheduler of a process is, for goroutines that come and go.
+    ///
+    /// # Errors
+    /// When a map is full.
+    pub fn set_scheduler(&mut self, tgid: u32, scheduler: GoScheduler) -> Result<(), BpfError> {
         self.insert("GO_SCHEDULERS", tgid, Wire(scheduler))
     }
 

@@ -48,6 +48,10 @@ pub enum Group {
     GoSchedule,
     /// Stops of the world.
     GoStop,
+    /// Goroutines that are made, and that end.
+    GoCreation,
+    /// Their first run: beside [`Group::GoCreation`].
+    GoFirstRun,
 }
 
 impl Group {
@@ -66,6 +70,8 @@ impl Group {
             Self::GoGc => "garbage collections",
             Self::GoSchedule => "rounds of Go's scheduler",
             Self::GoStop => "stops of the world",
+            Self::GoCreation => "goroutines that come and go",
+            Self::GoFirstRun => "first runs of goroutines",
         }
     }
 }
@@ -482,6 +488,28 @@ pub const PROBES: &[Probe] = &[
         Group::GoStop,
     )
     .without("the time until the Ps run again is not measured"),
+    row(
+        "go_end",
+        ProbeId::GoEnd,
+        Attach::GoFunction("runtime.goexit0"),
+        Group::GoCreation,
+    )
+    .without("ends of goroutines are not counted"),
+    row(
+        "go_first_run",
+        ProbeId::GoFirstRun,
+        Attach::GoFunction("runtime.execute"),
+        Group::GoFirstRun,
+    ),
+    row(
+        "go_create",
+        ProbeId::GoCreate,
+        Attach::GoCall {
+            function: "runtime.newproc.func1",
+            called: "runtime.runqput",
+        },
+        Group::GoCreation,
+    ),
 ];
 
 #[cfg(test)]

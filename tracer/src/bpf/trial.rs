@@ -125,6 +125,7 @@ impl RunningKernel {
             syscall_stats: false,
             run_queue: false,
             go_stop: false,
+            go_creation: false,
             slow_calls: false,
             unwinding: true,
         };

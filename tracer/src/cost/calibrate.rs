@@ -121,6 +121,7 @@ impl Bench {
             syscall_stats: has(Group::SyscallStats),
             run_queue: has(Group::RunQueue),
             go_stop: false,
+            go_creation: false,
             slow_calls: false,
             unwinding: false,
         };

@@ -93,6 +93,16 @@ pub const FEATURES: &[FeatureCheck] = &[
         "see who delays stops of the world in Go",
         Group::GoStop,
     ),
+    row(
+        "go-creations",
+        "count goroutines by who makes them",
+        Group::GoCreation,
+    ),
+    row(
+        "go-first-runs",
+        "measure how long new goroutines wait",
+        Group::GoFirstRun,
+    ),
 ];
 
 impl FeatureCheck {

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CodeMapping, Cost, Curbed, GoScheduling, GoStop, Losses, OffCpuStack, ProcessInfo, RunEnd,
-    RunQueueThread, RunStart, Symbols, SyscallEnter, SyscallExit, SyscallLatency, ThreadCpu, Wait,
+    CodeMapping, Cost, Curbed, GoCreator, GoScheduling, GoStop, Losses, OffCpuStack, ProcessInfo,
+    RunEnd, RunQueueThread, RunStart, Symbols, SyscallEnter, SyscallExit, SyscallLatency,
+    ThreadCpu, Wait,
 };
 use crate::go::gc::{GcCycle, GcState};
 
@@ -71,6 +72,8 @@ pub enum Body {
     GoScheduling(Box<GoScheduling>),
     /// Each comes once for a program that a process runs, before the names of addresses in it.
     Code(Vec<CodeMapping>),
+    /// Goroutines of a `go` statement, since the previous one.
+    GoCreator(Box<GoCreator>),
 }
 
 /// A signal is being delivered, ends the process, or was dropped because the process ignores it.

@@ -6,7 +6,9 @@ use tracer_common::stats::WokenKey;
 
 use super::open_waits::OpenWaits;
 use crate::bpf::{BpfError, Group, Kernel};
-use crate::event::{Body, Event, Latency, OffCpuStack, RunQueueThread, SyscallLatency, Wait};
+use crate::event::{
+    Body, Event, GoCreator, Latency, OffCpuStack, RunQueueThread, SyscallLatency, Wait,
+};
 
 /// What was read last.
 #[derive(Debug, Default)]
@@ -17,6 +19,8 @@ pub(super) struct Aggregates {
     pub(super) open_waits: OpenWaits,
     run_queue: HashMap<u32, RunQueueThread>,
     schedules: u64,
+    /// By process and address of the `go` statement.
+    go_creators: HashMap<(u32, u64), GoCreator>,
 }
 
 impl Aggregates {
@@ -65,6 +69,11 @@ impl Aggregates {
                 self.schedules = total;
                 vec![at(pid, 0, Body::GoSchedules(new))]
             }
+            Group::GoCreation => self
+                .go_creators(kernel)?
+                .into_iter()
+                .map(|(pid, creator)| at(pid, 0, Body::GoCreator(Box::new(creator))))
+                .collect(),
             _ => Vec::new(),
         })
     }
@@ -82,6 +91,27 @@ impl Aggregates {
                 let latency = since(&now, &before);
                 new.push(SyscallLatency { nr, latency });
             }
+        }
+        Ok(new)
+    }
+
+    fn go_creators(&mut self, kernel: &Kernel) -> Result<Vec<(u32, GoCreator)>, BpfError> {
+        let mut new = Vec::new();
+        for (pid, now) in kernel.go_creators()? {
+            let before = self.go_creators.insert((pid, now.created_at), now.clone());
+            let before = before.unwrap_or_default();
+            if (now.created, now.ended, now.first_runs.count)
+                == (before.created, before.ended, before.first_runs.count)
+            {
+                continue;
+            }
+            let since = GoCreator {
+                created: now.created.saturating_sub(before.created),
+                ended: now.ended.saturating_sub(before.ended),
+                first_runs: since(&now.first_runs, &before.first_runs),
+                ..now
+            };
+            new.push((pid, since));
         }
         Ok(new)
     }

@@ -72,6 +72,10 @@ pub enum Capture {
     GoGc,
     /// Stops of the world in Go processes.
     GoStops,
+    /// Goroutines by the `go` statement that made them, summed in the kernel.
+    GoCreations,
+    /// How long those of [`Capture::GoCreations`] wait until they run.
+    GoFirstRuns,
     /// Ends of threads, with where their user code was.
     Ends,
 }
@@ -104,6 +108,8 @@ impl Capture {
             Self::GoSchedule => Group::GoSchedule,
             Self::GoGc => Group::GoGc,
             Self::GoStops => Group::GoStop,
+            Self::GoCreations => Group::GoCreation,
+            Self::GoFirstRuns => Group::GoFirstRun,
             Self::Ends => Group::Process,
         }
     }
@@ -111,7 +117,11 @@ impl Capture {
     /// Whether it is about Go's runtime and makes no sense without one.
     #[must_use]
     pub const fn needs_go(&self) -> bool {
-        matches!(self, Self::GoSchedule | Self::GoGc | Self::GoStops)
+        let group = self.group();
+        matches!(
+            group,
+            Group::GoSchedule | Group::GoGc | Group::GoStop | Group::GoCreation | Group::GoFirstRun
+        )
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::future::pending;
 use std::time::{Duration, Instant};
 
-use tracer_common::config::GoOffsets;
 use tracer_common::config::target as flag;
+use tracer_common::config::{GoOffsets, GoScheduler};
 use tracer_common::probe::{ProbeCounters, ProbeId};
 
 use super::aggregates::Aggregates;
@@ -314,24 +314,38 @@ impl<'a> Session<'a> {
                 Err(why) => return Err(why),
             }
         }
-        if self.has(Group::GoStop) {
+        if self.has(Group::GoStop) || self.has(Group::GoCreation) {
             match go.stop_plan() {
-                Ok(plan) => self
-                    .kernel
-                    .set_stop_plan(pid, plan)
-                    .map_err(|e| e.to_string())?,
+                Ok(plan) => self.set_scheduler(pid, plan)?,
                 // Known once it runs.
                 Err(_) if launched && go.is_pie() => {}
                 Err(why) => return Err(why),
             }
         }
-        for group in [Group::GoGc, Group::GoSchedule, Group::GoStop] {
+        if self.has(Group::GoCreation) && go.runtime().is_some() {
+            go.learn_names();
+        }
+        for group in [
+            Group::GoGc,
+            Group::GoSchedule,
+            Group::GoStop,
+            Group::GoCreation,
+            Group::GoFirstRun,
+        ] {
             if self.has(group) {
                 self.attach_sites(&go, group)?;
             }
         }
         self.pump.go.insert(pid, go);
         Ok(())
+    }
+
+    fn set_scheduler(&mut self, pid: u32, plan: GoScheduler) -> Result<(), String> {
+        let set = match self.has(Group::GoStop) {
+            true => self.kernel.set_stop_plan(pid, plan),
+            false => self.kernel.set_scheduler(pid, plan),
+        };
+        set.map_err(|e| e.to_string())
     }
 
     fn attach_sites(&mut self, go: &GoTarget, group: Group) -> Result<(), String> {
@@ -419,11 +433,10 @@ impl<'a> Session<'a> {
                 .set_gc_plan(go.pid, plan)
                 .map_err(|e| e.to_string())?;
         }
-        if self.has(Group::GoStop) {
+        if self.has(Group::GoStop) || self.has(Group::GoCreation) {
             let plan = go.stop_plan()?;
-            self.kernel
-                .set_stop_plan(go.pid, plan)
-                .map_err(|e| e.to_string())?;
+            self.set_scheduler(go.pid, plan)?;
+            go.learn_names();
         }
         self.pump.go.insert(go.pid, go);
         Ok(())
@@ -752,11 +765,26 @@ impl<'a> Session<'a> {
         for group in groups.filter(|&group| self.captured.has(group)) {
             let read = self.aggregates.read(&self.kernel, group, pid, now);
             match read {
-                Ok(events) => events.iter().try_for_each(|e| self.pump.deliver(e))?,
+                Ok(mut events) => {
+                    self.name_creators(&mut events);
+                    events.iter().try_for_each(|e| self.pump.deliver(e))?;
+                }
                 Err(error) => self.notice(&format!("part of the result is missing: {error}")),
             }
         }
         Ok(())
+    }
+
+    /// Adds where goroutines were made.
+    fn name_creators(&self, events: &mut [Event]) {
+        for event in events {
+            let Body::GoCreator(creator) = &mut event.body else {
+                continue;
+            };
+            let ended = || self.pump.former_go.get(&event.pid);
+            let go = self.pump.go.get(&event.pid).or_else(ended);
+            creator.place = go.and_then(|go| go.creator(creator.created_at));
+        }
     }
 
     /// Detaches, hands on what is left and ends the stream.
