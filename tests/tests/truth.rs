@@ -83,6 +83,24 @@ fn memory_that_was_never_touched_is_shown_as_strace_shows_it() {
 }
 
 #[test]
+fn a_number_in_the_place_of_an_address_is_not_unread_memory() {
+    let Some(place) = place(true) else { return };
+    let file = place.path("trace");
+    let script = "import fcntl, os\n\
+                  end, _ = os.pipe()\n\
+                  for _ in range(9): fcntl.fcntl(end, fcntl.F_SETFL, os.O_NONBLOCK)";
+    let run = place
+        .tracer(&["strace", "-e", "trace=fcntl", "-o", &file])
+        .launching("/usr/bin/python3", &["-c", script])
+        .run()
+        .success();
+    let text = std::fs::read_to_string(&file).expect("a trace");
+    let set = text.matches(", F_SETFL, O_RDONLY|O_NONBLOCK)").count();
+    assert_eq!(set, 9, "{text}");
+    assert!(!run.stderr.contains("unread"), "{}", run.stderr);
+}
+
+#[test]
 fn signals_stand_where_strace_has_them() {
     let Some(place) = place(true) else { return };
     let hows = [

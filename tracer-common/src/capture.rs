@@ -29,6 +29,9 @@ pub const STACK_ARG: u8 = u8::MAX;
 /// Alignment of each capture in a record, in bytes.
 pub const CAPTURE_ALIGN: usize = 8;
 
+/// Nothing is mapped below: the usual `vm.mmap_min_addr`, bytes.
+pub const LOWEST_ADDRESS: u64 = 65_536;
+
 /// How to copy.
 pub mod kind {
     /// No rule.
@@ -74,6 +77,10 @@ pub mod kind {
     /// Bit: what is copied is not where the argument points to, but where the pointer in word
     /// `word` there points to. A NULL there is skipped.
     pub const FOLLOW: u8 = 0x40;
+    /// Bit: the argument may also be a number. One below [`super::LOWEST_ADDRESS`] is.
+    pub const MAYBE: u8 = 0x80;
+    /// All but the bits.
+    pub const MASK: u8 = !(FOLLOW | MAYBE);
 }
 
 /// `index` of the captures of a [`kind::MSGHDR`] rule.

@@ -5,15 +5,17 @@
 //! therefore take plain numbers only and find their state in the [`PROGRESS`] and [`SCRATCH`] maps.
 //! They return 1 to go on and 0 when the record has no room for more.
 
+mod message;
+mod vector;
+
 use aya_ebpf::helpers::{
     bpf_probe_read_user,
     generated::{bpf_probe_read_user as read_user_raw, bpf_probe_read_user_str as read_str_raw},
 };
 use tracer_common::{
     capture::{
-        CAPTURE_ALIGN, CaptureHeader, CaptureRule, MAX_CAPTURE, MAX_COUNT, MAX_ENTRIES, MAX_IOVECS,
-        MAX_MESSAGE, MAX_RULES, MAX_STRINGS, MAX_SYSCALLS, kind, len, mmsghdr, msghdr, phase,
-        status,
+        CAPTURE_ALIGN, CaptureHeader, CaptureRule, LOWEST_ADDRESS, MAX_CAPTURE, MAX_MESSAGE,
+        MAX_RULES, MAX_SYSCALLS, kind, len, phase, status,
     },
     probe::ProbeId,
 };
@@ -22,17 +24,18 @@ use crate::{
     cold,
     constants::string_limit,
     count,
-    emit::{bounded, opaque},
+    emit::bounded,
     go_stack::{self, Place},
     maps::{CAPTURE_RULES, PROGRESS, Progress, SCRATCH},
 };
+
+use message::{capture_iovec, capture_message, capture_mmsghdr, capture_msghdr};
+use vector::{capture_count, capture_entries, capture_strings};
 
 /// A capture starts at this offset or below; it then fits whatever its length.
 const LAST_START: u64 = 0x3fff;
 /// No less than [`MAX_MESSAGE`], nor than [`MAX_CAPTURE`] plus a string's NUL and one more; one less than a power of two.
 const COPY_MASK: u64 = 0x1fff;
-/// Longest string taken from an argument vector, so that more of them fit.
-const LONGEST_IN_VECTOR: u64 = 1024;
 /// Where the slot begins in the numbers that the functions pass each other.
 const SLOT_SHIFT: u64 = 24;
 const HEADER: u64 = size_of::<CaptureHeader>() as u64;
@@ -225,7 +228,7 @@ extern "C" fn capture_rule(call: u64, index: u64) -> u64 {
         MAX_RULES as u32
     };
     let base = arg(progress, rule.arg);
-    if base == 0 {
+    if base == 0 || (rule.kind & kind::MAYBE != 0 && base < LOWEST_ADDRESS) {
         return 1;
     }
     let mut address = base.wrapping_add(u64::from(rule.word) * 8);
@@ -242,7 +245,7 @@ extern "C" fn capture_rule(call: u64, index: u64) -> u64 {
     }
     let limit = u64::from(string_limit());
     let id = id(rule, captures.slot);
-    match rule.kind & !kind::FOLLOW {
+    match rule.kind & kind::MASK {
         kind::STRING => capture_string(id, address, MAX_CAPTURE as u64),
         kind::BUFFER => capture_data(id, address, length(rule, progress), limit),
         kind::STRUCT => capture_data(id, address, length(rule, progress), MAX_CAPTURE as u64),
@@ -261,7 +264,7 @@ extern "C" fn capture_rule(call: u64, index: u64) -> u64 {
 #[inline(always)]
 fn id(rule: CaptureRule, slot: u32) -> u64 {
     u64::from(rule.arg)
-        | u64::from(rule.kind & !kind::FOLLOW) << 8
+        | u64::from(rule.kind & kind::MASK) << 8
         | u64::from(rule.word) << 16
         | u64::from(slot) << SLOT_SHIFT
 }
@@ -413,327 +416,6 @@ unsafe fn read_small(to: *mut u8, size: u64, address: u64) -> i64 {
         unsafe { to.cast::<[u64; 8]>().write(bytes) };
     }
     failed
-}
-
-/// Copies an array of `count` `struct iovec`, then what its elements point to. At exit the buffers
-/// hold no more than the return value.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn capture_iovec(id: u64, address: u64, count: u64) -> u64 {
-    let Some(captures) = Captures::of(id) else {
-        return 0;
-    };
-    if capture_bytes(id, address, count.wrapping_mul(16), MAX_IOVECS as u64 * 16) == 0 {
-        return 0;
-    }
-    let progress = captures.progress();
-    let at_exit = progress.phase == u32::from(phase::EXIT);
-    progress.left = if at_exit { progress.ret } else { u64::MAX };
-    progress.limit = u64::from(string_limit());
-    for i in 0..MAX_IOVECS as u64 {
-        let i = opaque(i);
-        if i >= count || capture_buffer(with_index(id, i + 1), address + i * 16) == 0 {
-            break;
-        }
-    }
-    1
-}
-
-/// Copies what one `struct iovec` points to; 0 when the rest is empty or does not fit.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn capture_buffer(id: u64, iovec: u64) -> u64 {
-    let Some(captures) = Captures::of(id) else {
-        return 0;
-    };
-    let (Some(base), Some(len)) = (user_word(iovec), user_word(iovec + 8)) else {
-        return 0;
-    };
-    let progress = captures.progress();
-    let left = progress.left;
-    if left == 0 {
-        return 0;
-    }
-    let len = if len > left { left } else { len };
-    progress.left = left - len;
-    capture_bytes(id, base, len, progress.limit)
-}
-
-/// Copies the bytes of a message; all of one that begins with a `struct nlmsghdr`
-/// (include/uapi/linux/netlink.h): its length, which lies within the buffer, and a type.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn capture_message(id: u64, address: u64, len: u64) -> u64 {
-    const HEADER: u64 = 16;
-    let mut limit = u64::from(string_limit());
-    if len >= HEADER
-        && let Some(word) = user_word(address)
-    {
-        let (claimed, kind) = (word & 0xffff_ffff, word >> 32 & 0xffff);
-        if claimed >= HEADER && claimed <= len && kind != 0 {
-            limit = MAX_MESSAGE as u64;
-        }
-    }
-    capture_bytes(id, address, len, limit)
-}
-
-/// Counts the directory entries in `len` bytes: the length of each is at byte 16.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn capture_entries(id: u64, address: u64, len: u64) -> u64 {
-    let Some(captures) = Captures::of(id) else {
-        return 0;
-    };
-    let Some(at) = captures.room() else { return 0 };
-    let mut header = CaptureHeader {
-        status: status::TRUNCATED,
-        ..header_of(id)
-    };
-    let mut offset = 0_u64;
-    for _ in 0..MAX_ENTRIES as u64 / ENTRIES_PER_STEP {
-        let step = capture_some_entries(address, offset, len);
-        header.wanted += step & 0xff;
-        offset += step >> 16 & 0xffff_ffff;
-        let state = step >> 8 & 0xff;
-        if state == NO_ENTRY {
-            break;
-        }
-        if state != u64::from(status::TRUNCATED) {
-            header.status = state as u8;
-            break;
-        }
-    }
-    captures.push(at, header)
-}
-
-/// In the place of a status: what follows is no directory entry, and is not counted.
-const NO_ENTRY: u64 = 0xff;
-/// Directory entries that [`capture_some_entries`] looks at.
-const ENTRIES_PER_STEP: u64 = 48;
-const _: () = assert!((MAX_ENTRIES as u64).is_multiple_of(ENTRIES_PER_STEP));
-
-/// Looks at directory entries from `offset` on. Byte 0 of the result is how many there were, byte 1
-/// the status that ends the count (or [`NO_ENTRY`]), `TRUNCATED` to go on; from bit 16 on how many bytes they have.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn capture_some_entries(address: u64, offset: u64, len: u64) -> u64 {
-    const SMALLEST: u64 = 19;
-    let mut bytes = 0_u64;
-    for i in 0..ENTRIES_PER_STEP {
-        let seen = opaque(i) | bytes << 16;
-        if offset + bytes + SMALLEST > len {
-            return seen | u64::from(status::OK) << 8;
-        }
-        let size = (address + offset + bytes + 16) as *const u16;
-        // SAFETY: the helper checks the address.
-        let Ok(size) = (unsafe { bpf_probe_read_user(size) }) else {
-            return seen | u64::from(status::FAULT) << 8;
-        };
-        if u64::from(size) < SMALLEST {
-            return seen | NO_ENTRY << 8;
-        }
-        bytes += u64::from(size);
-    }
-    ENTRIES_PER_STEP | u64::from(status::TRUNCATED) << 8 | bytes << 16
-}
-
-/// Copies the strings of an argument vector.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn capture_strings(id: u64, address: u64) -> u64 {
-    for i in 0..MAX_STRINGS as u64 {
-        if capture_element(with_index(id, opaque(i)), address + i * 8) == 0 {
-            break;
-        }
-    }
-    1
-}
-
-/// Copies the string that an element of an argument vector points to; 0 at the vector's end, or
-/// where no more can be read.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn capture_element(id: u64, element: u64) -> u64 {
-    let Some(captures) = Captures::of(id) else {
-        return 0;
-    };
-    let Some(pointer) = user_word(element) else {
-        unreadable(&captures, id, 0);
-        return 0;
-    };
-    if pointer != 0 {
-        let mut limit = u64::from(string_limit());
-        if limit > LONGEST_IN_VECTOR {
-            limit = LONGEST_IN_VECTOR;
-        }
-        return capture_string(id, pointer, limit);
-    }
-    if let Some(at) = captures.room() {
-        let header = CaptureHeader {
-            status: status::END,
-            ..header_of(id)
-        };
-        captures.push(at, header);
-    }
-    0
-}
-
-/// Counts the pointers of a vector.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn capture_count(id: u64, address: u64) -> u64 {
-    let Some(captures) = Captures::of(id) else {
-        return 0;
-    };
-    let Some(at) = captures.room() else { return 0 };
-    let mut header = CaptureHeader {
-        status: status::TRUNCATED,
-        ..header_of(id)
-    };
-    for step in 0..MAX_COUNT as u64 / POINTERS_PER_STEP {
-        let counted = count_pointers(address + step * POINTERS_PER_STEP * 8);
-        header.wanted += counted & 0xff;
-        let state = counted >> 8 & 0xff;
-        if state != u64::from(status::TRUNCATED) {
-            header.status = state as u8;
-            break;
-        }
-    }
-    captures.push(at, header)
-}
-
-/// Pointers that [`count_pointers`] looks at.
-const POINTERS_PER_STEP: u64 = 32;
-const _: () = assert!((MAX_COUNT as u64).is_multiple_of(POINTERS_PER_STEP));
-
-/// Counts pointers up to one of 0: byte 0 of the result. Byte 1 is the status that ends the count,
-/// `TRUNCATED` to go on.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn count_pointers(address: u64) -> u64 {
-    for i in 0..POINTERS_PER_STEP {
-        let state = match user_word(address + i * 8) {
-            Some(0) => status::OK,
-            Some(_) => continue,
-            None => status::FAULT,
-        };
-        return opaque(i) | u64::from(state) << 8;
-    }
-    POINTERS_PER_STEP | u64::from(status::TRUNCATED) << 8
-}
-
-/// Copies `count` `struct mmsghdr` (include/linux/socket.h): a `struct user_msghdr` and a length,
-/// together 64 bytes. At exit `count` is what was returned.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn capture_mmsghdr(id: u64, address: u64, count: u64) -> u64 {
-    for i in 0..mmsghdr::MAX as u64 {
-        let i = opaque(i);
-        let id = with_index(id, i * u64::from(mmsghdr::STRIDE));
-        if i >= count || capture_msghdr(id, address + i * 64) == 0 {
-            break;
-        }
-    }
-    1
-}
-
-/// Copies a `struct msghdr` (include/linux/socket.h, `user_msghdr`): words 0 name, 1 name length
-/// (32 bits), 2 iov, 3 iov length, 4 control, 5 control length, 6 flags.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn capture_msghdr(id: u64, address: u64) -> u64 {
-    let size = if (id >> 8) as u8 == kind::MMSGHDR {
-        64
-    } else {
-        56
-    };
-    if capture_bytes(
-        with_index(id, u64::from(msghdr::HEADER)),
-        address,
-        size,
-        size,
-    ) == 0
-    {
-        return 0;
-    }
-    let (Some(name), Some(name_len)) = (user_word(address), user_word(address + 8)) else {
-        return 1;
-    };
-    let limit = MAX_CAPTURE as u64;
-    if name != 0
-        && capture_bytes(
-            with_index(id, u64::from(msghdr::NAME)),
-            name,
-            name_len as u32 as u64,
-            limit,
-        ) == 0
-    {
-        return 0;
-    }
-    let (Some(control), Some(control_len)) = (user_word(address + 32), user_word(address + 40))
-    else {
-        return 1;
-    };
-    if control != 0
-        && control_len != 0
-        && capture_bytes(
-            with_index(id, u64::from(msghdr::CONTROL)),
-            control,
-            control_len,
-            limit,
-        ) == 0
-    {
-        return 0;
-    }
-    capture_msghdr_buffers(id, address)
-}
-
-/// Copies what a `struct msghdr` points to through its `iovec` array.
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn capture_msghdr_buffers(id: u64, address: u64) -> u64 {
-    let Some(captures) = Captures::of(id) else {
-        return 0;
-    };
-    let (Some(iov), Some(count)) = (user_word(address + 16), user_word(address + 24)) else {
-        return 1;
-    };
-    let array = with_index(id, u64::from(msghdr::IOVEC));
-    if capture_bytes(array, iov, count.wrapping_mul(16), MAX_IOVECS as u64 * 16) == 0 {
-        return 0;
-    }
-    let progress = captures.progress();
-    let is_one = (id >> 8) as u8 == kind::MSGHDR;
-    // Of several messages each says its own length.
-    progress.left = if is_one && progress.phase == u32::from(phase::EXIT) {
-        progress.ret
-    } else {
-        u64::MAX
-    };
-    progress.limit = if is_one && is_netlink(address) {
-        MAX_MESSAGE as u64
-    } else {
-        u64::from(string_limit())
-    };
-    let most = if is_one { MAX_IOVECS } else { mmsghdr::BUFFERS };
-    for i in 0..MAX_IOVECS as u64 {
-        let i = opaque(i);
-        let id = with_index(id, u64::from(msghdr::BUFFERS) + i);
-        if i >= count || i >= most as u64 || capture_buffer(id, iov + i * 16) == 0 {
-            break;
-        }
-    }
-    1
-}
-
-/// Whether the name of a `struct msghdr` is an address of netlink.
-#[inline(always)]
-fn is_netlink(message: u64) -> bool {
-    const AF_NETLINK: u64 = 16;
-    match user_word(message) {
-        None | Some(0) => false,
-        Some(name) => user_word(name).is_some_and(|word| word & 0xffff == AF_NETLINK),
-    }
 }
 
 #[inline(always)]

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::{deny, ebpf, host, setup, step, testing};
+use crate::{deny, ebpf, host, setup, step, testing, tree};
 
 /// The crates built for the host: all but the BPF programs.
 const HOST_CRATES: &[&str] = &["--workspace", "--exclude", "tracer-ebpf"];
@@ -18,11 +18,12 @@ pub(crate) fn ci() -> Result<()> {
     testing::test(&[], false)
 }
 
-/// Formatting, lints, the BPF build without warnings, docs.
+/// The files of the tree, formatting, lints, the BPF build without warnings, docs.
 ///
 /// # Errors
 /// The first of them that is not clean.
 pub(crate) fn checks() -> Result<()> {
+    tree::check()?;
     setup::ensure()?;
     check("formatting", &["fmt", "--all", "--check"], &[], &[])?;
     let deny = ["--", "-D", "warnings"];

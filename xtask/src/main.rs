@@ -24,6 +24,7 @@ mod skips;
 mod soak;
 mod step;
 mod testing;
+mod tree;
 mod vm;
 mod workspace;
 

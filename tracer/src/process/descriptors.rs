@@ -8,113 +8,24 @@
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
+use super::descriptor_calls::{F_DUPFD_CLOEXEC, F_SETFD, is_dup, is_tracked, opener};
+use super::descriptor_links::{
+    CLOEXEC, closes_on_exec, device, link_text, pid_of_pidfd, read_link, shares_files,
+};
 use super::made::{self, Made, made_by};
 use super::real_path::real_path;
 use super::sockets::{Socket, describe_socket};
 use crate::event::{CaptureStatus, Exec, Fork, SyscallEnter, SyscallExit};
+use crate::syscall::arg::Syscall;
 use crate::syscall::machine::Machine;
 use crate::syscall::qualify::DescriptorDetails;
 use crate::syscall::table;
 
 /// Most descriptors of one process that are remembered; the kernel's default limit is 1024.
 const MAX_DESCRIPTORS: usize = 65_536;
-/// `O_CLOEXEC`, and equally `SOCK_CLOEXEC`, `EFD_CLOEXEC` and their like.
-const CLOEXEC: u64 = 0o2_000_000;
 /// With the bit of `O_DIRECTORY` that it has on the machine this is built for.
 const O_TMPFILE: u64 = libc::O_TMPFILE as u64;
 const AT_FDCWD: i32 = -100;
-
-/// Calls that return a new descriptor, and the argument with its `O_CLOEXEC`.
-static OPENERS: &[(&str, Option<usize>)] = &[
-    ("open", Some(1)),
-    ("creat", None),
-    ("openat", Some(2)),
-    ("openat2", None),
-    ("socket", Some(1)),
-    ("accept", None),
-    ("accept4", Some(3)),
-    ("dup", None),
-    ("dup2", None),
-    ("dup3", Some(2)),
-    ("epoll_create", None),
-    ("epoll_create1", Some(0)),
-    ("eventfd", None),
-    ("eventfd2", Some(1)),
-    ("signalfd", None),
-    ("signalfd4", Some(3)),
-    ("timerfd_create", Some(1)),
-    ("inotify_init", None),
-    ("inotify_init1", Some(0)),
-    ("fanotify_init", None),
-    ("memfd_create", None),
-    ("memfd_secret", Some(0)),
-    ("pidfd_open", None),
-    ("pidfd_getfd", None),
-    ("perf_event_open", None),
-    ("userfaultfd", Some(0)),
-    ("io_uring_setup", None),
-    ("open_by_handle_at", Some(2)),
-    ("mq_open", Some(1)),
-    ("open_tree", Some(2)),
-    ("fsopen", None),
-    ("fspick", None),
-    ("fsmount", None),
-    ("landlock_create_ruleset", None),
-];
-
-/// Further calls that change a table or a working directory.
-static OTHERS: &[&str] = &[
-    "close",
-    "close_range",
-    "fcntl",
-    "pipe",
-    "pipe2",
-    "socketpair",
-    "bind",
-    "connect",
-    "listen",
-    "chdir",
-    "fchdir",
-    "chroot",
-    "pivot_root",
-    "setns",
-    "unshare",
-];
-
-/// Numbers of the calls from which the tables are kept up to date.
-pub fn tracked_calls() -> impl Iterator<Item = u32> {
-    let openers = OPENERS.iter().map(|o| o.0);
-    openers
-        .chain(OTHERS.iter().copied())
-        .filter_map(table::by_name)
-}
-
-/// Whether a call stores descriptors in memory: what they refer to is shown with its arguments.
-#[must_use]
-pub fn stores_descriptors(machine: Machine, nr: u32) -> bool {
-    let name = table::lookup_on(machine, nr).map(|row| row.name);
-    matches!(name, Some("pipe" | "pipe2" | "socketpair"))
-}
-
-/// Whether a call returns a descriptor when it succeeds.
-#[must_use]
-pub fn returns_descriptor(machine: Machine, nr: u32, args: &[u64; 6]) -> bool {
-    match table::lookup_on(machine, nr).map(|row| row.name) {
-        Some("fcntl") => is_dup(args),
-        // strace says nothing of what it returns.
-        Some("open_by_handle_at") => false,
-        Some(name) => OPENERS.iter().any(|o| o.0 == name),
-        None => false,
-    }
-}
-
-const F_DUPFD: u32 = 0;
-const F_SETFD: u32 = 2;
-const F_DUPFD_CLOEXEC: u32 = 1030;
-
-const fn is_dup(args: &[u64; 6]) -> bool {
-    matches!(args[1] as u32, F_DUPFD | F_DUPFD_CLOEXEC)
-}
 
 /// What a descriptor refers to, as `readlink` of `/proc/PID/fd/N` would say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,8 +60,8 @@ type Thread = (u32, u32);
 /// The tables of all processes.
 #[derive(Clone, Debug)]
 pub struct Descriptors {
-    /// Whose calls they are.
-    machine: Machine,
+    /// Whose calls they are, if that is known.
+    machine: Option<Machine>,
     processes: HashMap<u32, Process>,
     /// Tracked calls that have not returned, by thread.
     pending: HashMap<u32, SyscallEnter>,
@@ -159,7 +70,7 @@ pub struct Descriptors {
 impl Default for Descriptors {
     fn default() -> Self {
         Self {
-            machine: Machine::HOST,
+            machine: Some(Machine::HOST),
             processes: HashMap::new(),
             pending: HashMap::new(),
         }
@@ -167,9 +78,16 @@ impl Default for Descriptors {
 }
 
 impl Descriptors {
-    /// The calls of a recording have the numbers of this machine.
-    pub fn set_machine(&mut self, machine: Machine) {
+    /// The calls of a recording have the numbers of this machine; of an unknown one nothing is
+    /// learnt.
+    pub fn set_machine(&mut self, machine: Option<Machine>) {
         self.machine = machine;
+    }
+
+    /// The row of a call, `None` when its number has none. The 32-bit ABI has other numbers.
+    #[must_use]
+    pub fn row(&self, nr: u32, compat: bool) -> Option<&'static Syscall> {
+        table::lookup_on(self.machine.filter(|_| !compat)?, nr)
     }
 
     /// Reads what a process has open now.
@@ -197,7 +115,7 @@ impl Descriptors {
 
     /// A call begins.
     pub fn enter(&mut self, tid: u32, enter: &SyscallEnter) {
-        if !enter.compat && tracks(self.machine, enter.nr) {
+        if self.row(enter.nr, enter.compat).is_some_and(is_tracked) {
             self.pending.insert(tid, enter.clone());
         }
     }
@@ -207,7 +125,7 @@ impl Descriptors {
         let Some(enter) = self.pending.remove(&tid).filter(|e| e.nr == exit.nr) else {
             return;
         };
-        let Some(row) = table::lookup_on(self.machine, exit.nr) else {
+        let Some(row) = self.row(exit.nr, exit.compat) else {
             return;
         };
         // A socket that does not block is about to have an address, which it had not before.
@@ -314,11 +232,6 @@ impl Descriptors {
     }
 }
 
-fn tracks(machine: Machine, nr: u32) -> bool {
-    let name = table::lookup_on(machine, nr).map(|row| row.name);
-    name.is_some_and(|name| OPENERS.iter().any(|o| o.0 == name) || OTHERS.contains(&name))
-}
-
 impl Process {
     fn file(&mut self, pid: u32, fd: i32) -> Option<&mut Descriptor> {
         if fd < 0 {
@@ -383,10 +296,9 @@ impl Process {
             "openat2" | "memfd_create" | "fanotify_init" | "perf_event_open" | "fsopen"
             | "fspick" | "fsmount" => closes_on_exec(pid, fd),
             "pidfd_open" | "pidfd_getfd" | "io_uring_setup" | "landlock_create_ruleset" => true,
-            _ => {
-                let flags = OPENERS.iter().find(|o| o.0 == name).and_then(|o| o.1);
-                flags.is_some_and(|index| args[index] & CLOEXEC != 0)
-            }
+            _ => opener(name)
+                .flatten()
+                .is_some_and(|index| args[index] & CLOEXEC != 0),
         };
         let path = match name {
             "dup2" | "dup3" if source == fd => return,
@@ -524,57 +436,6 @@ fn plain((pid, tid): Thread, path: &Path) -> PathBuf {
     plain
 }
 
-/// Whether a process has our root directory and our mounts.
-fn shares_files(pid: u32) -> bool {
-    let root = std::fs::read_link(format!("/proc/{pid}/root"));
-    let namespace = |of: &str| std::fs::read_link(format!("/proc/{of}/ns/mnt")).ok();
-    root.is_ok_and(|root| root == Path::new("/"))
-        && namespace(&pid.to_string()).is_some_and(|ns| Some(ns) == namespace("self"))
-}
-
-fn read_link(pid: u32, fd: i32) -> Option<String> {
-    link_text(Path::new(&format!("/proc/{pid}/fd/{fd}")))
-}
-
-fn link_text(path: &Path) -> Option<String> {
-    let link = std::fs::read_link(path).ok()?;
-    Some(link.to_string_lossy().into_owned())
-}
-
-/// A line of `/proc/PID/fdinfo/FD`.
-fn info(pid: u32, fd: i32, key: &str) -> Option<String> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/fdinfo/{fd}")).ok()?;
-    let line = text.lines().find_map(|l| l.strip_prefix(key))?;
-    Some(line.trim().to_owned())
-}
-
-fn closes_on_exec(pid: u32, fd: i32) -> bool {
-    let flags = info(pid, fd, "flags:");
-    let flags = flags.and_then(|f| u64::from_str_radix(&f, 8).ok());
-    flags.is_some_and(|flags| flags & CLOEXEC != 0)
-}
-
-fn pid_of_pidfd(pid: u32, fd: i32) -> Option<String> {
-    info(pid, fd, "Pid:")
-}
-
-/// `<char 5:0>` or `<block 8:1>` of a device file.
-fn device(pid: u32, link: &str) -> Option<String> {
-    use std::os::unix::fs::{FileTypeExt, MetadataExt};
-    if !link.starts_with("/dev/") {
-        return None;
-    }
-    let inside = std::fs::metadata(format!("/proc/{pid}/root{link}"));
-    let meta = inside.or_else(|_| std::fs::metadata(link)).ok()?;
-    let kind = match meta.file_type() {
-        kind if kind.is_char_device() => "char",
-        kind if kind.is_block_device() => "block",
-        _ => return None,
-    };
-    let (major, minor) = (libc::major(meta.rdev()), libc::minor(meta.rdev()));
-    Some(format!("<{kind} {major}:{minor}>"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -682,28 +543,5 @@ mod tests {
             tables.describe(own, fd, DescriptorDetails::ALL).as_deref(),
             Some("/dev/null<char 1:3>")
         );
-    }
-
-    #[test]
-    fn what_is_a_descriptor_is_said_by_the_call() {
-        let nr = |name| table::by_name(name).expect(name);
-        assert!(returns_descriptor(Machine::HOST, nr("openat"), &[0; 6]));
-        assert!(returns_descriptor(
-            Machine::HOST,
-            nr("fcntl"),
-            &[3, 0, 0, 0, 0, 0]
-        ));
-        assert!(!returns_descriptor(
-            Machine::HOST,
-            nr("fcntl"),
-            &[3, 1, 0, 0, 0, 0]
-        ));
-        assert!(!returns_descriptor(Machine::HOST, nr("read"), &[0; 6]));
-        for (name, _) in OPENERS {
-            assert!(table::by_name(name).is_some(), "{name}");
-        }
-        for name in OTHERS {
-            assert!(table::by_name(name).is_some(), "{name}");
-        }
     }
 }

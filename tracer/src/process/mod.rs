@@ -3,6 +3,8 @@
 //! descriptors refer to. Also holds the memory of a process beyond its end.
 
 mod address_space;
+mod descriptor_calls;
+mod descriptor_links;
 mod descriptor_names;
 mod descriptors;
 mod files;
@@ -18,10 +20,9 @@ mod sockets;
 mod thread_sample;
 
 pub use address_space::{AddressSpace, AddressSpaceError};
+pub use descriptor_calls::{returns_descriptor, stores_descriptors, tracked_calls};
 pub use descriptor_names::DescriptorNames;
-pub use descriptors::{
-    Descriptors, path_argument, returns_descriptor, stores_descriptors, tracked_calls,
-};
+pub use descriptors::{Descriptors, path_argument};
 pub use files::{MappedFile, MappedFiles};
 pub use interface::interface_name;
 pub use mapping_events::{MappingEvent, MappingEvents, Told};

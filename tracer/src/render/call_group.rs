@@ -18,7 +18,6 @@ use crate::process::{Descriptors, returns_descriptor, tracked_calls};
 use crate::syscall::arg::Kind;
 use crate::syscall::class::Class;
 use crate::syscall::filter::SyscallSet;
-use crate::syscall::machine::Machine;
 use crate::syscall::table;
 
 /// Calls that have nothing of what is grouped by.
@@ -110,6 +109,11 @@ pub(super) struct Group {
     opens: bool,
 }
 
+fn opens(tables: &Descriptors, enter: &SyscallEnter) -> bool {
+    let row = tables.row(enter.nr, enter.compat);
+    row.is_some_and(|row| returns_descriptor(row, &enter.args))
+}
+
 /// Finds the group of each call.
 #[derive(Debug)]
 pub(super) struct Grouping {
@@ -159,7 +163,6 @@ impl Grouping {
         tables: &mut Descriptors,
     ) -> Group {
         let pid = pid_in_tables(self.recorded, event.pid);
-        let opens = || returns_descriptor(Machine::HOST, enter.nr, &enter.args);
         let name = match self.by {
             GroupBy::Function => Some(self.functions.take(event.tid)),
             GroupBy::Thread => Some(self.threads.name(event.pid, event.tid)),
@@ -169,7 +172,7 @@ impl Grouping {
         };
         Group {
             name: name.unwrap_or_else(|| NOTHING.to_owned()),
-            opens: self.by == GroupBy::Path && opens(),
+            opens: self.by == GroupBy::Path && opens(tables, enter),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::event::{Body, Event, Latency, SyscallEnter, SyscallExit, SyscallLaten
 use crate::process::Descriptors;
 use crate::sink::{Sink, SinkError};
 use crate::syscall::filter::SyscallSet;
+use crate::syscall::machine::Machine;
 use crate::syscall::qualify::{Status, StatusSet};
 
 /// Turns the calls chosen into measurements for a table, each in its group when the table has
@@ -134,7 +135,12 @@ impl<W: Write> CallTimes<W> {
     fn note(&mut self, event: &Event) {
         let pid = self.table_pid(event.pid);
         match &event.body {
-            Body::RunStart(start) if self.follows && !self.recorded => {
+            Body::RunStart(start) if self.recorded => {
+                let machine = Machine::named(&start.arch);
+                self.calls = self.calls.on(machine);
+                self.descriptors.set_machine(machine);
+            }
+            Body::RunStart(start) if self.follows => {
                 for &pid in &start.pids {
                     self.descriptors.attach(pid);
                 }

@@ -3,7 +3,6 @@
 use crate::event::SyscallEnter;
 use crate::process::{Descriptors, path_argument};
 use crate::syscall::arg::Kind;
-use crate::syscall::table;
 
 /// Whether a call has one of `paths`, or a descriptor that refers to one, as an argument. Without
 /// paths every call is chosen.
@@ -16,7 +15,10 @@ pub(super) fn is_about(
     if paths.is_empty() {
         return true;
     }
-    let (Some(row), Some(tables), false) = (table::lookup(enter.nr), tables, enter.compat) else {
+    let Some(tables) = tables else {
+        return false;
+    };
+    let Some(row) = tables.row(enter.nr, enter.compat) else {
         return false;
     };
     let is_wanted = |text: &str| paths.iter().any(|p| p == text);

@@ -21,7 +21,6 @@ use crate::process::stores_descriptors;
 use crate::syscall::machine::Machine;
 use crate::syscall::print::{Decoder, ThreadNames};
 use crate::syscall::qualify::{Message, Status};
-use crate::syscall::table;
 
 /// What goes on with an interrupted call.
 const RESTART_SYSCALL: &str = "restart_syscall";
@@ -106,7 +105,9 @@ impl<T> Calls<T> {
 
     pub(super) fn run_start(&mut self, start: &RunStart) {
         self.threads.extend(&start.pids);
-        self.decoder.set_machine(Machine::named(&start.arch));
+        let machine = Machine::named(&start.arch);
+        self.decoder.set_machine(machine);
+        self.options.calls = self.options.calls.on(machine);
         self.awaits_program = !start.command.is_empty();
         self.start = start.clone();
         if let Some(tables) = self.decoder.descriptors() {
@@ -188,7 +189,7 @@ impl<T> Calls<T> {
 
     /// Whether, with `-b execve`, the process is about to run another program and is let go.
     pub(super) fn leaves(&self, enter: &SyscallEnter) -> bool {
-        let is_execve = || table::by_name("execve") == Some(enter.nr);
+        let is_execve = || self.decoder.is_called(enter.nr, enter.compat, "execve");
         self.options.detach_on_execve && !self.awaits_program && is_execve()
     }
 
@@ -215,8 +216,8 @@ impl<T> Calls<T> {
         if self.options.whole_lines() && !self.wanted(exit, took_ns) {
             return None;
         }
-        let machine = self.decoder.machine();
-        if machine.is_some_and(|machine| stores_descriptors(machine, exit.nr)) {
+        let row = self.decoder.row(exit.nr, exit.compat);
+        if row.is_some_and(stores_descriptors) {
             self.settle(event, exit);
         }
         Some(Ended { begun, took_ns })

@@ -245,7 +245,8 @@ impl<W: Write> StraceLines<W> {
         if self.options().dump_input.is_empty() && self.options().dump_output.is_empty() {
             return Ok(());
         }
-        let Some(data) = dump::data(enter, exit) else {
+        let row = self.calls.decoder.row(enter.nr, enter.compat);
+        let Some(data) = row.and_then(|row| dump::data(row, enter, exit)) else {
             return Ok(());
         };
         let wanted = match data.input {

@@ -2,7 +2,7 @@
 
 use tracer_common::capture::{CaptureRule, CaptureRules, MAX_SYSCALLS, kind, len, phase};
 
-use super::arg::{Kind, Syscall};
+use super::arg::{Form, Kind, Syscall};
 use super::filter::SyscallSet;
 use super::table;
 
@@ -90,11 +90,16 @@ fn argument_rules(argument: &Kind, index: u8) -> Vec<CaptureRule> {
             return vec![of(kind::COUNT), of(kind::STRINGS)];
         }
         Kind::Custom(custom) => {
-            return custom
-                .rules
-                .iter()
-                .map(|&rule| CaptureRule { arg: index, ..rule })
-                .collect();
+            let bit = match custom.form {
+                Some(Form::Any) => kind::MAYBE,
+                _ => 0,
+            };
+            let of = |rule: &CaptureRule| CaptureRule {
+                arg: index,
+                kind: rule.kind | bit,
+                ..*rule
+            };
+            return custom.rules.iter().map(of).collect();
         }
         _ => return Vec::new(),
     };
@@ -167,7 +172,7 @@ mod tests {
                 if rule.len_from == len::RET {
                     assert_eq!(rule.phase, phase::EXIT, "{nr}: no result at entry");
                 }
-                if rule.kind == kind::STRUCT {
+                if rule.kind & kind::MASK == kind::STRUCT {
                     assert!(rule.size > 0, "{nr}");
                 }
             }
@@ -179,7 +184,7 @@ mod tests {
         let execve = table::by_name("execve").expect("a call") as usize;
         let kinds = |environments| {
             let rules = all_rules(environments)[execve].rules;
-            let kinds = rules.map(|r| r.kind);
+            let kinds = rules.map(|r| r.kind & kind::MASK);
             kinds
                 .into_iter()
                 .filter(|&k| k != kind::NONE)

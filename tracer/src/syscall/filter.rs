@@ -4,6 +4,7 @@ use regex_lite::Regex;
 use tracer_common::capture::MAX_SYSCALLS;
 
 use super::class::{CLASS_NAMES, Class, LEGACY_CLASSES};
+use super::machine::Machine;
 use super::table;
 
 const WORDS: usize = MAX_SYSCALLS as usize / 64;
@@ -53,6 +54,31 @@ impl SyscallSet {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::NONE
+    }
+
+    /// The same calls by their numbers on `machine`; those that this machine has not are in the
+    /// set when numbers without a name are. Of an unknown machine nothing changes.
+    #[must_use]
+    pub fn on(&self, machine: Option<Machine>) -> Self {
+        let Some(machine) = machine.filter(|&machine| machine != Machine::HOST) else {
+            return *self;
+        };
+        let has = |nr: u32| match table::lookup_on(machine, nr) {
+            None if table::lookup(nr).is_none() => self.contains(nr),
+            None => self.others,
+            Some(row) => match table::by_name(row.name) {
+                Some(here) => self.contains(here),
+                None => self.others,
+            },
+        };
+        let mut there = Self {
+            others: self.others,
+            ..Self::NONE
+        };
+        (0..MAX_SYSCALLS)
+            .filter(|&nr| has(nr))
+            .for_each(|nr| there.insert(nr));
+        there
     }
 
     fn add(&mut self, other: &Self) {
@@ -267,6 +293,29 @@ mod tests {
         assert_eq!(names("?nonsense,close"), ["close"]);
         assert_eq!(names("none"), [] as [&str; 0]);
         assert!(parse("all").is_ok_and(|set| set == SyscallSet::ALL && set.contains(9999)));
+    }
+
+    #[test]
+    fn calls_have_other_numbers_on_another_machine() {
+        let other = match Machine::HOST {
+            Machine::X86_64 => Machine::Aarch64,
+            Machine::Aarch64 => Machine::X86_64,
+        };
+        let there = |expression: &str| parse(expression).expect("valid").on(Some(other));
+        let number = |name: &str| {
+            let is_named =
+                |&nr: &u32| table::lookup_on(other, nr).is_some_and(|row| row.name == name);
+            (0..MAX_SYSCALLS).find(is_named).expect(name)
+        };
+        let chosen: Vec<u32> = there("openat,read").iter().collect();
+        let mut expected = [number("openat"), number("read")];
+        expected.sort_unstable();
+        assert_eq!(chosen, expected);
+        assert!(there("all") == SyscallSet::ALL);
+        assert!(there("none").is_empty());
+        assert!(!there("!read").contains(number("read")) && there("!read").contains(9999));
+        let read = parse("read").expect("valid");
+        assert!(read.on(None) == read && read.on(Some(Machine::HOST)) == read);
     }
 
     #[test]

@@ -150,8 +150,8 @@ pub(super) const SECTIONS: &[Section] = &[
         about: "Prometheus, Caddy and etcd under load, if installed",
         measure: real::measure,
         on_request: true,
-        full: pace(240, 3, 750),
-        quick: pace(60, 1, 300),
+        full: pace(780, 9, 750),
+        quick: pace(75, 1, 300),
     },
 ];
 

@@ -4,7 +4,6 @@ use crate::event::SyscallEnter;
 use crate::process::{Descriptors, path_argument};
 use crate::syscall::arg::{Kind, Syscall};
 use crate::syscall::qualify::DescriptorDetails;
-use crate::syscall::table;
 use crate::term::printable;
 
 /// The argument that is the directory of calls that have one, for the working directory.
@@ -12,14 +11,9 @@ const AT_FDCWD: i32 = -100;
 /// A path that was not copied.
 const UNREAD: &str = "(path not read)";
 
-/// The row of a call whose arguments are those of the row.
-fn row_of(enter: &SyscallEnter) -> Option<&'static Syscall> {
-    table::lookup(enter.nr).filter(|_| !enter.compat)
-}
-
 /// The first descriptor, or directory, among the arguments of a call.
-pub(super) fn first_descriptor(enter: &SyscallEnter) -> Option<i32> {
-    let kinds = row_of(enter)?.args.iter().map(|(_, kind)| kind);
+pub(super) fn first_descriptor(row: &Syscall, enter: &SyscallEnter) -> Option<i32> {
+    let kinds = row.args.iter().map(|(_, kind)| kind);
     let found = kinds
         .zip(enter.args)
         .find(|(kind, _)| matches!(kind, Kind::Fd | Kind::DirFd));
@@ -29,7 +23,7 @@ pub(super) fn first_descriptor(enter: &SyscallEnter) -> Option<i32> {
 /// `3</var/log/x>`, or the number alone of what is not open; `None` for a call without
 /// descriptors, or with one that means none.
 pub(super) fn fd_group(pid: u32, enter: &SyscallEnter, tables: &mut Descriptors) -> Option<String> {
-    let fd = first_descriptor(enter)?;
+    let fd = first_descriptor(tables.row(enter.nr, enter.compat)?, enter)?;
     let number = match fd {
         AT_FDCWD => "AT_FDCWD".to_owned(),
         // What mmap has for no file.
@@ -49,9 +43,9 @@ pub(super) fn path_group(
     enter: &SyscallEnter,
     tables: &mut Descriptors,
 ) -> Option<String> {
-    let row = row_of(enter)?;
+    let row = tables.row(enter.nr, enter.compat)?;
     let Some(index) = path_index(row) else {
-        return described(pid, first_descriptor(enter)?, tables);
+        return described(pid, first_descriptor(row, enter)?, tables);
     };
     let directory = match index.checked_sub(1).map(usize::from) {
         Some(before) if matches!(row.args[before].1, Kind::DirFd) => enter.args[before] as i32,
@@ -93,6 +87,7 @@ fn details() -> DescriptorDetails {
 mod tests {
     use super::*;
     use crate::event::{Capture, CaptureStatus, SyscallExit};
+    use crate::syscall::table;
 
     /// No process has this id (`PID_MAX_LIMIT` is 2^22), so `/proc` cannot help.
     const PID: u32 = 1 << 30;

@@ -11,10 +11,9 @@ use tracer_common::capture::msghdr;
 
 use super::descriptor::first_descriptor;
 use crate::event::{Capture, CaptureStatus, SyscallEnter, SyscallExit};
-use crate::process::Descriptors;
-use crate::syscall::machine::Machine;
+use crate::process::{Descriptors, returns_descriptor};
+use crate::syscall::arg::Syscall;
 use crate::syscall::qualify::DescriptorDetails;
-use crate::syscall::table;
 use crate::term::printable;
 
 // Address families (include/linux/socket.h).
@@ -46,6 +45,7 @@ pub(super) struct Peers {
 
 #[derive(Debug)]
 struct Pending {
+    row: &'static Syscall,
     nr: u32,
     args: [u64; 6],
     /// The address that the call is given.
@@ -62,7 +62,7 @@ impl Peers {
         enter: &SyscallEnter,
         tables: &mut Descriptors,
     ) -> Option<String> {
-        let row = table::lookup(enter.nr).filter(|_| !enter.compat)?;
+        let row = tables.row(enter.nr, enter.compat)?;
         let given = match row.name {
             "connect" => argument(&enter.captures, 1, 0),
             "sendto" => argument(&enter.captures, 4, 0),
@@ -71,12 +71,13 @@ impl Peers {
         };
         let given = given.and_then(address_text);
         let pending = Pending {
+            row,
             nr: enter.nr,
             args: enter.args,
             address: given.clone(),
         };
         self.pending.insert(tid, pending);
-        let fd = first_descriptor(enter)?;
+        let fd = first_descriptor(row, enter)?;
         given
             .or_else(|| self.known.get(&(pid, fd)).cloned())
             .or_else(|| described(pid, fd, tables))
@@ -85,7 +86,7 @@ impl Peers {
     /// What the end of a call tells of the peer it was about.
     pub(super) fn exit(&mut self, pid: u32, tid: u32, exit: &SyscallExit) -> Option<String> {
         let pending = self.pending.remove(&tid).filter(|p| p.nr == exit.nr)?;
-        let name = table::lookup(exit.nr)?.name;
+        let name = pending.row.name;
         let progresses = name == "connect" && exit.ret == EINPROGRESS;
         if exit.ret < 0 && !progresses {
             return None;
@@ -114,7 +115,7 @@ impl Peers {
                     .retain(|(of, fd), _| *of != pid || !range.contains(&fd.cast_unsigned()));
             }
             "dup" | "dup2" | "dup3" => self.set(pid, ret, peer(first)),
-            _ if crate::process::returns_descriptor(Machine::HOST, call.nr, &call.args) => {
+            _ if returns_descriptor(call.row, &call.args) => {
                 let copied = (name == "fcntl").then(|| peer(first)).flatten();
                 self.set(pid, ret, copied);
             }
@@ -214,6 +215,7 @@ fn unix_text(path: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::syscall::table;
     use proptest::prelude::*;
 
     /// No process has this id (`PID_MAX_LIMIT` is 2^22), so `/proc` cannot help.

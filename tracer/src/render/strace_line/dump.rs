@@ -3,8 +3,7 @@
 use std::fmt::Write;
 
 use crate::event::{SyscallEnter, SyscallExit};
-use crate::syscall::arg::Kind;
-use crate::syscall::table;
+use crate::syscall::arg::{Kind, Syscall};
 
 /// Bytes of a line.
 const ROW: usize = 16;
@@ -18,8 +17,14 @@ pub(super) struct Data<'a> {
 }
 
 /// The buffer of a call whose first argument is a descriptor and that returned its length.
-pub(super) fn data<'a>(enter: &'a SyscallEnter, exit: &'a SyscallExit) -> Option<Data<'a>> {
-    let row = table::lookup(enter.nr).filter(|_| !enter.compat && exit.ret > 0)?;
+pub(super) fn data<'a>(
+    row: &Syscall,
+    enter: &'a SyscallEnter,
+    exit: &'a SyscallExit,
+) -> Option<Data<'a>> {
+    if exit.ret <= 0 {
+        return None;
+    }
     let Kind::Fd = row.args.first()?.1 else {
         return None;
     };

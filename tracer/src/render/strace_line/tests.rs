@@ -1,5 +1,6 @@
 use super::*;
 use crate::event::{Capture, ProbeLoss, RunStart, StopReason};
+use crate::syscall::filter::{SyscallSet, parse};
 use crate::syscall::machine::Machine;
 use crate::syscall::qualify::{QuietSet, SignalSet, StatusSet};
 use tracer_common::capture::kind;
@@ -446,7 +447,7 @@ fn numbers_stand_before_calls() {
 
 #[test]
 fn a_recording_of_another_machine_has_that_machines_calls() {
-    let text = |arch: &str| {
+    let chosen = |arch: &str, calls| {
         let start = RunStart {
             arch: arch.to_owned(),
             ..RunStart::default()
@@ -457,10 +458,18 @@ fn a_recording_of_another_machine_has_that_machines_calls() {
             enter(1, 100, 56, [u64::MAX - 99, 0, flags, 0, 0, 0]),
             exit(2, 100, 56, 3),
         ];
-        lines(LineOptions::default(), &events)
+        let options = LineOptions {
+            calls,
+            ..LineOptions::default()
+        };
+        lines(options, &events)
     };
+    let text = |arch| chosen(arch, SyscallSet::ALL);
     let aarch64 = "openat(AT_FDCWD, NULL, O_RDONLY|O_NOFOLLOW|O_DIRECTORY) = 3\n";
     assert_eq!(text("aarch64"), aarch64);
+    let openat = parse("openat").expect("a call");
+    assert_eq!(chosen("aarch64", openat), aarch64);
+    assert_eq!(chosen("x86_64", openat), "");
     assert!(text("x86_64").starts_with("clone(child_stack=NULL, "));
     assert!(text("riscv64").starts_with("syscall_0x38(0xffffffffffffff9c, 0, 0xc000, "));
 }

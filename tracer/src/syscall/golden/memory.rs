@@ -108,7 +108,7 @@ impl Copy<'_> {
         }
         let base = Capture {
             arg: rule.arg,
-            kind: rule.kind & !kind::FOLLOW,
+            kind: rule.kind & kind::MASK,
             index: rule.word,
             ..Capture::default()
         };

@@ -114,14 +114,12 @@ impl Decoder {
     /// From now on the calls are those of `machine`; without one all are shown by number.
     pub fn set_machine(&mut self, machine: Option<Machine>) {
         self.machine = machine;
-        if let (Some(tables), Some(machine)) = (self.descriptors(), machine) {
+        for set in [&mut self.options.raw, &mut self.options.verbose] {
+            *set = set.on(machine);
+        }
+        if let Some(tables) = self.descriptors() {
             tables.set_machine(machine);
         }
-    }
-
-    /// Whose calls they are, if that is known.
-    pub(crate) const fn machine(&self) -> Option<Machine> {
-        self.machine
     }
 
     /// Arguments printed as addresses so far because their memory could not be read.
@@ -142,7 +140,7 @@ impl Decoder {
     }
 
     /// The 32-bit ABI has other numbers: its calls are shown by number.
-    pub(super) fn row(&self, nr: u32, compat: bool) -> Option<&'static Syscall> {
+    pub(crate) fn row(&self, nr: u32, compat: bool) -> Option<&'static Syscall> {
         let machine = self.machine.filter(|_| !compat)?;
         table::lookup_on(machine, nr)
     }
@@ -225,10 +223,8 @@ impl Decoder {
             if let Some(row) = self.row(exit.nr, exit.compat) {
                 p.name_result(row.name, exit.ret);
             }
-            let opens = |machine| {
-                enter.is_some_and(|e| !e.compat && returns_descriptor(machine, e.nr, &e.args))
-            };
-            if self.machine.is_some_and(opens) {
+            let row = enter.and_then(|e| Some((self.row(e.nr, e.compat)?, &e.args)));
+            if row.is_some_and(|(row, args)| returns_descriptor(row, args)) {
                 p.referent(exit.ret as i32);
             }
         }
