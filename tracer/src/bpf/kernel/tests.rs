@@ -23,6 +23,7 @@ const SIZES: Sizes = Sizes {
     syscall_stats: true,
     run_queue: true,
     go_stop: true,
+    go_creation: true,
     slow_calls: true,
     unwinding: true,
 };
