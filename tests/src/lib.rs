@@ -25,7 +25,7 @@ pub use footprint::{Probing, changed_text, descriptors};
 pub use go_tool::{go_pprof, go_tool};
 pub use golden::assert_golden;
 pub use lines::{Line, equal_but_cold, number_after, whole_calls, without_prefix};
-pub use place::{Place, is_root, place};
+pub use place::{Place, is_root, minor, place};
 pub use process::{Finished, Running, duration, is_emulated, lifetime, until};
 pub use skip::skip;
 pub use tracer::{COMMANDS, Tracer, one_line};

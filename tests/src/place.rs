@@ -36,6 +36,16 @@ pub fn place(root_needed: bool) -> Option<Place> {
     Some(place)
 }
 
+/// The minor number of a Go release, 24 of `1.24.11`.
+///
+/// # Panics
+/// When it is no release.
+#[must_use]
+pub fn minor(release: &str) -> u32 {
+    let number = release.split('.').nth(1).and_then(|n| n.parse().ok());
+    number.unwrap_or_else(|| panic!("{release} is no Go release"))
+}
+
 /// True when BPF programs may be loaded.
 #[must_use]
 pub fn is_root() -> bool {

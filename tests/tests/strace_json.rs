@@ -397,6 +397,7 @@ fn everything() -> Vec<Event> {
                 status: 9,
                 last_thread: true,
                 comm,
+                place: None,
             }),
         ),
         at(20, Body::Cost(Box::new(cost()))),

@@ -121,12 +121,12 @@ pub struct GoScheduler {
     pub p_id: u32,
     pub p_m: u32,
     pub p_schedtick: u32,
-    pub reserved: u32,
+    pub g_gopc: u32,
 }
 
 crate::wire_type!(GoScheduler, size 56, {
     allp @ 0, flags @ 8, g_m @ 12, g_goid @ 16, g_status @ 20, g_sched_pc @ 24, g_sched_bp @ 28,
-    m_p @ 32, m_curg @ 36, p_id @ 40, p_m @ 44, p_schedtick @ 48, reserved @ 52,
+    m_p @ 32, m_curg @ 36, p_id @ 40, p_m @ 44, p_schedtick @ 48, g_gopc @ 52,
 });
 
 /// What the functions that stop and start the world are told, by release.

@@ -239,9 +239,15 @@ pub struct Exit {
     /// 1 when it was the last thread of its process.
     pub group_dead: u32,
     pub comm: [u8; 16],
+    /// Program counter and stack pointer with which the thread left user code for the last time; 0
+    /// when nobody asked.
+    pub pc: u64,
+    pub sp: u64,
 }
 
-crate::wire_type!(Exit, size 56, { header @ 0, status @ 32, group_dead @ 36, comm @ 40 });
+crate::wire_type!(Exit, size 72, {
+    header @ 0, status @ 32, group_dead @ 36, comm @ 40, pc @ 56, sp @ 64,
+});
 
 /// Frames in one stack of a sample that the kernel walks: its own limit
 /// (`kernel.perf_event_max_stack`). Those walked with unwind tables have up to

@@ -98,18 +98,6 @@ pub const fn mixed(hash: u64, pc: u64) -> u64 {
     mixed ^ mixed >> 29
 }
 
-/// Who made the goroutines that run when samples are taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[repr(C)]
-pub struct GoCreatorKey {
-    /// `g.gopc`, as above; 0 where a thread runs none, or it is not known.
-    pub creator: u64,
-    pub tgid: u32,
-    pub reserved: u32,
-}
-
-crate::wire_type!(GoCreatorKey, size 16, { creator @ 0, tgid @ 8, reserved @ 12 });
-
 #[cfg(test)]
 mod tests {
     use super::*;

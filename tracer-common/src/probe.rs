@@ -30,11 +30,14 @@ pub enum ProbeId {
     GoStopSwitch = 23,
     GoPark = 24,
     GoExecute = 25,
+    GoCreate = 26,
+    GoFirstRun = 27,
+    GoEnd = 28,
 }
 
 impl ProbeId {
     /// All probes; the index is the number.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 29] = [
         Self::SyscallEnter,
         Self::SyscallExit,
         Self::SyscallCountEnter,
@@ -61,6 +64,9 @@ impl ProbeId {
         Self::GoStopSwitch,
         Self::GoPark,
         Self::GoExecute,
+        Self::GoCreate,
+        Self::GoFirstRun,
+        Self::GoEnd,
     ];
 
     /// Slots in the counter map.

@@ -271,3 +271,56 @@ pub mod left {
     pub const FAULT: u32 = 1;
     pub const SYSCALL: u32 = 2;
 }
+
+/// A `go` statement of a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct GoCreatorKey {
+    pub tgid: u32,
+    pub reserved: u32,
+    /// Where its call returns to (`g.gopc`).
+    pub created_at: u64,
+}
+
+crate::wire_type!(GoCreatorKey, size 16, { tgid @ 0, reserved @ 4, created_at @ 8 });
+
+/// Goroutines that a `go` statement made. Times in ns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct GoCreator {
+    pub created: u64,
+    pub ended: u64,
+    /// From being made to running for the first time: sum, longest, and by
+    /// [`bucket`](crate::histogram::bucket).
+    pub wait_ns: u64,
+    pub max_ns: u64,
+    pub buckets: [u64; BUCKETS],
+}
+
+crate::wire_type!(GoCreator, size 1312, {
+    created @ 0, ended @ 8, wait_ns @ 16, max_ns @ 24, buckets @ 32,
+});
+
+/// A goroutine of a process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct GoNewbornKey {
+    pub tgid: u32,
+    pub reserved: u32,
+    /// Address of its record (`*g`).
+    pub g: u64,
+}
+
+crate::wire_type!(GoNewbornKey, size 16, { tgid @ 0, reserved @ 4, g @ 8 });
+
+/// A goroutine that has not run yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct GoNewborn {
+    /// When it was made, ns.
+    pub made_ns: u64,
+    /// As [`GoCreatorKey::created_at`].
+    pub created_at: u64,
+}
+
+crate::wire_type!(GoNewborn, size 16, { made_ns @ 0, created_at @ 8 });

@@ -56,6 +56,8 @@ constants! {
     WANT_WAKERS / want_wakers: u32 = 0;
     /// 1 when switches also tell how long threads are on the CPU.
     WANT_ON_CPU / want_on_cpu: u32 = 0;
+    /// 1 when ends of threads tell where their user code was.
+    WANT_LAST_PLACE / want_last_place: u32 = 0;
     /// Waits off the CPU that are shorter until they are ended are left out, in ns.
     MIN_BLOCK_NS / min_block_ns: u64 = 0;
     /// As above, those that are longer.

@@ -12,13 +12,11 @@ use tracer_common::{
     capture::{CaptureRules, MAX_SYSCALLS},
     config::{GoOffsets, GoScheduler, GoWaiting, OwnCode, ReadPlan},
     event::Signal,
-    goroutine_wait::{
-        GoCreatorKey, GoWaitKey, GoWaitPending, GoWaitStack, GoWaitTime, GoroutineKey,
-    },
+    goroutine_wait::{GoWaitKey, GoWaitPending, GoWaitStack, GoWaitTime, GoroutineKey},
     probe::{ProbeCounters, ProbeId},
     stats::{
-        GoStopState, GoStopThread, LatencyStats, OffCpuKey, OffCpuPending, OffCpuTime,
-        RunQueueStats, ThreadTime, WakerKey, WokenKey,
+        GoCreator, GoCreatorKey, GoNewborn, GoNewbornKey, GoStopState, GoStopThread, LatencyStats,
+        OffCpuKey, OffCpuPending, OffCpuTime, RunQueueStats, ThreadTime, WakerKey, WokenKey,
     },
     unwind::{MAX_CHUNKS, NODES_IN_CHUNK, Node, UnwindProcess, UnwoundStack},
 };
@@ -211,7 +209,7 @@ pub static GO_STOPS: HashMap<u32, GoStopState> = HashMap::with_max_entries(64, 0
 
 /// Samples by who made the goroutine that ran. A program has some hundred `go` statements.
 #[map]
-pub static GO_CREATORS: HashMap<GoCreatorKey, u64> = HashMap::with_max_entries(1024, 0);
+pub static GO_CREATOR_SAMPLES: HashMap<GoCreatorKey, u64> = HashMap::with_max_entries(1024, 0);
 
 /// What waits of goroutines need, by tgid.
 #[map]
@@ -252,6 +250,18 @@ pub static GO_WAIT_WALK: PerCpuArray<GoWaitWalk> = PerCpuArray::with_max_entries
 /// Threads of Go processes, by tid, for stops of the world.
 #[map]
 pub static GO_STOP_THREADS: HashMap<u32, GoStopThread> = HashMap::with_max_entries(32768, 0);
+
+/// Goroutines by the `go` statement that made them.
+#[map]
+pub static GO_CREATORS: HashMap<GoCreatorKey, GoCreator> = HashMap::with_max_entries(1024, 0);
+
+/// An all-zero value to insert: it is too large for a program's stack.
+#[map]
+pub static ZERO_GO_CREATOR: Array<GoCreator> = Array::with_max_entries(1, 0);
+
+/// Goroutines that have not run yet.
+#[map]
+pub static GO_NEWBORNS: HashMap<GoNewbornKey, GoNewborn> = HashMap::with_max_entries(65536, 0);
 
 /// All records.
 #[map]

@@ -15,6 +15,17 @@ const TASK_DEAD: u32 = 0x80;
 /// `PF_EXITING` (include/linux/sched.h).
 const PF_EXITING: u32 = 4;
 
+/// Words of `struct pt_regs` (arch/x86/include/asm/ptrace.h).
+#[cfg(bpf_target_arch = "x86_64")]
+const PC_WORD: u64 = 16;
+#[cfg(bpf_target_arch = "x86_64")]
+const SP_WORD: u64 = 19;
+/// Words of `struct user_pt_regs` (arch/arm64/include/uapi/asm/ptrace.h).
+#[cfg(bpf_target_arch = "aarch64")]
+const PC_WORD: u64 = 32;
+#[cfg(bpf_target_arch = "aarch64")]
+const SP_WORD: u64 = 31;
+
 /// A `task_struct`.
 #[derive(Clone, Copy)]
 pub struct Task {
@@ -172,6 +183,19 @@ impl Task {
         }
         let stack = Self::current().read::<u64>(constants::task_stack());
         stack.unwrap_or(0).wrapping_add(u64::from(on_stack))
+    }
+
+    /// Program counter and stack pointer with which the running task entered the kernel; zeros when
+    /// they cannot be read.
+    #[inline(always)]
+    pub fn user_place() -> (u64, u64) {
+        let registers = Self::user_registers();
+        let word = |index: u64| -> u64 {
+            let at = registers.wrapping_add(index * 8) as *const u64;
+            // SAFETY: the helper checks the address.
+            unsafe { bpf_probe_read_kernel(at) }.unwrap_or(0)
+        };
+        (word(PC_WORD), word(SP_WORD))
     }
 
     /// The thread pointer: `fs` base on x86, `tpidr_el0` on arm64.

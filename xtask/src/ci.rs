@@ -15,7 +15,7 @@ pub(crate) fn ci() -> Result<()> {
     checks()?;
     deny::deny()?;
     step::note("running the tests");
-    testing::test(&[], false)
+    testing::test(&[], false, false)
 }
 
 /// The files of the tree, formatting, lints, the BPF build without warnings, docs.

@@ -73,6 +73,10 @@ enum Task {
         /// Fail when a test skips itself; always so where CI is set
         #[arg(long)]
         deny_skips: bool,
+        /// Test on every Go release line that tracer knows, not only on the oldest, a middle and the
+        /// newest one. What is built once is tested from then on
+        #[arg(long)]
+        every_go: bool,
     },
     /// Run the tests that need root on several kernels, in QEMU
     TestVm(vm::TestOptions),
@@ -125,7 +129,8 @@ fn dispatch(task: Task) -> Result<()> {
         Task::Test {
             filters,
             deny_skips,
-        } => testing::test(&filters, deny_skips),
+            every_go,
+        } => testing::test(&filters, deny_skips, every_go),
         Task::TestVm(options) => vm::test(&options),
         Task::VmRun(options) => vm::command(&options),
         Task::Fixtures { target, go } => build_fixtures(target, &go),

@@ -15,14 +15,18 @@ use crate::{fixtures, host, pins, privilege, setup, step};
 const KERNEL_TESTS: &str = "tracer-tests";
 
 /// Builds the fixtures and tracer, then runs the tests whose names contain one of `filters`
-/// (all without one), and lists those that skipped themselves.
+/// (all without one), and lists those that skipped themselves. With `every_go`, fixtures are built
+/// for the Go releases of [`pins::GO_OTHER_VERSIONS`] as well.
 ///
 /// # Errors
 /// A test fails, or something the tests need cannot be made; with `deny_skips`, and where `CI` is
 /// set, a test skips itself.
-pub(crate) fn test(filters: &[String], deny_skips: bool) -> Result<()> {
+pub(crate) fn test(filters: &[String], deny_skips: bool, every_go: bool) -> Result<()> {
     setup::ensure()?;
     fixtures::build(Machine::HOST, pins::GO_VERSIONS)?;
+    if every_go {
+        fixtures::build(Machine::HOST, pins::GO_OTHER_VERSIONS)?;
+    }
     let tracer = host::build_tracer(false)?;
     let skips = Skips::begin(deny_skips)?;
     let run = Run {

@@ -124,6 +124,9 @@ fn body(body: &Body) -> Option<(Kind, Vec<u8>)> {
                 u32::from(exit.last_thread),
                 &exit.comm,
             )?;
+            let (pc, sp) = exit.place.unwrap_or_default();
+            out.extend(pc.to_ne_bytes());
+            out.extend(sp.to_ne_bytes());
             Kind::Exit
         }
         Body::Sample(sample) => {

@@ -35,7 +35,7 @@ fn tgid() -> u32 {
 }
 
 #[inline(always)]
-fn scheduler<'a>(tgid: u32) -> Option<&'a GoScheduler> {
+pub(super) fn scheduler<'a>(tgid: u32) -> Option<&'a GoScheduler> {
     // SAFETY: written before the probes are attached, or at exec.
     unsafe { GO_SCHEDULERS.get(tgid) }
 }

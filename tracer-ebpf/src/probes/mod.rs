@@ -1,6 +1,7 @@
 //! The programs: thin, one file a subject.
 
 mod exec_arguments;
+mod go_creation;
 mod go_gc;
 mod go_schedule;
 mod go_stop;

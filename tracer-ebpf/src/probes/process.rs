@@ -12,7 +12,9 @@ use tracer_common::{
 
 use super::{exec_arguments, on_cpu, syscall_count};
 use crate::{
-    cold, count, emit, filter,
+    cold,
+    constants::want_last_place,
+    count, emit, filter,
     maps::{FATAL, OFF_CPU_PENDING, RUNNABLE, TARGETS},
     task::Task,
     unwind,
@@ -135,16 +137,28 @@ pub fn on_exit(task: Task) {
     let _ = RUNNABLE.remove(tid);
     let group_dead = task.group_dead();
     count::hit(ProbeId::Exit);
+    let (pc, sp) = last_place();
     let record = Exit {
         header: emit::header(Kind::Exit, size_of::<Exit>()),
         status: task.exit_code(),
         group_dead: u32::from(group_dead),
         comm: task.comm(),
+        pc,
+        sp,
     };
     emit::submit(ProbeId::Exit, record);
     if group_dead {
         filter::forget(tgid);
         unwind::forget(tgid);
         let _ = FATAL.remove(tgid);
+    }
+}
+
+/// Where the running thread's user code was when it entered the kernel for the last time.
+#[inline(always)]
+fn last_place() -> (u64, u64) {
+    match want_last_place() {
+        0 => (0, 0),
+        _ => Task::user_place(),
     }
 }

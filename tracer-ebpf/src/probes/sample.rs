@@ -16,8 +16,8 @@ use aya_ebpf::{
 };
 use tracer_common::{
     event::{EventHeader, Kind, MAX_STACK, Sample, sample_flag},
-    goroutine_wait::GoCreatorKey,
     probe::ProbeId,
+    stats::GoCreatorKey,
     unwind::{MAX_FRAMES, unwound},
 };
 
@@ -28,7 +28,7 @@ use crate::{
     count,
     emit::{self, bounded},
     filter, go,
-    maps::{GO_CREATORS, SAMPLE_SCRATCH, Walk, walk},
+    maps::{GO_CREATOR_SAMPLES, SAMPLE_SCRATCH, Walk, walk},
     task::Task,
     unwind,
 };
@@ -171,14 +171,17 @@ fn take(ctx: &PerfEventContext, user_stack: impl FnOnce(*mut u8, u64, u32) -> Us
 fn count_creator(tgid: u32) {
     let tid = bpf_get_current_pid_tgid() as u32;
     let key = GoCreatorKey {
-        creator: go::creator(tgid, tid, Registers::current()),
+        created_at: go::creator(tgid, tid, Registers::current()),
         tgid,
         reserved: 0,
     };
-    if let Some(samples) = GO_CREATORS.get_ptr_mut(key) {
+    if let Some(samples) = GO_CREATOR_SAMPLES.get_ptr_mut(key) {
         // SAFETY: a word of the map's element, added to atomically.
         unsafe { atomic_xadd::<u64, u64, { Relaxed }>(samples, 1) };
-    } else if GO_CREATORS.insert(key, 1, u64::from(BPF_NOEXIST)).is_err() {
+    } else if GO_CREATOR_SAMPLES
+        .insert(key, 1, u64::from(BPF_NOEXIST))
+        .is_err()
+    {
         count::full(ProbeId::Sample);
     }
 }

@@ -2,6 +2,7 @@
 
 mod gc;
 mod gc_watch;
+mod go_creators;
 mod go_scheduling;
 mod go_stops;
 pub mod goroutine_diff;
@@ -16,6 +17,7 @@ mod run_queue;
 pub(crate) use gc::tests as gc_fixture;
 pub use gc::{Gc, GcRecord, GcTotals, GcTriggers};
 pub use gc_watch::{GcDisagreement, GcWarning, LONG_PAUSE_NS, MUCH_CPU, NEAR_LIMIT};
+pub use go_creators::{GoCreatorRow, GoCreators};
 #[cfg(test)]
 pub(crate) use go_scheduling::tests as go_scheduling_fixture;
 pub use go_scheduling::{GoLatency, GoProcessorRow, GoSchedulingReport, Mean, thousandths};

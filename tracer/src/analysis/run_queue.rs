@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tracer_common::histogram;
 
+use super::go_creators::{GoCreatorRow, GoCreators};
 use super::go_scheduling::GoSchedulingReport;
 use crate::event::{Body, Event, GoScheduling, Latency, RunQueueThread};
 
@@ -33,6 +34,9 @@ pub struct RunQueueReport {
     /// Go's scheduler, by process.
     #[serde(default)]
     pub go: Vec<GoSchedulingReport>,
+    /// Goroutines by who made them; empty when nobody asked.
+    #[serde(default)]
+    pub go_creators: Vec<GoCreatorRow>,
 }
 
 impl RunQueueReport {
@@ -110,6 +114,7 @@ pub struct RunQueue {
     go_schedules: Option<u64>,
     /// By pid.
     go: BTreeMap<u32, GoScheduling>,
+    go_creators: GoCreators,
     /// When the probe on Go's scheduler was detached, in the events' clock.
     go_until_ns: Option<u64>,
     untold_switches: u64,
@@ -137,6 +142,7 @@ impl RunQueue {
                 *sum = sum.saturating_add(*hits);
             }
             Body::GoScheduling(new) => self.go.entry(event.pid).or_default().merge(new),
+            Body::GoCreator(creator) => self.go_creators.add(event.pid, creator),
             Body::Curbed(curbed) if curbed.probes == "go_schedule" => {
                 self.go_until_ns = Some(event.time_ns);
             }
@@ -153,7 +159,10 @@ impl RunQueue {
     /// Nothing was measured since the last report.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.threads.is_empty() && self.go_schedules.is_none() && self.go.is_empty()
+        self.threads.is_empty()
+            && self.go_schedules.is_none()
+            && self.go.is_empty()
+            && self.go_creators.is_empty()
     }
 
     /// The report of the interval that ends at `now_ns` (in the events' clock); the next one
@@ -177,6 +186,7 @@ impl RunQueue {
                 .iter()
                 .map(|(&pid, sums)| GoSchedulingReport::of(pid, sums, interval_ns))
                 .collect(),
+            go_creators: self.go_creators.take(interval_ns),
         };
         self.since_ns = Some(now_ns);
         self.taken = true;

@@ -25,6 +25,8 @@ pub struct Constants {
     pub want_wakers: bool,
     /// Switches also tell how long threads are on the CPU.
     pub want_on_cpu: bool,
+    /// Ends of threads tell where their user code was.
+    pub want_last_place: bool,
     /// Waits that were shorter until they were ended are left out, in ns.
     pub min_block_ns: u64,
     /// As above, those that were longer.
@@ -50,6 +52,7 @@ impl Default for Constants {
             want_slow_stack: false,
             want_wakers: false,
             want_on_cpu: false,
+            want_last_place: false,
             min_block_ns: 0,
             max_block_ns: u64::MAX,
             syscalls: [0; 9],
@@ -122,6 +125,7 @@ impl Rodata {
             ("WANT_SLOW_STACK", constants.want_slow_stack.into()),
             ("WANT_WAKERS", constants.want_wakers.into()),
             ("WANT_ON_CPU", constants.want_on_cpu.into()),
+            ("WANT_LAST_PLACE", constants.want_last_place.into()),
             ("CPUS", cpus),
             ("HAS_TYPED_TASK", abilities.typed_task.into()),
             ("TASK_PID", task("pid")?),

@@ -3,8 +3,9 @@
 use aya::maps::{HashMap, MapError};
 use tracer_common::config::GoWaiting;
 use tracer_common::goroutine_wait::{
-    GoCreatorKey, GoWaitKey, GoWaitPending, GoWaitStack, GoWaitTime, GoroutineKey,
+    GoWaitKey, GoWaitPending, GoWaitStack, GoWaitTime, GoroutineKey,
 };
+use tracer_common::stats::GoCreatorKey;
 
 use super::kernel::{Wire, map_error, missing};
 use super::{BpfError, Kernel};
@@ -69,7 +70,7 @@ impl Kernel {
     /// # Errors
     /// When the map is not readable.
     pub fn creators(&self) -> Result<Vec<(GoCreatorKey, u64)>, BpfError> {
-        let map: HashMap<_, Wire<GoCreatorKey>, u64> = self.hash("GO_CREATORS")?;
+        let map: HashMap<_, Wire<GoCreatorKey>, u64> = self.hash("GO_CREATOR_SAMPLES")?;
         Ok(map
             .iter()
             .flatten()

@@ -58,6 +58,8 @@ pub struct Sizes {
     pub go_stop: bool,
     /// Whether [`super::Group::GoWaits`] is captured.
     pub go_waits: bool,
+    /// Whether [`super::Group::GoCreation`] is captured.
+    pub go_creation: bool,
     /// Whether slow calls come with stacks.
     pub slow_calls: bool,
     /// Whether user stacks are walked with unwind tables.
@@ -66,7 +68,7 @@ pub struct Sizes {
 
 impl Sizes {
     /// The larger maps and whether they are needed.
-    const fn maps(&self) -> [(bool, &'static [&'static str]); 10] {
+    const fn maps(&self) -> [(bool, &'static [&'static str]); 11] {
         [
             (
                 self.off_cpu,
@@ -81,6 +83,7 @@ impl Sizes {
                 self.go_waits,
                 &["GO_WAIT_PENDING", "GO_WAITS", "GO_WAIT_STACKS"],
             ),
+            (self.go_creation, &["GO_CREATORS", "GO_NEWBORNS"]),
             (self.slow_calls, &["CALL_BEGAN"]),
             (self.unwinding, &["UNWIND_CHUNKS", "UNWIND_PROCESSES"]),
             (self.unwinding && self.off_cpu, &["UNWOUND_STACKS"]),
@@ -185,7 +188,7 @@ impl Kernel {
         let data = std::fs::read(VMLINUX_BTF).map_err(BpfError::NoBtf)?;
         let types = KernelTypes::parse(&data, STRUCTURES)?;
         let cpus = possible_cpus()?;
-        let registers = match sizes.unwinding {
+        let registers = match sizes.unwinding || constants.want_last_place {
             true => registers_on_stack(),
             false => 0,
         };
@@ -542,6 +545,14 @@ impl Kernel {
     /// When a map is full.
     pub fn set_stop_plan(&mut self, tgid: u32, scheduler: GoScheduler) -> Result<(), BpfError> {
         self.insert("GO_STOPS", tgid, Wire(GoStopState::default()))?;
+        self.set_scheduler(tgid, scheduler)
+    }
+
+    /// Tells where the scheduler of a process is, for goroutines that come and go.
+    ///
+    /// # Errors
+    /// When a map is full.
+    pub fn set_scheduler(&mut self, tgid: u32, scheduler: GoScheduler) -> Result<(), BpfError> {
         self.insert("GO_SCHEDULERS", tgid, Wire(scheduler))
     }
 

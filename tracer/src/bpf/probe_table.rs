@@ -50,6 +50,10 @@ pub enum Group {
     GoStop,
     /// Waits of goroutines.
     GoWaits,
+    /// Goroutines that are made, and that end.
+    GoCreation,
+    /// Their first run: beside [`Group::GoCreation`].
+    GoFirstRun,
 }
 
 impl Group {
@@ -69,6 +73,8 @@ impl Group {
             Self::GoSchedule => "rounds of Go's scheduler",
             Self::GoStop => "stops of the world",
             Self::GoWaits => "waits of goroutines",
+            Self::GoCreation => "goroutines that come and go",
+            Self::GoFirstRun => "first runs of goroutines",
         }
     }
 }
@@ -496,6 +502,28 @@ pub const PROBES: &[Probe] = &[
         ProbeId::GoExecute,
         Attach::GoFunction("runtime.execute"),
         Group::GoWaits,
+    ),
+    row(
+        "go_end",
+        ProbeId::GoEnd,
+        Attach::GoFunction("runtime.goexit0"),
+        Group::GoCreation,
+    )
+    .without("ends of goroutines are not counted"),
+    row(
+        "go_first_run",
+        ProbeId::GoFirstRun,
+        Attach::GoFunction("runtime.execute"),
+        Group::GoFirstRun,
+    ),
+    row(
+        "go_create",
+        ProbeId::GoCreate,
+        Attach::GoCall {
+            function: "runtime.newproc.func1",
+            called: "runtime.runqput",
+        },
+        Group::GoCreation,
     ),
 ];
 

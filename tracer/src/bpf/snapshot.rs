@@ -6,15 +6,15 @@ use tracer_common::event::MAX_STACK;
 use tracer_common::histogram::BUCKETS;
 use tracer_common::probe::ProbeId;
 use tracer_common::stats::{
-    LatencyStats, MORE_STACKS_BIT, OffCpuKey, OffCpuPending, OffCpuTime, RunQueueStats, ThreadTime,
-    WakerKey, WokenKey,
+    GoCreator as GoCreatorSums, GoCreatorKey, LatencyStats, MORE_STACKS_BIT, OffCpuKey,
+    OffCpuPending, OffCpuTime, RunQueueStats, ThreadTime, WakerKey, WokenKey,
 };
 use tracer_common::unwind::{UnwoundStack, unwound};
 
 use super::kernel::{Wire, map_error, missing};
 use super::{BpfError, Kernel};
 use crate::decode::comm;
-use crate::event::{Latency, OffCpuStack, RunQueueThread, StackEnd, Waker};
+use crate::event::{GoCreator, Latency, OffCpuStack, RunQueueThread, StackEnd, Waker};
 
 /// One entry of the off-CPU maps.
 #[derive(Clone, Debug)]
@@ -73,6 +73,19 @@ impl Kernel {
     /// When the map is not readable.
     pub fn schedules(&self) -> Result<u64, BpfError> {
         Ok(self.counters()?[ProbeId::GoSchedule as usize].hits)
+    }
+
+    /// Goroutines by process and creator, without the creators' names.
+    ///
+    /// # Errors
+    /// When the map is not readable.
+    pub fn go_creators(&self) -> Result<Vec<(u32, GoCreator)>, BpfError> {
+        let _undisturbed = self.undisturbed();
+        let map: HashMap<_, Wire<GoCreatorKey>, Wire<GoCreatorSums>> = self.hash("GO_CREATORS")?;
+        let all = map.iter().flatten();
+        Ok(all
+            .map(|(Wire(key), Wire(sums))| (key.tgid, go_creator(&key, &sums)))
+            .collect())
     }
 
     /// Time off the CPU by thread, stack and waker.
@@ -181,6 +194,25 @@ impl Kernel {
                 },
             })
             .collect())
+    }
+}
+
+fn go_creator(key: &GoCreatorKey, sums: &GoCreatorSums) -> GoCreator {
+    let buckets = (0..BUCKETS as u16).zip(sums.buckets);
+    let buckets: Vec<_> = buckets.filter(|&(_, count)| count != 0).collect();
+    GoCreator {
+        created_at: key.created_at,
+        place: None,
+        created: sums.created,
+        ended: sums.ended,
+        first_runs: Latency {
+            count: buckets.iter().map(|b| b.1).sum(),
+            errors: 0,
+            total_ns: sums.wait_ns,
+            min_ns: 0,
+            max_ns: sums.max_ns,
+            buckets,
+        },
     }
 }
 

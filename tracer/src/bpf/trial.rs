@@ -126,6 +126,7 @@ impl RunningKernel {
             run_queue: false,
             go_stop: false,
             go_waits: false,
+            go_creation: false,
             slow_calls: false,
             unwinding: true,
         };

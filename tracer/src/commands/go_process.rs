@@ -1,6 +1,7 @@
 //! A Go process that is looked at through its memory alone.
 
 use crate::error::ExpectedError;
+use crate::go::crash::PrintLog;
 use crate::go::goroutine::Code;
 use crate::go::waits::semaphore_table;
 use crate::go::{Binary, Live, Release, Runtime, load_bias};
@@ -16,6 +17,8 @@ pub(super) struct GoProcess {
     pub(super) live: Live,
     /// Live address of the table of semaphores, if it was found.
     pub(super) semaphores: Option<u64>,
+    /// What the runtime printed last, at its live address, if that was found.
+    pub(super) print_log: Option<PrintLog>,
 }
 
 impl GoProcess {
@@ -45,6 +48,7 @@ impl GoProcess {
             runtime,
             live,
             semaphores: semaphore_table(&binary).map(|at| at.wrapping_add(load_bias)),
+            print_log: PrintLog::locate(&binary).map(|log| log.rebased(load_bias)),
         })
     }
 }

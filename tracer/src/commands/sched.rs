@@ -19,6 +19,9 @@ Examples:
   tracer sched -p 812 -d 10s  run-queue latency of each thread, and a histogram of all
   tracer sched -p 812 -i 1s   a table a second, until Ctrl-C
   tracer sched -p 812 --go    also Go's own scheduler: how long goroutines wait for a P
+  tracer sched -p 812 --creators
+                              goroutines made and ended by each go statement, and how long new
+                              ones wait until they run
   tracer sched -p 812 --schedtrace 1s
                               Go's own line a second: idle Ps, threads, queues of goroutines
   tracer sched -p 812 --schedtrace 1s --scheddetail
@@ -30,7 +33,9 @@ Overhead: about 0.3 microseconds for each context switch of the target, and 0.15
 other processes. --go uses no probe: it reads the runtime's own counters a hundred times a
 second, or less often where that took more than 1 % of the tracer's time. --rounds adds about
 0.9 microseconds for each round of Go's scheduler, and 6 to 13 where the Go release (before
-1.21) leaves no cheap place for the probe. Beyond --max-overhead probes are detached, dearest
+1.21) leaves no cheap place for the probe. --creators adds about 1 microsecond for each goroutine
+that is made or ends, and, for the first runs, for each switch to one; where that is too much the
+first runs are left out, and the counts go on. Beyond --max-overhead probes are detached, dearest
 first; the result then says until when it was measured. --schedtrace uses no probe: it reads the
 runtime's own counters, some 50 microseconds of the tracer's time a line, and with --scheddetail
 some 10 for each thread and goroutine.
@@ -56,12 +61,16 @@ pub struct SchedArgs {
     /// Count rounds of Go's scheduler (runtime.schedule) by a probe
     #[arg(long)]
     pub rounds: bool,
+    /// Count goroutines that are made and that end by the go statement that made them, and measure
+    /// how long new ones wait until they run for the first time, by probes
+    #[arg(long)]
+    pub creators: bool,
     /// Print and start over every TIME
     #[arg(short, long, value_name = "TIME", value_parser = parse_duration)]
     pub interval: Option<Duration>,
     /// Print what GODEBUG=schedtrace prints every TIME, of a Go process that runs
     #[arg(long, value_name = "TIME", value_parser = parse_duration,
-          conflicts_with_all = ["go", "rounds", "interval"])]
+          conflicts_with_all = ["go", "rounds", "creators", "interval"])]
     pub schedtrace: Option<Duration>,
     /// With --schedtrace, print each P, M and G, too, as GODEBUG=scheddetail=1 does
     #[arg(long, requires = "schedtrace")]
@@ -104,6 +113,9 @@ impl SchedArgs {
         let mut captures = vec![Capture::RunQueue];
         if self.rounds {
             captures.push(Capture::GoSchedule);
+        }
+        if self.creators {
+            captures.extend([Capture::GoCreations, Capture::GoFirstRuns]);
         }
         let mut plan = self.target.plan(captures, &["sched"], Policy::Enforce)?;
         plan.interval = self.interval;

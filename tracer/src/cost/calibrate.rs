@@ -122,6 +122,7 @@ impl Bench {
             run_queue: has(Group::RunQueue),
             go_stop: false,
             go_waits: false,
+            go_creation: false,
             slow_calls: false,
             unwinding: false,
         };

@@ -99,9 +99,11 @@ impl Meter {
             Group::RunQueue => &[Class::RunQueue],
             // Threads that begin. At switches it is little beside the stacks.
             Group::OnCpu => &[Class::Record],
-            Group::GoGc | Group::GoSchedule | Group::GoWaits => {
-                &[Class::Uprobe, Class::UprobeStepped]
-            }
+            Group::GoGc
+            | Group::GoSchedule
+            | Group::GoWaits
+            | Group::GoCreation
+            | Group::GoFirstRun => &[Class::Uprobe, Class::UprobeStepped],
             // Switches of the target's threads are most of it.
             Group::GoStop => &[Class::RunQueue],
         }
@@ -201,6 +203,15 @@ impl Meter {
             Group::GoSchedule => {
                 let hits = of(ProbeId::GoSchedule).hits;
                 self.uprobes("go_schedule", group, hits, 0)
+            }
+            Group::GoCreation => {
+                let hits = of(ProbeId::GoCreate).hits;
+                let hits = hits.saturating_add(of(ProbeId::GoEnd).hits);
+                self.uprobes("go_creation", group, hits, 0)
+            }
+            Group::GoFirstRun => {
+                let hits = of(ProbeId::GoFirstRun).hits;
+                self.uprobes("go_first_run", group, hits, 0)
             }
             Group::GoGc => {
                 let [begin, end] = [ProbeId::GoGcTrigger, ProbeId::GoGcCycle].map(|id| of(id).hits);

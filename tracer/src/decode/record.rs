@@ -329,6 +329,7 @@ fn exit(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
         status: reader.u32()?,
         last_thread: reader.u32()? == 1,
         comm: reader.comm()?,
+        place: Some((reader.u64()?, reader.u64()?)).filter(|place| *place != (0, 0)),
     }))
 }
 

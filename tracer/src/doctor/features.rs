@@ -98,6 +98,16 @@ pub const FEATURES: &[FeatureCheck] = &[
         "measure waits of goroutines by stack",
         Group::GoWaits,
     ),
+    row(
+        "go-creations",
+        "count goroutines by who makes them",
+        Group::GoCreation,
+    ),
+    row(
+        "go-first-runs",
+        "measure how long new goroutines wait",
+        Group::GoFirstRun,
+    ),
 ];
 
 impl FeatureCheck {

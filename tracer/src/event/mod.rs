@@ -8,6 +8,7 @@
 mod aggregate;
 mod cost;
 mod fact;
+mod go_creator;
 mod go_scheduling;
 mod go_stop;
 mod goroutine_wait;
@@ -20,6 +21,7 @@ pub use fact::{
     CodeMapping, FrameSymbol, Losses, ProbeLoss, ProcessInfo, RunEnd, RunStart, StopReason,
     SymbolOrigin, SymbolizedAddress, Symbols,
 };
+pub use go_creator::GoCreator;
 pub use go_scheduling::{CpuQuota, GoMaxProcs, GoProcessorUse, GoScheduling, Seen};
 pub use go_stop::{GoDelay, GoStop};
 pub use goroutine_wait::{CreatorSamples, GoroutineWait};

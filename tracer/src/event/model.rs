@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CodeMapping, Cost, CreatorSamples, Curbed, GoScheduling, GoStop, GoroutineWait, Losses,
-    OffCpuStack, ProcessInfo, RunEnd, RunQueueThread, RunStart, Symbols, SyscallEnter, SyscallExit,
-    SyscallLatency, ThreadCpu, Wait,
+    CodeMapping, Cost, CreatorSamples, Curbed, GoCreator, GoScheduling, GoStop, GoroutineWait,
+    Losses, OffCpuStack, ProcessInfo, RunEnd, RunQueueThread, RunStart, Symbols, SyscallEnter,
+    SyscallExit, SyscallLatency, ThreadCpu, Wait,
 };
 use crate::go::gc::{GcCycle, GcState};
 
@@ -76,6 +76,8 @@ pub enum Body {
     GoroutineWait(Box<GoroutineWait>),
     /// Besides the samples themselves, when it was asked for.
     CreatorSamples(CreatorSamples),
+    /// Goroutines of a `go` statement, since the previous one.
+    GoCreator(Box<GoCreator>),
 }
 
 /// A signal is being delivered, ends the process, or was dropped because the process ignores it.
@@ -112,6 +114,10 @@ pub struct Exit {
     /// It was the last thread of its process.
     pub last_thread: bool,
     pub comm: String,
+    /// Program counter and stack pointer with which it left user code for the last time, if that was
+    /// asked for. Not recorded.
+    #[serde(skip)]
+    pub place: Option<(u64, u64)>,
 }
 
 /// An on-CPU sample; addresses innermost first.

@@ -54,7 +54,7 @@ pub fn stop_plan(layout: &Layout, allp: u64) -> GoScheduler {
         p_id: p.id,
         p_m: p.m,
         p_schedtick: p.schedtick,
-        reserved: 0,
+        g_gopc: g.gopc,
     }
 }
 

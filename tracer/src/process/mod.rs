@@ -1,6 +1,6 @@
 //! What is known of target processes from `/proc`: where files are mapped, the files themselves,
 //! kept open so that they can be read after the process or its files are gone, and what their
-//! descriptors refer to.
+//! descriptors refer to. Also holds the memory of a process beyond its end.
 
 mod address_space;
 mod descriptor_calls;
@@ -12,6 +12,7 @@ mod interface;
 mod made;
 mod mapping_events;
 mod maps;
+mod memory_hold;
 mod netlink;
 mod perf_ring;
 mod real_path;
@@ -26,5 +27,6 @@ pub use files::{MappedFile, MappedFiles};
 pub use interface::interface_name;
 pub use mapping_events::{MappingEvent, MappingEvents, Told};
 pub use maps::{Mapping, Maps, Perms};
+pub use memory_hold::{MemoryHold, MemoryHoldError};
 pub use netlink::NetlinkSockets;
 pub use thread_sample::{ThreadSample, ThreadSamples};

@@ -3,6 +3,7 @@
 mod costed;
 mod gc_line;
 mod gc_summary;
+mod go_creators;
 mod go_scheduling;
 mod go_stop;
 pub mod goroutine_diff;
@@ -18,6 +19,7 @@ pub mod sched_trace;
 
 pub use gc_line::{GcFormat, GcRemarks, GcSink};
 pub use gc_summary::{GcSummarySink, GcTold, gc_summary};
+pub use go_creators::go_creators_text;
 pub use go_scheduling::go_scheduling_text;
 pub use go_stop::{stop_line, stop_totals_line};
 pub use histogram::log2_histogram;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use super::costed::{Costed, cost_of};
+use super::go_creators::go_creators_text;
 use super::go_scheduling::go_scheduling_text;
 use super::log2_histogram;
 use crate::analysis::{RunQueue, RunQueueReport, RunQueueRow};
@@ -142,6 +143,10 @@ pub fn run_queue_text(report: &RunQueueReport, threads: usize) -> String {
     for go in &report.go {
         text += "\n";
         text += &go_scheduling_text(go);
+    }
+    if !report.go_creators.is_empty() {
+        text += "\n";
+        text += &go_creators_text(&report.go_creators);
     }
     text
 }

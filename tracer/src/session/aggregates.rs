@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 
-use tracer_common::goroutine_wait::GoCreatorKey;
+use tracer_common::stats::GoCreatorKey;
 use tracer_common::stats::WokenKey;
 
 use super::goroutine_waits;
 use super::open_waits::OpenWaits;
 use crate::bpf::{BpfError, Group, Kernel};
 use crate::event::{
-    Body, CreatorSamples, Event, Latency, OffCpuStack, RunQueueThread, SyscallLatency, Wait,
+    Body, CreatorSamples, Event, GoCreator, Latency, OffCpuStack, RunQueueThread, SyscallLatency,
+    Wait,
 };
 
 /// What was read last.
@@ -22,6 +23,8 @@ pub(super) struct Aggregates {
     run_queue: HashMap<u32, RunQueueThread>,
     schedules: u64,
     creators: HashMap<GoCreatorKey, u64>,
+    /// By process and address of the `go` statement.
+    go_creators: HashMap<(u32, u64), GoCreator>,
 }
 
 impl Aggregates {
@@ -76,6 +79,11 @@ impl Aggregates {
                 .map(|(pid, samples)| at(pid, 0, Body::CreatorSamples(samples)))
                 .collect(),
             Group::GoWaits => goroutine_waits::ended(kernel, time_ns)?,
+            Group::GoCreation => self
+                .go_creators(kernel)?
+                .into_iter()
+                .map(|(pid, creator)| at(pid, 0, Body::GoCreator(Box::new(creator))))
+                .collect(),
             _ => Vec::new(),
         })
     }
@@ -93,6 +101,27 @@ impl Aggregates {
                 let latency = since(&now, &before);
                 new.push(SyscallLatency { nr, latency });
             }
+        }
+        Ok(new)
+    }
+
+    fn go_creators(&mut self, kernel: &Kernel) -> Result<Vec<(u32, GoCreator)>, BpfError> {
+        let mut new = Vec::new();
+        for (pid, now) in kernel.go_creators()? {
+            let before = self.go_creators.insert((pid, now.created_at), now.clone());
+            let before = before.unwrap_or_default();
+            if (now.created, now.ended, now.first_runs.count)
+                == (before.created, before.ended, before.first_runs.count)
+            {
+                continue;
+            }
+            let since = GoCreator {
+                created: now.created.saturating_sub(before.created),
+                ended: now.ended.saturating_sub(before.ended),
+                first_runs: since(&now.first_runs, &before.first_runs),
+                ..now
+            };
+            new.push((pid, since));
         }
         Ok(new)
     }
@@ -127,7 +156,7 @@ impl Aggregates {
         let mut new = Vec::new();
         for (key, now) in kernel.creators()? {
             let samples = now - self.creators.insert(key, now).unwrap_or(0).min(now);
-            let creator = key.creator;
+            let creator = key.created_at;
             if samples != 0 {
                 new.push((key.tgid, CreatorSamples { creator, samples }));
             }

@@ -8,7 +8,7 @@ use tracer_common::config::{GoOffsets, GoScheduler, OwnCode, Range, ReadPlan};
 use tracer_common::event::MAX_RANGES;
 
 use crate::bpf::{Attach, Group, PROBES, Probe};
-use crate::event::GoStop;
+use crate::event::{FrameSymbol, GoStop, SymbolOrigin};
 use crate::go::gc::{GcCycle, GcReadPlan, GcState};
 use crate::go::goroutine::{Code, Goroutine, GoroutineReader};
 use crate::go::pclntab::Function;
@@ -202,6 +202,7 @@ impl GoTarget {
         Ok(snapshot.goroutines)
     }
 
+    /// Its functions, if they can be read.
     fn code(&self) -> Option<&Code> {
         let code = self.code.get_or_init(|| {
             let bias = load_bias(self.pid, &self.binary).ok()?;
@@ -216,6 +217,28 @@ impl GoTarget {
         if let (Some(code), Some(last)) = (self.code(), &mut stop.last) {
             last.frames = frames(code, &last.stack);
         }
+    }
+
+    /// Reads its functions while it is there.
+    pub(super) fn learn_names(&self) {
+        // Without them there are addresses.
+        let _ = self.code();
+    }
+
+    /// The `go` statement whose call returns to a live address: the function, and the line of it.
+    /// After the end of the process only if [`GoTarget::learn_names`] was called before.
+    pub(super) fn creator(&self, created_at: u64) -> Option<FrameSymbol> {
+        let code = self.code()?;
+        let place = code.place(created_at, true)?;
+        let (function, line) = (place.calls.last()?, place.calls.first()?);
+        Some(FrameSymbol {
+            function: function.frame.function.clone(),
+            offset: code.offset(&place, created_at),
+            file: line.frame.file.clone(),
+            line: Some(line.frame.line).filter(|&line| line > 0),
+            inlined: false,
+            origin: SymbolOrigin::Go,
+        })
     }
 
     /// Stops of the world that the runtime itself has counted (Go 1.22).

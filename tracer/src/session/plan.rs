@@ -76,6 +76,12 @@ pub enum Capture {
     GoStops,
     /// Waits of goroutines by stack, summed in the kernel.
     GoWaits,
+    /// Goroutines by the `go` statement that made them, summed in the kernel.
+    GoCreations,
+    /// How long those of [`Capture::GoCreations`] wait until they run.
+    GoFirstRuns,
+    /// Ends of threads, with where their user code was.
+    Ends,
 }
 
 /// Waits of any length.
@@ -107,20 +113,26 @@ impl Capture {
             Self::GoGc => Group::GoGc,
             Self::GoStops => Group::GoStop,
             Self::GoWaits => Group::GoWaits,
+            Self::GoCreations => Group::GoCreation,
+            Self::GoFirstRuns => Group::GoFirstRun,
+            Self::Ends => Group::Process,
         }
     }
 
     /// Whether it is about Go's runtime and makes no sense without one.
     #[must_use]
     pub const fn needs_go(&self) -> bool {
-        matches!(
-            self,
-            Self::GoSchedule
-                | Self::GoGc
-                | Self::GoStops
-                | Self::GoWaits
-                | Self::Samples { creators: true, .. }
-        )
+        let group = self.group();
+        let is_go = matches!(
+            group,
+            Group::GoSchedule
+                | Group::GoGc
+                | Group::GoStop
+                | Group::GoWaits
+                | Group::GoCreation
+                | Group::GoFirstRun
+        );
+        is_go || matches!(self, Self::Samples { creators: true, .. })
     }
 }
 

@@ -40,6 +40,8 @@ pub(super) struct Pump<'a> {
     pub(super) gone: Vec<u32>,
     /// Go processes that have ended since this was last taken.
     pub(super) ended_go: Vec<u32>,
+    /// Go processes that have ended, of which sums may still be to be told.
+    pub(super) former_go: HashMap<u32, GoTarget>,
     /// What was copied from the targets' memory.
     pub(super) captured: Captured,
     pub(super) undecodable: u64,
@@ -75,6 +77,7 @@ impl<'a> Pump<'a> {
             forked: Vec::new(),
             gone: Vec::new(),
             ended_go: Vec::new(),
+            former_go: HashMap::new(),
             captured: Captured::default(),
             undecodable: 0,
             cold: ColdEntries::default(),
@@ -272,7 +275,8 @@ impl<'a> Pump<'a> {
     pub(super) fn ended(&mut self, pid: u32) {
         self.live.remove(&pid);
         self.gone.push(pid);
-        if self.go.remove(&pid).is_some() {
+        if let Some(go) = self.go.remove(&pid) {
+            self.former_go.insert(pid, go);
             self.ended_go.push(pid);
         }
     }

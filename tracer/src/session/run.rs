@@ -558,11 +558,26 @@ impl<'a> Session<'a> {
         for group in groups.filter(|&group| self.captured.has(group)) {
             let read = self.aggregates.read(&self.kernel, group, pid, now);
             match read {
-                Ok(events) => events.iter().try_for_each(|e| self.pump.deliver(e))?,
+                Ok(mut events) => {
+                    self.name_creators(&mut events);
+                    events.iter().try_for_each(|e| self.pump.deliver(e))?;
+                }
                 Err(error) => self.notice(&format!("part of the result is missing: {error}")),
             }
         }
         Ok(())
+    }
+
+    /// Adds where goroutines were made.
+    fn name_creators(&self, events: &mut [Event]) {
+        for event in events {
+            let Body::GoCreator(creator) = &mut event.body else {
+                continue;
+            };
+            let ended = || self.pump.former_go.get(&event.pid);
+            let go = self.pump.go.get(&event.pid).or_else(ended);
+            creator.place = go.and_then(|go| go.creator(creator.created_at));
+        }
     }
 
     /// Detaches, hands on what is left and ends the stream.

@@ -58,11 +58,13 @@ pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
             }
             Capture::Wakers => constants.want_wakers = true,
             Capture::OnCpu => constants.want_on_cpu = true,
+            Capture::Ends => constants.want_last_place = true,
             Capture::RunQueue
             | Capture::GoSchedule
             | Capture::GoGc
             | Capture::GoStops
             | Capture::GoWaits => {}
+            Capture::GoCreations | Capture::GoFirstRuns => {}
         }
     }
     constants
@@ -93,6 +95,7 @@ pub(super) fn sizes(plan: &Plan, unwinding: bool) -> Sizes {
         run_queue: has(Group::RunQueue),
         go_stop: has(Group::GoStop),
         go_waits: has(Group::GoWaits),
+        go_creation: has(Group::GoCreation),
         slow_calls: matches!(plan.call_stacks(), CallStacks::Slow(_)),
         unwinding,
     }

@@ -48,7 +48,8 @@ impl Spending {
             _ => CpuTime::of_processes(&pids, plan.follow),
         };
         let mut groups = vec![Group::Process];
-        groups.extend(plan.captures.iter().map(super::Capture::group));
+        let captured = plan.captures.iter().map(super::Capture::group);
+        groups.extend(captured.filter(|group| *group != Group::Process));
         Self {
             meter: Meter::new(prices, groups),
             guard: Guard::new(plan.budget),

@@ -244,6 +244,7 @@ fn another_process_has_names_even_after_its_end() {
         status: 9,
         last_thread: true,
         comm: "sleep".to_owned(),
+        place: None,
     };
     symbolizer.observe(&event(pid, Body::Exit(exit)));
     let found = names(symbolizer.resolve_pending(2));

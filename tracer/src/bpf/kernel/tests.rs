@@ -24,6 +24,7 @@ const SIZES: Sizes = Sizes {
     run_queue: true,
     go_stop: true,
     go_waits: true,
+    go_creation: true,
     slow_calls: true,
     unwinding: true,
 };

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::image::Image;
-use super::{diff, dump, leaks, waiters};
+use super::{crash, diff, dump, leaks, waiters};
 use crate::cli::{Output, OutputArgs};
 use crate::commands::execute::Exit;
 use crate::commands::go_core::GoCore;
@@ -25,6 +25,7 @@ Examples:
   tracer goroutines -p 812 --waiters      who waits for which lock, channel or connection, and why
   tracer goroutines --diff a.txt b.txt    what changed between two dumps, also Go's own
   tracer goroutines -p 812 --diff a.txt   what changed since a dump
+  tracer goroutines -p 812 --on-crash     wait until it crashes; then what they did, and why
   tracer goroutines --core core.812       what they did when the process died
   tracer goroutines -p 812 --format json  for a script: jq '.goroutines[].wait_reason'
 ";
@@ -35,7 +36,14 @@ Overhead: none for the target, which is neither stopped nor asked: its memory is
 each goroutine is as it was at one moment, not all at the same one. A thread that runs one is
 sampled, which takes it some microseconds. Minutes are counted from the garbage collection that
 first saw the goroutine wait, as in Go's own dumps; of a core, up to the last thing that the
-runtime noted the time of.";
+runtime noted the time of.
+
+With --on-crash there is no probe in the target, and nothing in its memory is touched: a probe in
+the kernel sees its threads end, and the tracer holds the memory so that it is still there after the
+end, exactly as it was. From its end on that takes some milliseconds, 5 seconds at most, in which the
+memory is not free yet; after an exit without an error, and when the tracer itself is killed, it is
+free at once. Memory of a process that the kernel kills for want of memory is taken nevertheless, and
+cannot be read then.";
 
 /// What do the goroutines of a Go program wait for, and where
 #[derive(Clone, Debug, Args)]
@@ -67,8 +75,13 @@ pub struct GoroutinesArgs {
     /// lock may have it. Those that wait for each other in a circle come first
     #[arg(long, group = "view")]
     pub waiters: bool,
-    /// How long to look for leaks; 60s unless given
-    #[arg(short, long, value_name = "TIME", value_parser = parse_duration, requires = "leaks")]
+    /// Wait until it dies of a panic, a fatal error or a signal (SIGKILL, too), and write what all
+    /// goroutines did at that moment, the one that died first, under a line that says why. Nothing
+    /// is written when it exits by itself
+    #[arg(long, conflicts_with_all = ["core", "diff", "leaks", "waiters"], requires = "pid")]
+    pub on_crash: bool,
+    /// How long to look for leaks, 60s unless given; or to wait for a crash
+    #[arg(short, long, value_name = "TIME", value_parser = parse_duration)]
     pub duration: Option<Duration>,
     /// Profiler labels (pprof.Do) of each goroutine, as Go 1.27 prints them; with --summary,
     /// goroutines with other labels are other groups
@@ -86,6 +99,10 @@ pub struct GoroutinesArgs {
 
 impl GoroutinesArgs {
     pub(in crate::commands) fn execute(self) -> anyhow::Result<Exit> {
+        if self.duration.is_some() && !self.leaks && !self.on_crash {
+            let text = "-d goes with --leaks or --on-crash: everything else is one look";
+            return Err(ExpectedError::Usage(text.to_owned()).into());
+        }
         if !self.diff.is_empty() {
             return diff::execute(&self);
         }
@@ -98,6 +115,9 @@ impl GoroutinesArgs {
         })?;
         if self.leaks {
             return leaks::execute(&self, pid);
+        }
+        if self.on_crash {
+            return crash::execute(&self, pid);
         }
         let process = GoProcess::open(pid)?;
         self.view(&Image::of(&process))

@@ -1,5 +1,7 @@
 //! All goroutines at one time: one by one, or equal ones together.
 
+use serde_json::Value;
+
 use super::args::GoroutinesArgs;
 use super::image::{self, Image};
 use crate::analysis::goroutine_groups::goroutine_groups;
@@ -23,7 +25,7 @@ pub(super) fn execute<M: Memory>(
     let snapshot = image.read(args.labels)?;
     let took_ns = now_ns() - started;
     let text = match format {
-        "json" => json(args, image, &snapshot)?,
+        "json" => format!("{}\n", json(args, image, &snapshot)?),
         _ => text(args, image, &snapshot)?,
     };
     args.write(&text)?;
@@ -61,11 +63,11 @@ pub(super) fn text<M: Memory>(
     Ok(text)
 }
 
-fn json<M: Memory>(
+pub(super) fn json<M: Memory>(
     args: &GoroutinesArgs,
     image: &Image<'_, M>,
     snapshot: &Snapshot,
-) -> anyhow::Result<String> {
+) -> anyhow::Result<Value> {
     let code = image.code;
     let now = image.now_ns();
     let mut document = serde_json::json!({
@@ -81,7 +83,7 @@ fn json<M: Memory>(
         let goroutines = shown(args, snapshot).map(|g| GoroutineJson::of(code, g, now));
         document["goroutines"] = serde_json::to_value(goroutines.collect::<Vec<_>>())?;
     }
-    Ok(format!("{document}\n"))
+    Ok(document)
 }
 
 /// Reads the goroutines of a process again and again: the stacks of those that run are left out.

@@ -1,12 +1,13 @@
-//! What goroutines are read from: a process that runs, or the core of one that did.
+//! What goroutines are read from: a process that runs, the memory of one that has just ended, or
+//! the core of one.
 
 use super::threads::LiveThreads;
 use crate::commands::go_core::GoCore;
 use crate::commands::go_process::GoProcess;
 use crate::error::ExpectedError;
-use crate::go::goroutine::{Code, GoroutineReader, ReadError, Snapshot, StoppedThreads};
+use crate::go::goroutine::{Code, GoroutineReader, ReadError, RunningThreads, Snapshot};
 use crate::go::waits::{WaitReader, Waits};
-use crate::go::{Memory, Runtime};
+use crate::go::{HeldMemory, Memory, Runtime};
 use crate::session::{comm, now_ns};
 
 /// A Go program in memory.
@@ -28,7 +29,7 @@ pub(super) struct Image<'a, M> {
 /// Where what runs is.
 enum Threads<'a> {
     Live(LiveThreads<'a>),
-    Stopped(&'a StoppedThreads),
+    Stopped(&'a dyn RunningThreads),
 }
 
 impl<'a> Image<'a, crate::go::ProcessMemory> {
@@ -67,6 +68,30 @@ impl<'a> Image<'a, crate::go::core_file::CoreMemory> {
             threads: Threads::Stopped(&core.threads),
             stopped_ns: Some(core.last_ns),
             comm: core.memory.core().comm().to_owned(),
+        }
+    }
+}
+
+impl<'a> Image<'a, HeldMemory> {
+    /// Of a process that was called `comm` and ended at `end_ns` of the monotonic clock.
+    pub(super) fn of_ended(
+        process: &'a GoProcess,
+        memory: &'a HeldMemory,
+        threads: &'a dyn RunningThreads,
+        end_ns: u64,
+        comm: &str,
+    ) -> Self {
+        Self {
+            pid: Some(process.pid),
+            is_live: false,
+            version: process.version.as_deref(),
+            code: &process.code,
+            memory,
+            runtime: process.runtime,
+            semaphores: process.semaphores,
+            threads: Threads::Stopped(threads),
+            stopped_ns: Some(end_ns),
+            comm: comm.to_owned(),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! `tracer goroutines`: what the goroutines of a Go process do, without stopping it.
 
 mod args;
+mod crash;
 mod diff;
 mod dump;
+mod held;
 mod image;
 mod leaks;
 mod threads;

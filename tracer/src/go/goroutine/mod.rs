@@ -4,6 +4,7 @@
 
 mod code;
 mod descriptor;
+mod ended;
 mod labels;
 mod reader;
 mod shown;
@@ -13,6 +14,7 @@ mod thread;
 
 pub use code::Code;
 pub use descriptor::Descriptor;
+pub use ended::{EndedThreads, SignalFrame};
 pub use labels::Label;
 pub use reader::{Creator, Goroutine, GoroutineReader, ReadError, Snapshot, Stack};
 pub use shown::{creator_name, function_name, is_shown};

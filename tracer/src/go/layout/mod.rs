@@ -5,6 +5,6 @@ mod select;
 mod table;
 mod verify;
 
-pub use row::{Chan, Controller, G, Layout, M, P, PollDesc, Sched, Stats, Sudog, Work};
+pub use row::{Chan, Controller, G, Layout, M, P, Panic, PollDesc, Sched, Stats, Sudog, Work};
 pub use select::{Confidence, LayoutError, Selection};
 pub use verify::{Verification, VerifyError};

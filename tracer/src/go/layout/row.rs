@@ -30,6 +30,8 @@ pub struct Layout {
     pub chan: Chan,
     /// Descriptors that the network poller watches.
     pub poll: PollDesc,
+    /// Panics under way.
+    pub panic: Panic,
 }
 
 /// `runtime.g`: one goroutine.
@@ -331,6 +333,17 @@ pub struct Chan {
     pub recvq: u32,
     /// First and last that wait to send.
     pub sendq: u32,
+}
+
+/// `runtime._panic`: a panic under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Panic {
+    /// Offset in `runtime.g` of its innermost one (`*_panic`), or 0.
+    pub of_g: u32,
+    /// What it was called with, an `any`: type and address.
+    pub arg: u32,
+    /// The one before.
+    pub link: u32,
 }
 
 /// `runtime.pollDesc`: a descriptor that the network poller watches.

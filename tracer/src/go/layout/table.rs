@@ -4,7 +4,7 @@
 //! start of the structure. A release between two rows is served by the nearest one of the same
 //! minor, see [`super::select`].
 
-use super::row::{Chan, Controller, G, Layout, M, P, PollDesc, Sched, Stats, Sudog, Work};
+use super::row::{Chan, Controller, G, Layout, M, P, Panic, PollDesc, Sched, Stats, Sudog, Work};
 use crate::go::binary::Arch;
 use crate::go::version::Release;
 
@@ -24,6 +24,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: None, recvq: 56, sendq: 72 },
         poll: PollDesc { fd: 8, rg: 24, wg: 32 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(19, 8),
@@ -38,6 +39,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: None, recvq: 56, sendq: 72 },
         poll: PollDesc { fd: 8, rg: 24, wg: 32 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(21, 13),
@@ -52,6 +54,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: None, recvq: 56, sendq: 72 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(21, 13),
@@ -66,6 +69,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: None, recvq: 56, sendq: 72 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(22, 10),
@@ -80,6 +84,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: None, recvq: 56, sendq: 72 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(22, 10),
@@ -94,6 +99,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: None, recvq: 56, sendq: 72 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(23, 2),
@@ -108,6 +114,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(23, 2),
@@ -122,6 +129,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(23, 3),
@@ -136,6 +144,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(23, 3),
@@ -150,6 +159,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(23, 4),
@@ -164,6 +174,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(23, 4),
@@ -178,6 +189,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(23, 9),
@@ -192,6 +204,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(23, 9),
@@ -206,6 +219,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(24, 3),
@@ -220,6 +234,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(24, 3),
@@ -234,6 +249,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(24, 11),
@@ -248,6 +264,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(24, 11),
@@ -262,6 +279,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(25, 0),
@@ -276,6 +294,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(25, 0),
@@ -290,6 +309,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(25, 5),
@@ -304,6 +324,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(25, 5),
@@ -318,6 +339,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 24, waitlink: 64, c: 80 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 8, link: 24 },
     },
     Layout {
         release: Release::new(26, 0),
@@ -332,6 +354,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 32, waitlink: 72, c: 96 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 0, link: 16 },
     },
     Layout {
         release: Release::new(26, 0),
@@ -346,6 +369,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 32, waitlink: 72, c: 96 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 0, link: 16 },
     },
     Layout {
         release: Release::new(26, 6),
@@ -360,6 +384,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 32, waitlink: 72, c: 96 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 0, link: 16 },
     },
     Layout {
         release: Release::new(26, 6),
@@ -374,6 +399,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 32, waitlink: 72, c: 96 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 0, link: 16 },
     },
     Layout {
         release: Release::new(27, 0),
@@ -388,6 +414,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 32, waitlink: 72, c: 96 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 0, link: 16 },
     },
     Layout {
         release: Release::new(27, 0),
@@ -402,6 +429,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 32, waitlink: 72, c: 96 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 0, link: 16 },
     },
     Layout {
         release: Release::new(27, 3),
@@ -416,6 +444,7 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 32, waitlink: 72, c: 96 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 0, link: 16 },
     },
     Layout {
         release: Release::new(27, 3),
@@ -430,5 +459,6 @@ pub(super) static ROWS: [Layout; 30] = [
         sudog: Sudog { g: 0, next: 8, prev: 16, elem: 32, waitlink: 72, c: 96 },
         chan: Chan { qcount: 0, dataqsiz: 8, closed: 28, timer: Some(32), recvq: 64, sendq: 80 },
         poll: PollDesc { fd: 8, rg: 32, wg: 40 },
+        panic: Panic { of_g: 32, arg: 0, link: 16 },
     },
 ];

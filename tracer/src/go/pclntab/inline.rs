@@ -47,13 +47,14 @@ impl Pclntab {
         let Some(function) = self.function_at(pc)? else {
             return Ok(Vec::new());
         };
-        let calls = self.calls(&self.record(&function)?, pc)?;
+        let (calls, _) = self.calls(&self.record(&function)?, pc)?;
         Ok(calls.into_iter().map(|call| call.frame).collect())
     }
 
     /// The calls under way at `pc` in the function `record`, innermost first; the function itself
-    /// is the last.
-    pub(super) fn calls(&self, record: &Record, pc: u64) -> Result<Vec<Call>, BinaryError> {
+    /// is the last. Then where in the function itself the outermost of the inlined calls is: `pc` when
+    /// there is none.
+    pub(super) fn calls(&self, record: &Record, pc: u64) -> Result<(Vec<Call>, u64), BinaryError> {
         let tree = self.inline_tree(record)?;
         let mut calls: Vec<Call> = Vec::new();
         let (mut pc, mut text, mut steps) = (pc, 0, Steps::default());
@@ -75,7 +76,7 @@ impl Pclntab {
             frame: self.frame(record, record.name, pc, &mut steps)?,
             kind: record.kind,
         });
-        Ok(calls)
+        Ok((calls, pc))
     }
 
     fn frame(

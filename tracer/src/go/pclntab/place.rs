@@ -77,13 +77,20 @@ impl Pclntab {
             0 => None,
             values => self.value_at(values, &record, pc, &mut steps)?,
         };
+        let (calls, outermost) = self.calls(&record, at)?;
+        // Go 1.19 asks what is live at the inlined call (`gentraceback`, runtime/traceback.go), later
+        // releases where the function really is.
+        let live_at = match self.header.has_start_line {
+            true => at,
+            false => outermost,
+        };
         Ok(Some(Place {
             entry: record.entry,
             frame_size: size.and_then(|size| u32::try_from(size).ok()),
             is_top: record.flags & TOP_FRAME != 0,
             writes_sp: record.flags & WRITES_SP != 0,
-            calls: self.calls(&record, at)?,
-            arguments: self.arguments(&record, at, &mut steps)?,
+            calls,
+            arguments: self.arguments(&record, live_at, &mut steps)?,
         }))
     }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::event::{
     Body, Capture, CaptureStatus, CodeMapping, CpuQuota, CreatorSamples, Event, Exec, Exit, Fork,
-    FrameSymbol, GcTrigger, GoDelay, GoMaxProcs, GoProcessorUse, GoScheduling, GoStop,
+    FrameSymbol, GcTrigger, GoCreator, GoDelay, GoMaxProcs, GoProcessorUse, GoScheduling, GoStop,
     GoroutineWait, Latency, Losses, OffCpuStack, ProbeLoss, ProcessInfo, RunEnd, RunQueueThread,
     RunStart, Sample, Seen, Signal, Space, StackEnd, StopReason, SymbolOrigin, SymbolizedAddress,
     Symbols, SyscallEnter, SyscallExit, SyscallLatency, ThreadCpu, Wait, Waker,
@@ -67,6 +67,7 @@ fn kernel_body() -> impl Strategy<Value = Body> {
                 status,
                 last_thread,
                 comm,
+                place: None,
             })
         }),
         sample().prop_map(Body::Sample),
@@ -75,6 +76,7 @@ fn kernel_body() -> impl Strategy<Value = Body> {
         gc_state().prop_map(|state| Body::GcState(Box::new(state))),
         go_stop().prop_map(|stop| Body::GoStop(Box::new(stop))),
         Just(Body::GoStarted),
+        go_creator().prop_map(|creator| Body::GoCreator(Box::new(creator))),
     ]
 }
 
@@ -512,6 +514,19 @@ fn symbolized() -> impl Strategy<Value = SymbolizedAddress> {
             frames,
             module,
             module_offset,
+        },
+    )
+}
+
+fn go_creator() -> impl Strategy<Value = GoCreator> {
+    let place = option::of(frame());
+    (any::<[u64; 3]>(), place, latency()).prop_map(
+        |([created_at, created, ended], place, first_runs)| GoCreator {
+            created_at,
+            place,
+            created,
+            ended,
+            first_runs,
         },
     )
 }

@@ -95,6 +95,7 @@ mod tests {
             status: 0,
             last_thread: true,
             comm: String::new(),
+            place: None,
         };
         names.note(&event(7, Body::Exit(exit)));
         assert_eq!(names.name(1 << 30, 7), "7");

@@ -100,6 +100,7 @@ impl Run {
             status,
             last_thread: true,
             comm: "app".to_owned(),
+            place: None,
         };
         self.at(ms, tid, Body::Exit(exit));
     }

@@ -223,6 +223,7 @@ fn lives_are_told_unless_they_are_not_wanted() {
         status: 0x8b,
         last_thread: true,
         comm: "ls".to_owned(),
+        place: None,
     };
     let events = [
         start(),

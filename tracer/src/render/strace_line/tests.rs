@@ -44,6 +44,7 @@ fn gone(time_us: u64, tid: u32, status: u32) -> Event {
         status,
         last_thread: true,
         comm: String::new(),
+        place: None,
     };
     at(time_us, tid, Body::Exit(exit))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tracer_common::config::{GoOffsets, GoWaiting};
+use tracer_common::config::{GoOffsets, GoScheduler, GoWaiting};
 
 use super::Session;
 use crate::bpf::Group;
@@ -68,12 +68,9 @@ impl Session<'_> {
                 Err(why) => return Err(why),
             }
         }
-        if self.has(Group::GoStop) {
+        if self.has(Group::GoStop) || self.has(Group::GoCreation) {
             match go.stop_plan() {
-                Ok(plan) => self
-                    .kernel
-                    .set_stop_plan(pid, plan)
-                    .map_err(|e| e.to_string())?,
+                Ok(plan) => self.set_scheduler(pid, plan)?,
                 // Known once it runs.
                 Err(_) if launched && go.is_pie() => {}
                 Err(why) => return Err(why),
@@ -82,11 +79,16 @@ impl Session<'_> {
         if self.has(Group::GoWaits) {
             goroutine_waits::count_from(&mut self.kernel, &go, GoWaiting::NOT_YET)?;
         }
+        if self.has(Group::GoCreation) && go.runtime().is_some() {
+            go.learn_names();
+        }
         for group in [
             Group::GoGc,
             Group::GoSchedule,
             Group::GoStop,
             Group::GoWaits,
+            Group::GoCreation,
+            Group::GoFirstRun,
         ] {
             if self.has(group) {
                 self.attach_sites(&go, group)?;
@@ -94,6 +96,14 @@ impl Session<'_> {
         }
         self.pump.go.insert(pid, go);
         Ok(())
+    }
+
+    fn set_scheduler(&mut self, pid: u32, plan: GoScheduler) -> Result<(), String> {
+        let set = match self.has(Group::GoStop) {
+            true => self.kernel.set_stop_plan(pid, plan),
+            false => self.kernel.set_scheduler(pid, plan),
+        };
+        set.map_err(|e| e.to_string())
     }
 
     fn attach_sites(&mut self, go: &GoTarget, group: Group) -> Result<(), String> {
@@ -181,11 +191,10 @@ impl Session<'_> {
                 .set_gc_plan(go.pid, plan)
                 .map_err(|e| e.to_string())?;
         }
-        if self.has(Group::GoStop) {
+        if self.has(Group::GoStop) || self.has(Group::GoCreation) {
             let plan = go.stop_plan()?;
-            self.kernel
-                .set_stop_plan(go.pid, plan)
-                .map_err(|e| e.to_string())?;
+            self.set_scheduler(go.pid, plan)?;
+            go.learn_names();
         }
         self.pump.go.insert(go.pid, go);
         Ok(())
