@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use tracer_tests::{Place, Running, number_after, place, until};
+use tracer_tests::{Place, Running, duration, number_after, place, until};
 
 /// Lines about garbage collections by their number.
 fn cycles(text: &str) -> BTreeMap<u64, &str> {
@@ -21,7 +21,8 @@ fn two_hundred_cycles_of_each_release_are_the_runtimes_own() {
     let Some(place) = place(true) else { return };
     for release in place.go_releases() {
         let name = format!("go/{release}/gcload");
-        let load = ["-d", "1500ms", "-live", "2", "-forced", "150", "-wait"];
+        let time = duration(1500);
+        let load = ["-d", &time, "-live", "2", "-forced", "150", "-wait"];
         let mut command = place.command(&name, &load);
         let mut target = Running::ready(command.env("GODEBUG", "gctrace=1"));
         let tracer = place.tracer(&["gc", "-p", &target.pid_text()]).attach();

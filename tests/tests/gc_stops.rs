@@ -3,6 +3,9 @@
 use serde_json::Value;
 use tracer_tests::{Place, Running, number_after, place};
 
+/// One that stops the world, and one that delays it.
+const PROCESSORS: &str = "2";
+
 struct Stops {
     /// As the tracer found them.
     records: Vec<Value>,
@@ -16,7 +19,8 @@ impl Stops {
     fn of(place: &Place, release: &str, args: &[&str], debug: &str) -> Self {
         let name = format!("go/{release}/stops");
         let mut command = place.command(&name, &[args, &["-wait"]].concat());
-        let mut target = Running::ready(command.env("GODEBUG", debug));
+        command.env("GODEBUG", debug).env("GOMAXPROCS", PROCESSORS);
+        let mut target = Running::ready(&mut command);
         let options = ["gc", "--stw", "--format", "json", "-p", &target.pid_text()];
         let tracer = place.tracer(&options).attach();
         target.proceed();
@@ -103,7 +107,7 @@ fn every_stop_is_seen_with_its_reason() {
 fn who_copies_much_at_a_time_delays_stops() {
     let Some(place) = place(true) else { return };
     for release in place.go_releases() {
-        let stops = Stops::of(&place, &release, &["-stats", "5", "-copy", "4"], "");
+        let stops = Stops::of(&place, &release, &["-stats", "25", "-copy", "4"], "");
         let last = stops.last();
         let copier = last.iter().filter(|l| l.contains("main.copier")).count();
         assert!(copier > 0, "{release}: {last:#?}");
@@ -126,8 +130,9 @@ fn who_cannot_be_preempted_delays_stops() {
 fn lines_name_who_was_last() {
     let Some(place) = place(true) else { return };
     let release = place.go_releases().pop().expect("one");
-    let args = ["-gc", "1", "-stats", "4", "-copy", "4", "-wait"];
-    let mut target = Running::ready(&mut place.command(&format!("go/{release}/stops"), &args));
+    let args = ["-gc", "1", "-stats", "20", "-copy", "4", "-wait"];
+    let mut command = place.command(&format!("go/{release}/stops"), &args);
+    let mut target = Running::ready(command.env("GOMAXPROCS", PROCESSORS));
     let tracer = place
         .tracer(&["gc", "--stw", "-p", &target.pid_text()])
         .attach();
@@ -136,10 +141,15 @@ fn lines_name_who_was_last() {
     let run = tracer.finish().success();
     let lines = |of: &str| run.stdout.lines().filter(|l| l.starts_with(of)).count();
     assert_eq!(lines("gc "), 1, "{}", run.stdout);
-    assert!(lines("stw @") >= 6, "{}", run.stdout);
-    let copier = |l: &&str| l.contains(" in main.copier (main.go:") && l.contains(" on a CPU");
+    assert!(lines("stw @") >= 22, "{}", run.stdout);
+    // On one CPU it waits for that of the thread that stops the world.
+    let runs = |l: &str| {
+        std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() == 1)
+            || l.contains(" on a CPU")
+    };
+    let copier = |l: &&str| l.contains(" in main.copier (main.go:") && runs(l);
     assert!(run.stdout.lines().any(|l| copier(&l)), "{}", run.stdout);
-    let summary = "stw read mem stats: 4 times, ";
+    let summary = "stw read mem stats: 20 times, ";
     assert!(run.stderr.contains(summary), "{}", run.stderr);
 }
 

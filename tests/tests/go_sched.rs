@@ -44,7 +44,7 @@ fn looks_agree_with_what_the_program_says() {
     let Some(place) = place(true) else { return };
     for release in place.go_releases() {
         let name = format!("go/{release}/stops");
-        let (go, said) = report(&place, &name, &["-stats", "40", "-spin", "2"]);
+        let (go, said) = report(&place, &name, &["-stats", "200", "-spin", "2"]);
         let procs = number_after(&said, "gomaxprocs ").expect("a number");
         assert_eq!(number(&go["gomaxprocs"], "last"), procs, "{release}: {go}");
         let processors = go["processors"].as_array().expect("a list");

@@ -76,7 +76,9 @@ fn those_that_run_are_seen_where_they_are() {
     let Some(place) = place(true) else { return };
     for release in place.go_releases() {
         let name = format!("go/{release}/spinning");
-        let target = Running::ready(&mut place.command(&name, &[]));
+        let mut command = place.command(&name, &[]);
+        // One that copies is not preempted: each has its own P, also where there is one CPU.
+        let target = Running::ready(command.env("GOMAXPROCS", "3"));
         // It may be preempted at the moment of a look.
         until("one that runs", || {
             let text = goroutines(&place, &target, &[]);

@@ -22,14 +22,17 @@ use crate::{interrupt, step};
 /// Share of what the service can do alone that is asked of it at a fixed rate.
 const SHARE: f64 = 0.5;
 
-/// Columns of the result; times and shares are medians over rounds.
+/// Measurements of what the service can do, each time: they are short, and what else happens on the
+/// machine makes a service slower, never faster. The best tenth is where nothing did.
+const WINDOWS: u32 = 3;
+
+/// Columns of the result; times and shares are medians but for the best tenth.
 const HEADS: &[&str] = &[
     "configuration",
     "requests/s",
-    "requests/s max",
     "of baseline %",
-    "of baseline % min",
-    "of baseline % max",
+    "requests/s best tenth",
+    "of best tenth %",
     "offered/s",
     "answered %",
     "p50 us",
@@ -64,24 +67,17 @@ pub(super) fn measure(setting: &Setting, pace: Pace) -> Result<Part> {
 /// One run.
 #[derive(Debug)]
 struct Run {
-    flat: Answers,
-    /// Requests a second of the untraced service just before and just after: their mean. A service
-    /// is faster or slower from one second to the next than a good tool makes it.
-    alone: f64,
+    /// Requests a second, as many as it answers, in each window.
+    most: Vec<f64>,
     fixed: Answers,
     usage: Option<Usage>,
-}
-
-impl Run {
-    /// Share of the requests that the untraced service answers.
-    fn kept(&self) -> f64 {
-        self.flat.per_second() / self.alone
-    }
 }
 
 /// Runs of all rounds, by label.
 #[derive(Debug, Default)]
 struct Runs {
+    /// Requests a second of the service alone, in each window between the others.
+    alone: Vec<f64>,
     good: BTreeMap<String, Vec<Run>>,
     bad: BTreeMap<String, (usize, String)>,
 }
@@ -98,14 +94,22 @@ impl Runs {
         let runs = self.good.get(label).into_iter().flatten();
         runs.map(field).collect()
     }
+
+    /// Requests a second in every window.
+    fn most(&self, label: &str) -> Vec<f64> {
+        let of_label = self.good.get(label).into_iter().flatten();
+        let most = of_label.flat_map(|run| run.most.iter().copied());
+        match label == Load::Baseline.label() {
+            true => most.chain(self.alone.iter().copied()).collect(),
+            false => most.collect(),
+        }
+    }
 }
 
 /// A service with its client, which stay while the tools come and go.
 struct Pair {
     client: Client,
     service: Service,
-    /// Requests a second when the service was last measured alone.
-    alone: f64,
 }
 
 impl Pair {
@@ -113,22 +117,17 @@ impl Pair {
         let service = start()?;
         setting.placement.place_workload(service.pid())?;
         let mut client = Client::start(setting, &service)?;
-        // The second is after the service has warmed up.
+        // The service warms up.
         client.flat(pace.window)?;
-        let alone = client.flat(pace.window)?.per_second();
-        Ok(Self {
-            client,
-            service,
-            alone,
-        })
+        Ok(Self { client, service })
     }
 
-    /// Mean of the requests a second that the service answers alone, by the measurement before and
-    /// one now.
-    fn alone(&mut self, window: Duration) -> Result<f64> {
-        let now = self.client.flat(window)?.per_second();
-        let before = std::mem::replace(&mut self.alone, now);
-        Ok(f64::midpoint(before, now))
+    /// Requests a second, as many as the service answers, in each of several windows.
+    fn most(&mut self, pace: Pace) -> Result<Vec<f64>> {
+        let window = pace.window / WINDOWS;
+        (0..WINDOWS)
+            .map(|_| Ok(self.client.flat(window)?.per_second()))
+            .collect()
     }
 }
 
@@ -145,8 +144,11 @@ pub(super) fn contest(
     part: &mut Part,
 ) -> Result<()> {
     let mut pair = Pair::start(setting, pace, start)?;
-    let rate = round_rate(pair.alone * SHARE);
-    let mut runs = Runs::default();
+    let mut runs = Runs {
+        alone: pair.most(pace)?,
+        ..Runs::default()
+    };
+    let rate = round_rate(median(&runs.alone).unwrap_or(0.0) * SHARE);
     let started = Instant::now();
     let mut longest = Duration::ZERO;
     let mut round = 0;
@@ -158,7 +160,10 @@ pub(super) fn contest(
                 continue;
             }
             match one(setting, pace, load, &mut pair, rate) {
-                Ok(run) => runs.good.entry(load.label()).or_default().push(run),
+                Ok(run) => {
+                    runs.good.entry(load.label()).or_default().push(run);
+                    runs.alone.extend(pair.most(pace)?);
+                }
                 Err(error) => {
                     failed(&mut runs, load, &error)?;
                     // Whatever happened to the two: the next tool gets new ones.
@@ -190,8 +195,7 @@ fn failed(runs: &mut Runs, load: &Load, error: &anyhow::Error) -> Result<()> {
 }
 
 fn one(setting: &Setting, pace: Pace, load: &Load, pair: &mut Pair, rate: f64) -> Result<Run> {
-    let client = &mut pair.client;
-    let (probes, tool) = match load {
+    let (_probes, tool) = match load {
         Load::Unavailable { why, .. } => anyhow::bail!("{why}"),
         Load::EmptyPair => (Some(EmptyPair::attach()?), None),
         Load::Attached(tool) => {
@@ -204,21 +208,21 @@ fn one(setting: &Setting, pace: Pace, load: &Load, pair: &mut Pair, rate: f64) -
         Load::Baseline | Load::Bystander(_) | Load::Launched(_) => (None, None),
     };
     let meter = tool.as_ref().map(|tool| (Meter::start(tool), tool));
-    let flat = client.flat(pace.window)?;
-    let fixed = client.fixed(rate, pace.window * 2)?;
+    let most = pair.most(pace)?;
+    let fixed = pair.client.fixed(rate, pace.window * 2)?;
     let cpu = meter.map_or(0.0, |(meter, tool)| meter.share(tool));
     let usage = match tool {
         Some(mut tool) => Some(load::ended(setting, &mut tool, cpu)?),
         None => None,
     };
-    drop(probes);
-    let alone = pair.alone(pace.window)?;
-    Ok(Run {
-        flat,
-        alone,
-        fixed,
-        usage,
-    })
+    Ok(Run { most, fixed, usage })
+}
+
+/// What nine of ten are below.
+fn best_tenth(samples: &[f64]) -> Option<f64> {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() * 9 / 10).copied()
 }
 
 /// To two digits.
@@ -231,13 +235,7 @@ fn table(name: &str, runs: &Runs, loads: &[Load], rate: f64) -> Table {
     let title = format!(
         "{name}: as many requests as it answers, then {rate:.0} a second; times from when each was due"
     );
-    let hidden = [
-        "requests/s max",
-        "of baseline % min",
-        "of baseline % max",
-        "offered/s",
-        "p99 us min",
-    ];
+    let hidden = ["requests/s best tenth", "offered/s", "p99 us min"];
     let mut table = Table::new(&title, HEADS).for_programs(&hidden);
     let mut seen = Vec::new();
     for load in loads {
@@ -251,8 +249,12 @@ fn table(name: &str, runs: &Runs, loads: &[Load], rate: f64) -> Table {
 }
 
 fn row(runs: &Runs, label: &str, rate: f64) -> Vec<Cell> {
-    let per_second = runs.of(label, |run| run.flat.per_second());
-    let kept = runs.of(label, |run| run.kept() * 100.0);
+    let most = runs.most(label);
+    let alone = runs.most(&Load::Baseline.label());
+    let share = |of: fn(&[f64]) -> Option<f64>| {
+        let both = of(&most).zip(of(&alone));
+        Cell::maybe(both.map(|(one, all)| 100.0 * one / all), 1, "")
+    };
     let of = |field: fn(&Run) -> f64| median(&runs.of(label, field));
     let usages = runs.good.get(label).into_iter().flatten();
     let usages: Vec<Usage> = usages.filter_map(|run| run.usage).collect();
@@ -261,11 +263,10 @@ fn row(runs: &Runs, label: &str, rate: f64) -> Vec<Cell> {
     let lost: Vec<f64> = usages.iter().filter_map(|usage| usage.lost).collect();
     vec![
         Cell::text(label),
-        Cell::maybe(median(&per_second), 0, ""),
-        Cell::maybe(max(&per_second), 0, ""),
-        Cell::maybe(median(&kept), 1, ""),
-        Cell::maybe(min(&kept), 1, ""),
-        Cell::maybe(max(&kept), 1, ""),
+        Cell::maybe(median(&most), 0, ""),
+        share(median),
+        Cell::maybe(best_tenth(&most), 0, ""),
+        share(best_tenth),
         Cell::number(rate, 0, ""),
         Cell::maybe(of(|run| run.fixed.share_answered() * 100.0), 1, ""),
         Cell::maybe(of(|run| run.fixed.p50_ns / 1e3), 0, ""),
@@ -275,7 +276,7 @@ fn row(runs: &Runs, label: &str, rate: f64) -> Vec<Cell> {
         Cell::maybe(median(&cpu), 1, ""),
         Cell::maybe(rss.map(mib), 1, ""),
         Cell::maybe(max(&lost).map(|share| share * 100.0), 2, ""),
-        Cell::count(per_second.len()),
+        Cell::count(runs.good.get(label).map_or(0, Vec::len)),
         runs.bad
             .get(label)
             .map_or(Cell::Absent, |(_, why)| Cell::text(why)),
@@ -284,17 +285,15 @@ fn row(runs: &Runs, label: &str, rate: f64) -> Vec<Cell> {
 
 fn notes(name: &str, runs: &Runs, rounds: usize) -> Vec<String> {
     let label = Load::Baseline.label();
-    let alone = runs.of(&label, |run| run.flat.per_second());
+    let alone = runs.most(&label);
     let p99 = runs.of(&label, |run| run.fixed.p99_ns / 1e3);
     let mut notes = vec![format!("{name}: rounds: {rounds}")];
     if let (Some(low), Some(high)) = (min(&alone), max(&alone)) {
         let spread = (high / low - 1.0) * 100.0;
-        let kept = runs.of(&label, |run| run.kept() * 100.0);
         notes.push(format!(
-            "{name}: noise: baseline {low:.0} to {high:.0} requests/s, spread {spread:.1} %, \
-             {:.1} to {:.1} % of itself just before and after; p99 {:.0} to {:.0} us",
-            min(&kept).unwrap_or(0.0),
-            max(&kept).unwrap_or(0.0),
+            "{name}: noise: baseline {low:.0} to {high:.0} requests/s in {} windows, \
+             spread {spread:.1} %; p99 {:.0} to {:.0} us",
+            alone.len(),
             min(&p99).unwrap_or(0.0),
             max(&p99).unwrap_or(0.0),
         ));
@@ -322,8 +321,7 @@ mod tests {
     fn a_row_compares_medians_with_the_baseline() {
         let mut runs = Runs::default();
         let run = |done, p99| Run {
-            flat: answers(done, 1.0),
-            alone: 1000.0,
+            most: vec![done; 3],
             fixed: answers(500.0, p99),
             usage: None,
         };
@@ -332,14 +330,15 @@ mod tests {
         runs.good.insert("x".to_owned(), vec![run(250.0, 80.0)]);
         let row = row(&runs, "x", 500.0);
         assert_eq!(row[1], Cell::number(250.0, 0, ""));
-        assert_eq!(row[3], Cell::number(25.0, 1, ""));
-        assert_eq!(row[9], Cell::number(80.0, 0, ""));
+        assert_eq!(row[2], Cell::number(25.0, 1, ""));
+        assert_eq!(row[3], Cell::number(250.0, 0, ""));
+        assert_eq!(row[4], Cell::number(25_000.0 / 1100.0, 1, ""));
+        assert_eq!(row[8], Cell::number(80.0, 0, ""));
         assert_eq!(row.len(), HEADS.len());
         let noise = &notes("s", &runs, 3)[1];
-        assert!(noise.contains(
-            "900 to 1100 requests/s, spread 22.2 %, 90.0 to 110.0 % of itself just before and \
-             after; p99 10 to 14 us"
-        ));
+        assert!(
+            noise.contains("900 to 1100 requests/s in 9 windows, spread 22.2 %; p99 10 to 14 us")
+        );
     }
 
     #[test]

@@ -150,7 +150,7 @@ pub(super) const SECTIONS: &[Section] = &[
         about: "Prometheus, Caddy and etcd under load, if installed",
         measure: real::measure,
         on_request: true,
-        full: pace(900, 9, 750),
+        full: pace(780, 9, 750),
         quick: pace(75, 1, 300),
     },
 ];

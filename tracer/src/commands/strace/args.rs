@@ -117,10 +117,10 @@ pub struct FilterArgs {
     /// Only calls about this path, or about descriptors that refer to it; may be repeated
     #[arg(short = 'P', long, value_name = "PATH")]
     pub trace_path: Vec<String>,
-    /// Only calls that returned no error
+    /// Only calls that returned no error; unlike strace, -c counts these alone
     #[arg(short = 'z', long, overrides_with = "failed_only")]
     pub successful_only: bool,
-    /// Only calls that returned an error
+    /// Only calls that returned an error; unlike strace, -c counts these alone
     #[arg(
         short = 'Z',
         long,
