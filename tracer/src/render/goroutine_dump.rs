@@ -73,8 +73,13 @@ pub fn write_goroutine(
     )?;
     match &goroutine.stack {
         Stack::Frames { frames, cut } => {
-            write_calls(out, code, &shown_calls(code, frames))?;
-            if let Some(why) = cut {
+            // Go before 1.21 follows no more frames, shown or not (`gentraceback`).
+            let followed = match code.is_since(21) {
+                true => frames,
+                false => &frames[..frames.len().min(MOST)],
+            };
+            write_calls(out, code, &shown_calls(code, followed))?;
+            if let Some(why) = cut.filter(|_| followed.len() == frames.len()) {
                 writeln!(out, "\t(the stack ends here: {why})")?;
             }
         }
@@ -171,12 +176,16 @@ fn write_calls(out: &mut impl Write, code: &Code, calls: &[ShownCall<'_>]) -> fm
             .iter()
             .try_for_each(|call| write_call(out, code, call))
     };
+    if !code.is_since(21) {
+        write(out, calls)?;
+        // Told only where as many calls are shown as frames are followed (`traceback1`).
+        return match calls.len() {
+            MOST => out.write_str("...additional frames elided...\n"),
+            _ => Ok(()),
+        };
+    }
     if calls.len() <= MOST {
         return write(out, calls);
-    }
-    if !code.is_since(21) {
-        write(out, &calls[..MOST])?;
-        return out.write_str("...additional frames elided...\n");
     }
     write(out, &calls[..ENDS])?;
     writeln!(out, "...{} frames elided...", calls.len() - 2 * ENDS)?;
