@@ -133,7 +133,8 @@ mod tests {
         assert_eq!(named.function.as_deref(), Some("main.serve"));
         assert_eq!((named.created, named.ended, named.line), (20, 10, Some(12)));
         assert_eq!((named.first_runs, named.max_ns), (4, 64_000));
-        assert_eq!(named.p99_ns, Some(64_000));
+        // Within a bucket.
+        assert!(named.p99_ns.is_some_and(|p99| p99.abs_diff(64_000) <= 8000));
         assert!(named.p50_ns.is_some_and(|p50| p50.abs_diff(1000) <= 125));
         assert!(creators.is_empty() && creators.take(1).is_empty());
     }

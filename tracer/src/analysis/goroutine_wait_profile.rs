@@ -43,7 +43,7 @@ pub(super) fn profile(
         let creator = creators.entry(named.creator.clone()).or_default();
         creator.creator = named.creator;
         creator.time_ns = creator.time_ns.saturating_add(time.time_ns);
-        creator.open += time.open;
+        creator.open = creator.open.saturating_add(time.open);
         creator.waits = sum(creator.waits, time.waits);
         let root = plain(format!("[{}]", time.reason), FrameKind::Thread);
         let stack = std::iter::once(&root).chain(named.frames.iter().rev());
@@ -109,7 +109,7 @@ fn by_thread(tree: &StackTree) -> Vec<ThreadStack> {
 fn merge(all: &mut GoroutineTime, other: &GoroutineTime) {
     all.reason.clone_from(&other.reason);
     all.time_ns = all.time_ns.saturating_add(other.time_ns);
-    all.open += other.open;
+    all.open = all.open.saturating_add(other.open);
     all.oldest_ns = all.oldest_ns.max(other.oldest_ns);
     all.waits = sum(all.waits, other.waits);
     all.max_ns = all.max_ns.max(other.max_ns);

@@ -36,12 +36,16 @@ impl GoroutineWaitSums {
         pid: u32,
         name: impl Fn(&GoroutineWait) -> Option<WaitNames>,
     ) -> GoroutineWaitProfile {
-        let (mut seen, mut torn, mut truncated) = (0, 0, 0);
+        let (mut seen, mut torn, mut truncated) = (0_u64, 0_u64, 0_u64);
         let groups = self.waits.iter().filter_map(|wait| {
             let names = name(wait)?;
-            seen += wait.waits;
-            torn += if wait.stack.is_empty() { wait.waits } else { 0 };
-            truncated += if wait.truncated { wait.waits } else { 0 };
+            seen = seen.saturating_add(wait.waits);
+            if wait.stack.is_empty() {
+                torn = torn.saturating_add(wait.waits);
+            }
+            if wait.truncated {
+                truncated = truncated.saturating_add(wait.waits);
+            }
             Some(WaitGroup {
                 time: time_of(wait, names.reason),
                 named: names.functions,

@@ -48,7 +48,7 @@ printed.
 The latency of goroutines is the runtime's own (sched.timeToRun, Go 1.21 on): it measures one in
 eight times of each goroutine, and divides them into parts a quarter wide. The queue of a P has
 not the goroutine that is to run next. Exact times by goroutine would take a probe at every
-switch, and so several times the cost of a switch: there is none.";
+switch, and so several times the cost of a switch: only --creators has one, for first runs.";
 
 /// How long do its threads wait for a CPU: run-queue latency and context switches
 #[derive(Clone, Debug, Args)]

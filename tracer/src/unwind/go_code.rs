@@ -284,7 +284,8 @@ mod tests {
                     break;
                 };
                 let entry = frames.function.entry;
-                if frames.writes_sp || go.handler_returns.contains(&entry) {
+                let is_special = go.handler_returns.contains(&entry) || go.from_c.contains(&entry);
+                if frames.writes_sp || is_special {
                     continue;
                 }
                 let (at_begin, at_end) =
