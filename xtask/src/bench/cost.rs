@@ -108,7 +108,7 @@ fn cases(setting: &Setting) -> Vec<Case> {
         c("read", "strace -o /dev/null"),
         c("pipe", "sched"),
         c("pipe", "offcpu"),
-        go("channels", "sched --go"),
+        go("channels", "sched --rounds"),
         busy("profile -F 999"),
         busy("profile -F 4999"),
     ]
