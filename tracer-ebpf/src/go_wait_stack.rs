@@ -21,13 +21,32 @@ const PAGE: u64 = 4096;
 const FRAME: u64 = 16;
 
 /// Stores the stack whose innermost function returns to `first` and has a caller with the frame at
-/// `frame`. Returns its key, 0 when there is no room for it.
+/// `frame`. Returns its key, 0 when there is no room for it, or a thread that was preempted in its walk
+/// has this CPU's.
 #[inline(always)]
 pub fn store(first: u64, frame: u64) -> u64 {
     let Some(walk) = GO_WAIT_WALK.get_ptr_mut(0) else {
         return 0;
     };
-    // SAFETY: this CPU's slot of the map.
+    // SAFETY: this CPU's slot of the map; the field has an address.
+    let busy = unsafe { &raw mut (*walk).busy };
+    // SAFETY: as above. The accesses are volatile for whoever preempts this one.
+    unsafe {
+        if busy.read_volatile() != 0 {
+            return 0;
+        }
+        busy.write_volatile(1);
+    }
+    let id = take(walk, first, frame);
+    // SAFETY: as above.
+    unsafe { busy.write_volatile(0) };
+    id
+}
+
+/// A pointer: as a reference that nobody else has, what `wait_step` changes would not be seen.
+#[inline(always)]
+fn take(walk: *mut GoWaitWalk, first: u64, frame: u64) -> u64 {
+    // SAFETY: this CPU's slot of the map, and no other thread uses it now.
     let walk = unsafe { &mut *walk };
     walk.frame = frame;
     walk.base = 0;
@@ -59,7 +78,7 @@ extern "C" fn wait_step(index: u64) -> u64 {
     let Some(walk) = GO_WAIT_WALK.get_ptr_mut(0) else {
         return 0;
     };
-    // SAFETY: this CPU's slot of the map.
+    // SAFETY: this CPU's slot of the map, which `store` has taken.
     let walk = unsafe { &mut *walk };
     let frame = walk.frame;
     if frame < FIRST_PAGE || frame & 7 != 0 {

@@ -232,6 +232,9 @@ pub static GO_WAIT_STACKS: HashMap<u64, GoWaitStack> = HashMap::with_max_entries
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct GoWaitWalk {
+    /// 1 while a thread uses it: programs of user probes may be preempted (`bpf_prog_run_array_uprobe`
+    /// since Linux 6.0 keeps them on their CPU only).
+    pub busy: u64,
     /// The frame that the next step is to read.
     pub frame: u64,
     /// Address of the piece of the stack in `piece`, and its bytes.
@@ -243,7 +246,7 @@ pub struct GoWaitWalk {
     pub piece: [u64; crate::go_wait_stack::PIECE_WORDS],
 }
 
-/// By CPU: nothing else runs there meanwhile.
+/// By CPU, for one thread at a time: see [`GoWaitWalk::busy`].
 #[map]
 pub static GO_WAIT_WALK: PerCpuArray<GoWaitWalk> = PerCpuArray::with_max_entries(1, 0);
 
