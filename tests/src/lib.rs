@@ -12,6 +12,7 @@ mod calls;
 mod footprint;
 mod go_tool;
 mod golden;
+#[cfg(feature = "hostile")]
 pub mod hostile;
 mod lines;
 mod place;

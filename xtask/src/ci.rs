@@ -24,6 +24,7 @@ pub(crate) fn ci() -> Result<()> {
 /// The first of them that is not clean.
 pub(crate) fn checks() -> Result<()> {
     tree::check()?;
+    tree::check_bootstrap()?;
     setup::ensure()?;
     check("formatting", &["fmt", "--all", "--check"], &[], &[])?;
     let deny = ["--", "-D", "warnings"];

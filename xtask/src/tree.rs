@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{step, workspace};
+use crate::{host, step, workspace};
 
 /// All that stands at the top.
 const TOP: &[&str] = &[
@@ -49,6 +49,31 @@ pub(crate) fn check() -> Result<()> {
     Ok(())
 }
 
+/// `tracer` needs the BPF toolchain to be built, and `xtask` is what sets that up: on a new machine
+/// it has to build without. What it depends on is asked of cargo.
+///
+/// # Errors
+/// Cargo does not tell, or `xtask` depends on `tracer`.
+pub(crate) fn check_bootstrap() -> Result<()> {
+    let mut cargo = host::cargo();
+    cargo.args(["tree", "--package", "xtask", "--edges", "normal,build"]);
+    cargo.args(["--prefix", "none", "--format", "{p}"]);
+    let listed = cargo.output().context("cannot run cargo tree")?;
+    if !listed.status.success() {
+        bail!("cargo tree: {}", String::from_utf8_lossy(&listed.stderr));
+    }
+    let listed = String::from_utf8_lossy(&listed.stdout);
+    if needs_bpf(&listed) {
+        bail!("xtask depends on tracer: on a new machine neither can be built");
+    }
+    Ok(())
+}
+
+/// `tree` has a line `NAME vVERSION (PATH)` for each package.
+fn needs_bpf(tree: &str) -> bool {
+    tree.lines().any(|line| line.starts_with("tracer v"))
+}
+
 fn unwanted(path: &str) -> Option<&'static str> {
     let top = path.split('/').next().unwrap_or(path);
     if !TOP.contains(&top) {
@@ -65,6 +90,14 @@ fn unwanted(path: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tracer_itself_is_what_a_new_machine_cannot_build() {
+        assert!(needs_bpf(
+            "xtask v0.1.0 (/src/xtask)\ntracer v0.1.0 (/src/tracer)\n"
+        ));
+        assert!(!needs_bpf("tracer-tests v0.1.0 (/src/tests)\n"));
+    }
 
     #[test]
     fn what_a_package_tool_left_at_the_top_is_unwanted() {
