@@ -95,6 +95,36 @@ impl Place {
         releases
     }
 
+    /// The ways in which fixture `name` is built for Go `release`, as the rest of its file's name:
+    /// the plain way, which is "", and at least stripped, as PIE, and with cgo.
+    ///
+    /// # Panics
+    /// When one of these is missing.
+    #[must_use]
+    pub fn go_variants(&self, release: &str, name: &str) -> Vec<String> {
+        let dir = self.fixtures.join("go").join(release);
+        let mut variants: Vec<String> = std::fs::read_dir(&dir)
+            .expect("fixtures of this release")
+            .flatten()
+            .filter_map(|e| Some(e.file_name().to_str()?.strip_prefix(name)?.to_owned()))
+            .filter(|rest| rest.is_empty() || rest.starts_with('-'))
+            .collect();
+        variants.sort();
+        // There is no C compiler for other machines.
+        let cgo = if cfg!(target_arch = "x86_64") {
+            "-cgo"
+        } else {
+            ""
+        };
+        for usual in ["", "-stripped", "-nodwarf", "-pie", cgo] {
+            assert!(
+                variants.iter().any(|v| v == usual),
+                "{name}{usual} is not built for Go {release}"
+            );
+        }
+        variants
+    }
+
     /// A fixture with its arguments.
     #[must_use]
     pub fn command(&self, name: &str, args: &[&str]) -> Command {

@@ -1,5 +1,6 @@
 //! What tracing costs is told at the end, and kept within a budget.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tracer_tests::{Finished, Running, number_after, place, until};
@@ -169,7 +170,10 @@ fn rounds_of_gos_scheduler_are_given_up_and_the_rest_goes_on() {
 #[test]
 fn sampled_switches_stand_for_all() {
     let Some(place) = place(true) else { return };
-    let mut target = Running::ready(&mut place.command("c/bench_loop", &["2500", "pipe"]));
+    // On one CPU it switches as often as it can.
+    let mut pinned = Command::new("taskset");
+    pinned.args(["-c", "0"]).arg(place.fixture("c/bench_loop"));
+    let mut target = Running::ready(pinned.args(["2500", "pipe"]));
     let args = ["offcpu", "--format", "json", "--max-overhead", "25", "-p"];
     let tracer = place.tracer(&args).args(&[&target.pid_text()]).attach();
     target.proceed();

@@ -1,13 +1,17 @@
 //! Compares our traces with those of strace itself, program by program.
 //!
 //! Two runs of one program differ by themselves. Before lines are compared,
-//! - addresses (five hex digits and more) become `ADDR`, ids of the traced processes `PID`;
+//! - addresses (five hex digits and more) become `ADDR`; numbers at the same place become `PID` when
+//!   each is the id of a process of its trace;
 //! - times, inode and device numbers, usage figures, random bytes, what is read from a map of the
 //!   address space and the sizes of large directories become `#`;
 //! - readings of clocks are left out: there are none where the kernel's clock can be read without
 //!   a call;
 //! - signals and the returns from their handlers stand after the calls, once each: when one
 //!   arrives, and how many become one, is for the scheduler to say.
+//!
+//! Where a signal meets a program that is about to wait for it, its calls differ from run to run: a
+//! program whose traces differ is run again, and what differs three times is wrong.
 //!
 //! Both run without address randomisation, which some allocators act upon.
 //!
@@ -53,8 +57,12 @@ fn is_of(ours: &str, theirs: &str, call: &str) -> bool {
     ours.starts_with(call) && theirs.starts_with(call)
 }
 
-/// Whole lines of each process, in the order in which the processes were made.
-type Trace = Vec<Vec<String>>;
+/// What one run has shown.
+struct Trace {
+    pids: BTreeSet<u32>,
+    /// Whole lines of each process, in the order in which the processes were made.
+    processes: Vec<Vec<String>>,
+}
 
 /// Splits a trace by process.
 fn read_trace(text: &str) -> Trace {
@@ -66,8 +74,8 @@ fn read_trace(text: &str) -> Trace {
             .push(line.text);
     }
     let pids: BTreeSet<u32> = processes.keys().copied().collect();
-    let normal = Normal::new(&pids);
-    processes
+    let normal = Normal::new();
+    let processes = processes
         .into_values()
         .map(|lines| {
             let lines: Vec<_> = lines.iter().map(|l| normal.line(l)).collect();
@@ -79,7 +87,33 @@ fn read_trace(text: &str) -> Trace {
             lines.extend(signals.into_iter().collect::<BTreeSet<_>>());
             lines
         })
-        .collect()
+        .collect();
+    Trace { pids, processes }
+}
+
+/// Two lines with `PID` for numbers at the same place that are ids, each in its own trace: a number
+/// that only looks like one of the other's ids is none.
+fn without_pids(
+    (ours, our_pids): (&str, &BTreeSet<u32>),
+    (theirs, their_pids): (&str, &BTreeSet<u32>),
+) -> (String, String) {
+    let number = Regex::new(r"\b[0-9]+\b").expect("a valid pattern");
+    let is_id = |text: &str, pids: &BTreeSet<u32>| text.parse().is_ok_and(|n| pids.contains(&n));
+    let in_ours = number.find_iter(ours).map(|m| m.as_str());
+    let in_theirs = number.find_iter(theirs).map(|m| m.as_str());
+    let pairs = in_ours.zip(in_theirs);
+    let ids: Vec<bool> = pairs
+        .map(|(a, b)| is_id(a, our_pids) && is_id(b, their_pids))
+        .collect();
+    let replaced = |line: &str| {
+        let mut at = ids.iter();
+        let with = |found: &regex_lite::Captures<'_>| match at.next() {
+            Some(true) => "PID".to_owned(),
+            _ => found[0].to_owned(),
+        };
+        number.replace_all(line, with).into_owned()
+    };
+    (replaced(ours), replaced(theirs))
 }
 
 /// Programs read clocks without a call where the kernel has a fast one; where it has none, how
@@ -95,12 +129,9 @@ fn is_of_signal(line: &str) -> bool {
 struct Normal(Vec<(Regex, &'static str)>);
 
 impl Normal {
-    fn new(pids: &BTreeSet<u32>) -> Self {
-        let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
-        let pids = format!(r"\b({})\b", pids.join("|"));
+    fn new() -> Self {
         let patterns = [
             (r" +(= [^=]*)$", " $1"),
-            (&pids, "PID"),
             (r"0x[0-9a-f]{5,}", "ADDR"),
             (r"/\* [0-9]+ vars \*/", "VARS"),
             (
@@ -307,17 +338,24 @@ struct Comparison {
 impl Comparison {
     fn of(ours: &Trace, theirs: &Trace) -> Self {
         let mut comparison = Self::default();
-        if ours.len() != theirs.len() {
-            comparison.wrong = format!("{} processes, strace has {}", ours.len(), theirs.len());
+        let (our_count, their_count) = (ours.processes.len(), theirs.processes.len());
+        if our_count != their_count {
+            comparison.wrong = format!("{our_count} processes, strace has {their_count}");
             return comparison;
         }
-        for (ours, theirs) in ours.iter().zip(theirs) {
-            comparison.process(ours, theirs);
+        let pids = (&ours.pids, &theirs.pids);
+        for (ours, theirs) in ours.processes.iter().zip(&theirs.processes) {
+            comparison.process(ours, theirs, pids);
         }
         comparison
     }
 
-    fn process(&mut self, ours: &[String], theirs: &[String]) {
+    fn process(
+        &mut self,
+        ours: &[String],
+        theirs: &[String],
+        (our_pids, their_pids): (&BTreeSet<u32>, &BTreeSet<u32>),
+    ) {
         let (our_names, their_names) = (names(ours), names(theirs));
         if our_names != their_names {
             let at = our_names.iter().zip(&their_names).position(|(a, b)| a != b);
@@ -331,6 +369,7 @@ impl Comparison {
         }
         self.lines += ours.len().max(theirs.len());
         for (ours, theirs) in ours.iter().zip(theirs) {
+            let (ours, theirs) = &without_pids((ours, our_pids), (theirs, their_pids));
             let pair = format!("  ours: {ours}\nstrace: {theirs}\n");
             let reason = LISTED.iter().find(|(may, _)| may(ours, theirs));
             match reason {
@@ -372,6 +411,12 @@ fn serve() -> u16 {
     port
 }
 
+fn compare(place: &Place, name: &str, args: &[&str]) -> Comparison {
+    let theirs = run(place, name, args, &mut Command::new("strace"));
+    let ours = run(place, name, args, place.tracer(&["strace"]).command());
+    Comparison::of(&read_trace(&ours), &read_trace(&theirs))
+}
+
 #[test]
 fn traces_are_those_of_strace() {
     let Some(place) = place(true) else { return };
@@ -390,9 +435,13 @@ fn traces_are_those_of_strace() {
             skip(&format!("{name} is not installed"));
             continue;
         }
-        let theirs = run(&place, name, &args, &mut Command::new("strace"));
-        let ours = run(&place, name, &args, place.tracer(&["strace"]).command());
-        let compared = Comparison::of(&read_trace(&ours), &read_trace(&theirs));
+        let mut compared = compare(&place, name, &args);
+        for _ in 0..2 {
+            if !compared.wrong.is_empty() {
+                println!("{name}: once more, for\n{}", compared.wrong);
+                compared = compare(&place, name, &args);
+            }
+        }
         assert!(compared.lines > 20, "{name}: {} lines", compared.lines);
         lines += compared.lines;
         identical += compared.identical;
@@ -449,8 +498,19 @@ fn the_reader_of_traces_joins_and_normalises() {
         "7  read(3,  <unfinished ...>\n8  getpid() = 8\n7  <... read resumed>\"ab\", 9)     = 2\n";
     let trace = read_trace(text);
     assert_eq!(
-        trace,
-        [vec!["read(3, \"ab\", 9) = 2"], vec!["getpid() = PID"]]
+        trace.processes,
+        [vec!["read(3, \"ab\", 9) = 2"], vec!["getpid() = 8"]]
+    );
+    let (ours, theirs) = (BTreeSet::from([303]), BTreeSet::from([412]));
+    assert_eq!(
+        without_pids(
+            ("wait4(303, \"\\303\") = 412", &ours),
+            ("wait4(412, \"\\303\") = 412", &theirs)
+        ),
+        (
+            "wait4(PID, \"\\303\") = 412".to_owned(),
+            "wait4(PID, \"\\303\") = 412".to_owned()
+        )
     );
     assert!(equal_but_cold(
         "open(ADDR, 1) = 3",
@@ -482,7 +542,7 @@ fn a_go_server_makes_the_calls_that_strace_sees() {
             server.close_stdin();
             let _ = server.finish();
             let text = std::fs::read_to_string(&file).expect("a trace");
-            let mut lines: Vec<String> = read_trace(&text).concat();
+            let mut lines: Vec<String> = read_trace(&text).processes.concat();
             lines.retain(|l| !is_of_signal(l) && !l.starts_with("+++"));
             lines.sort();
             lines

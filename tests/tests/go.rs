@@ -32,7 +32,6 @@ fn forced(text: &str) -> u64 {
         .count() as u64
 }
 
-const BUILDS: [&str; 4] = ["", "-stripped", "-nodwarf", "-pie"];
 const LOAD: [&str; 5] = ["-d", "400ms", "-forced", "7", "-wait"];
 
 fn attached(place: &Place, name: &str) {
@@ -78,48 +77,63 @@ fn launched(place: &Place, name: &str) {
     assert_eq!(forced(&ours), 7, "{name}:\n{ours}");
 }
 
-fn of_release(index: usize, check: fn(&Place, &str)) {
+/// Of those that the fixtures are built for: tests of their own, for they take their time.
+enum Releases {
+    Oldest,
+    Between,
+    Newest,
+}
+
+fn of(which: Releases, check: fn(&Place, &str)) {
     let Some(place) = place(true) else { return };
     let releases = place.go_releases();
-    let Some(release) = releases.get(index) else {
+    let last = releases.len() - 1;
+    let chosen = match which {
+        Releases::Oldest => 0..1,
+        Releases::Between => 1..last.max(1),
+        Releases::Newest => last..releases.len(),
+    };
+    if chosen.is_empty() {
         return skip(&format!(
             "Go fixtures are built with {} alone",
             releases.join(", ")
         ));
-    };
-    for build in BUILDS {
-        check(&place, &format!("go/{release}/gcload{build}"));
+    }
+    for release in &releases[chosen] {
+        for variant in place.go_variants(release, "gcload") {
+            check(&place, &format!("go/{release}/gcload{variant}"));
+        }
     }
 }
 
 #[test]
 fn gc_lines_of_the_oldest_release_are_the_runtimes_own_when_attached() {
-    of_release(0, attached);
+    of(Releases::Oldest, attached);
 }
 
 #[test]
-fn gc_lines_of_the_middle_release_are_the_runtimes_own_when_attached() {
-    of_release(1, attached);
+fn gc_lines_of_the_releases_between_are_the_runtimes_own_when_attached() {
+    of(Releases::Between, attached);
 }
 
 #[test]
 fn gc_lines_of_the_newest_release_are_the_runtimes_own_when_attached() {
-    of_release(2, attached);
+    of(Releases::Newest, attached);
 }
 
 #[test]
 fn gc_lines_of_the_oldest_release_are_the_runtimes_own_when_launched() {
-    of_release(0, launched);
+    of(Releases::Oldest, launched);
 }
 
 #[test]
-fn gc_lines_of_the_middle_release_are_the_runtimes_own_when_launched() {
-    of_release(1, launched);
+fn gc_lines_of_the_releases_between_are_the_runtimes_own_when_launched() {
+    of(Releases::Between, launched);
 }
 
 #[test]
 fn gc_lines_of_the_newest_release_are_the_runtimes_own_when_launched() {
-    of_release(2, launched);
+    of(Releases::Newest, launched);
 }
 
 #[test]

@@ -14,7 +14,6 @@ const CALLERS: [(&str, &str); 7] = [
     ("closure", "main.main.func3"),
 ];
 const COUNT: u64 = 5;
-const BUILDS: [&str; 4] = ["", "-stripped", "-nodwarf", "-pie"];
 const OPTIONS: [&str; 4] = ["strace", "--goroutines", "-e", "trace=write"];
 
 /// Runs the program under the trace, and gives the trace's lines and the program's.
@@ -59,7 +58,7 @@ fn assert_names(trace: &str, said: &str, of: &str) {
 fn a_line_names_the_function_of_the_program_that_called() {
     let Some(place) = place(true) else { return };
     for release in place.go_releases() {
-        for build in BUILDS {
+        for build in place.go_variants(&release, "callers") {
             let program = format!("go/{release}/callers{build}");
             let (trace, said) = attached(&place, &program);
             assert_names(&trace, &said, &program);

@@ -9,8 +9,6 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tracer_tests::{Place, Running, number_after, one_line, place, skip, until};
 
-const BUILDS: [&str; 3] = ["", "-stripped", "-pie"];
-
 /// Goroutines of a dump by their id: the rest of the text.
 fn goroutines(dump: &str) -> BTreeMap<u64, String> {
     let parts = dump.split("\n\n").filter_map(|part| {
@@ -103,7 +101,7 @@ fn read(place: &Place, core: &Path, args: &[&str]) -> String {
 fn cores_of_the_kernel_have_what_the_runtime_printed() {
     let Some(place) = place(true) else { return };
     for release in place.go_releases() {
-        for build in BUILDS {
+        for build in place.go_variants(&release, "goroutines") {
             let name = format!("go/{release}/goroutines{build}");
             let command = place.command(&name, &["-n", "10"]);
             let Some((theirs, core)) = kernel_core(&place, command) else {

@@ -130,7 +130,7 @@ fn what_is_dumped_is_what_the_runtime_printed() {
 fn variants_of_an_executable_tell_the_same() {
     let Some(place) = place(true) else { return };
     for release in place.go_releases() {
-        for build in ["-stripped", "-pie"] {
+        for build in place.go_variants(&release, "crash") {
             let program = format!("go/{release}/crash{build}");
             let death = Death::of(&place, &program, "20", "map", &[]);
             let (first, dump) = death.parts();

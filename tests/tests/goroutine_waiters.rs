@@ -179,7 +179,7 @@ fn circles_are_flagged_and_nothing_else() {
 fn executables_without_symbols_tell_the_same() {
     let Some(place) = place(true) else { return };
     for release in place.go_releases() {
-        for build in ["-stripped", "-pie"] {
+        for build in place.go_variants(&release, "goroutines") {
             let name = format!("go/{release}/goroutines{build}");
             let target = Running::ready(&mut place.command(&name, &["-n", "12"]));
             let document = waiters(&place, &target, &["--format", "json"]);

@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use tracer_tests::{Place, Running, minor, number_after, one_line, place, until};
 
-const BUILDS: [&str; 4] = ["", "-stripped", "-nodwarf", "-pie"];
-
 /// Goroutines of a dump by their id: the rest of the text.
 fn goroutines(dump: &str) -> BTreeMap<u64, String> {
     let parts = dump.split("\n\n").filter_map(|part| {
@@ -46,7 +44,7 @@ fn our_dump(place: &Place, target: &Running, args: &[&str]) -> String {
 fn dumps_are_those_of_the_runtime() {
     let Some(place) = place(true) else { return };
     for release in place.go_releases() {
-        for build in BUILDS {
+        for build in place.go_variants(&release, "goroutines") {
             let name = format!("go/{release}/goroutines{build}");
             let target = Running::ready(&mut place.command(&name, &["-n", "20"]));
             let mut ours = goroutines(&our_dump(&place, &target, &[]));

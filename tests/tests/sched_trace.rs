@@ -118,8 +118,8 @@ fn what_cannot_be_followed_is_refused() {
 fn blocks(text: &str) -> Vec<String> {
     let time = Regex::new(r"^SCHED \d+ms: ").expect("valid");
     let ticks = Regex::new(r"(schedtick|syscalltick)=\d+").expect("valid");
-    // The runtime prints from its monitor, M1, which holds locks then.
-    let locks = Regex::new(r"^(  M1: .* locks=)\d+").expect("valid");
+    // The runtime prints from its monitor, M1 or with cgo M2, which holds locks then.
+    let locks = Regex::new(r"^(  M[12]: .* locks=)\d+").expect("valid");
     let mut blocks: Vec<Vec<String>> = Vec::new();
     for line in text.lines() {
         if line.starts_with("SCHED ") {
@@ -139,7 +139,7 @@ fn blocks(text: &str) -> Vec<String> {
 fn detailed_lines_are_those_of_the_runtime() {
     let Some(place) = place(true) else { return };
     for release in place.go_releases() {
-        for build in ["", "-stripped", "-pie"] {
+        for build in place.go_variants(&release, "goroutines") {
             let name = format!("go/{release}/goroutines{build}");
             let mut command = place.command(&name, &["-n", "20"]);
             let debug = "schedtrace=20,scheddetail=1";

@@ -126,7 +126,7 @@ fn go_programs_after_strip_1_have_their_shares() {
 fn go_programs_built_stripped_without_dwarf_or_as_pie_have_names() {
     let Some(place) = place(true) else { return };
     for release in place.go_releases() {
-        for build in ["-stripped", "-nodwarf", "-pie"] {
+        for build in place.go_variants(&release, "gcload") {
             let name = format!("go/{release}/gcload{build}");
             let mut target = place.command(&name, &["-d", "30s"]);
             let run = profile(&place, &mut target, &["--format", "folded", "--no-kernel"]);

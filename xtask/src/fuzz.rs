@@ -203,7 +203,7 @@ fn seed() -> Result<()> {
         step::note("SKIPPED: seeds made of recordings: recording needs root; small ones are there");
         return Ok(());
     }
-    fixtures::build(Machine::HOST, pins::GO_VERSIONS)?;
+    fixtures::build(Machine::HOST, pins::GO_VERSIONS, false)?;
     let tracer = host::build_tracer(false)?;
     let mut cargo = host::cargo();
     cargo

@@ -51,7 +51,7 @@ pub(crate) struct Options {
 pub(crate) fn golden(options: &Options) -> Result<()> {
     check_version()?;
     setup::ensure()?;
-    fixtures::build(Machine::X86_64, &[])?;
+    fixtures::build(Machine::X86_64, &[], false)?;
     let program = fixtures::directory(Machine::X86_64).join("c/call_list");
     let directory = workspace::root().join("tracer/src/syscall/golden");
     let mut changed = 0;

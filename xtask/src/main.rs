@@ -74,7 +74,8 @@ enum Task {
         #[arg(long)]
         deny_skips: bool,
         /// Test on every Go release line that tracer knows, not only on the oldest, a middle and the
-        /// newest one. What is built once is tested from then on
+        /// newest one, and with programs built in every way that it knows. What is built once is
+        /// tested from then on
         #[arg(long)]
         every_go: bool,
     },
@@ -90,6 +91,9 @@ enum Task {
         /// Go versions to build with instead of the tests' own
         #[arg(long, num_args = 1.., value_name = "VERSION")]
         go: Vec<String>,
+        /// Also trimmed, stripped by strip(1), as static PIE, with the race detector, and so on
+        #[arg(long)]
+        every_variant: bool,
     },
     /// Check formatting, lints, the BPF build and docs
     Check,
@@ -133,7 +137,11 @@ fn dispatch(task: Task) -> Result<()> {
         } => testing::test(&filters, deny_skips, every_go),
         Task::TestVm(options) => vm::test(&options),
         Task::VmRun(options) => vm::command(&options),
-        Task::Fixtures { target, go } => build_fixtures(target, &go),
+        Task::Fixtures {
+            target,
+            go,
+            every_variant,
+        } => build_fixtures(target, &go, every_variant),
         Task::Check => ci::checks(),
         Task::Golden(options) => golden::golden(&options),
         Task::Deny => deny::deny(),
@@ -146,7 +154,7 @@ fn dispatch(task: Task) -> Result<()> {
     }
 }
 
-fn build_fixtures(machine: Machine, go: &[String]) -> Result<()> {
+fn build_fixtures(machine: Machine, go: &[String], every_variant: bool) -> Result<()> {
     setup::ensure()?;
     let named: Vec<&str> = go.iter().map(String::as_str).collect();
     let versions = if named.is_empty() {
@@ -154,7 +162,7 @@ fn build_fixtures(machine: Machine, go: &[String]) -> Result<()> {
     } else {
         &named
     };
-    fixtures::build(machine, versions)?;
+    fixtures::build(machine, versions, every_variant)?;
     println!("{}", fixtures::directory(machine).display());
     Ok(())
 }

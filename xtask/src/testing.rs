@@ -16,16 +16,16 @@ const KERNEL_TESTS: &str = "tracer-tests";
 
 /// Builds the fixtures and tracer, then runs the tests whose names contain one of `filters`
 /// (all without one), and lists those that skipped themselves. With `every_go`, fixtures are built
-/// for the Go releases of [`pins::GO_OTHER_VERSIONS`] as well.
+/// for the Go releases of [`pins::GO_OTHER_VERSIONS`] as well, and in every variant.
 ///
 /// # Errors
 /// A test fails, or something the tests need cannot be made; with `deny_skips`, and where `CI` is
 /// set, a test skips itself.
 pub(crate) fn test(filters: &[String], deny_skips: bool, every_go: bool) -> Result<()> {
     setup::ensure()?;
-    fixtures::build(Machine::HOST, pins::GO_VERSIONS)?;
+    fixtures::build(Machine::HOST, pins::GO_VERSIONS, every_go)?;
     if every_go {
-        fixtures::build(Machine::HOST, pins::GO_OTHER_VERSIONS)?;
+        fixtures::build(Machine::HOST, pins::GO_OTHER_VERSIONS, true)?;
     }
     let tracer = host::build_tracer(false)?;
     let skips = Skips::begin(deny_skips)?;

@@ -134,7 +134,9 @@ fn collect(target: &Target, enough: usize) -> BTreeMap<u32, GcCycle> {
         if first == second
             && let Ok(cycle) = GcCycle::decode(target.layout, &ranges)
         {
-            cycles.insert(cycle.number, cycle);
+            // As it was first seen: a moment before it gets its own number, the next cycle has
+            // begun to write into the same fields.
+            cycles.entry(cycle.number).or_insert(cycle);
         }
     }
     cycles

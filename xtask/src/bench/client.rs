@@ -27,6 +27,7 @@ pub(super) struct Answers {
     pub(super) p50_ns: f64,
     pub(super) p99_ns: f64,
     pub(super) p999_ns: f64,
+    pub(super) max_ns: f64,
     /// Requests there should have been.
     pub(super) due: f64,
 }
@@ -58,7 +59,8 @@ impl Answers {
             p99,
             "p999",
             p999,
-            ..,
+            "max",
+            max,
         ] = words[..]
         else {
             return None;
@@ -71,6 +73,7 @@ impl Answers {
             p50_ns: p50.parse().ok()?,
             p99_ns: p99.parse().ok()?,
             p999_ns: p999.parse().ok()?,
+            max_ns: max.parse().ok()?,
             due: sent,
         })
     }
@@ -92,6 +95,7 @@ impl Client {
         let port = service.port().to_string();
         let mut command = Command::new(setting.c("http_load"));
         command.args([&port, CONNECTIONS, service.path()]);
+        command.args(service.body());
         let mut process = Spawned::start(&mut command, "http_load")?;
         let stdin = process.take_stdin().context("http_load has no stdin")?;
         process.line_with("ready ", LATE)?;

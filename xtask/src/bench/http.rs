@@ -313,6 +313,7 @@ mod tests {
             p50_ns: 1e3,
             p99_ns: p99_us * 1e3,
             p999_ns: 1e6,
+            max_ns: 2e6,
             due: done,
         }
     }

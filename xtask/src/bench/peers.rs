@@ -182,6 +182,7 @@ pub(super) const PEERS: &[Peer] = &[
 
     row("tracer-sched", Tracer, RunQueue, true, "tracer sched", "tracer sched -p {pid}"),
     row("tracer-sched-go", Tracer, RunQueue, true, "tracer sched --go", "tracer sched --go -p {pid}"),
+    row("tracer-schedtrace", Tracer, RunQueue, true, "tracer sched --schedtrace 1s", "tracer sched --schedtrace 1s -p {pid}"),
     row("perf-sched", Perf, RunQueue, true, "perf sched record", "perf sched record -o {file}"),
     row("libbpf-runqlat", Libbpf, RunQueue, true, "runqlat", "runqlat -p {pid}"),
     row("bcc-runqlat", Bcc, RunQueue, true, "runqlat-bpfcc", "runqlat-bpfcc -p {pid}"),

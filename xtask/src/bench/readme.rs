@@ -62,6 +62,7 @@ const AT_A_SERVICE: &[&str] = &[
     "libbpf-offcputime",
     "tracer-sched",
     "tracer-sched-go",
+    "tracer-schedtrace",
     "libbpf-runqlat",
     "perf-sched",
     "tracer-gc",
@@ -134,6 +135,7 @@ fn render(document: &Value) -> Result<String> {
         figures.calls(),
         figures.service(),
         figures.scheduler(),
+        figures.dumps(),
         figures.sentences(),
         figures.absent(),
     ];
@@ -299,6 +301,39 @@ impl<'a> Figures<'a> {
                 cpu.map_or("-".to_owned(), |cpu| format!("{cpu:.1} %")),
                 memory.map_or("-".to_owned(), |mib| format!("{mib:.0} MiB")),
             ));
+        }
+        lines.join("\n") + "\n"
+    }
+
+    /// Dumps of goroutines; nothing where none was measured.
+    fn dumps(&self) -> String {
+        let mut lines = vec![
+            "A dump of all goroutines each second, and what the clients of that service see meanwhile:\n"
+                .to_owned(),
+            "| | of 10,000 | longest request | of 100,000 | longest request |".to_owned(),
+            "|---|---|---|---|---|".to_owned(),
+        ];
+        let rows = [
+            ("baseline", "nobody"),
+            ("tracer-dump", "`tracer goroutines`"),
+            ("pprof-dump", "`/debug/pprof/goroutine?debug=2`"),
+            ("delve-dump", "`dlv attach`, `goroutines -t`"),
+        ];
+        for (id, name) in rows {
+            let cells = [10_000, 100_000].map(|crowd| {
+                let id = format!("{id}-{crowd}");
+                let ms = |column| {
+                    let number = self.number("dumps", &id, column);
+                    number.map_or("-".to_owned(), |ms| format!("{} ms", two_digits(ms)))
+                };
+                format!("{} | {}", ms("dump_ms"), ms("longest_request_ms"))
+            });
+            if cells.iter().any(|cell| cell.contains("ms")) {
+                lines.push(format!("| {name} | {} |", cells.join(" | ")));
+            }
+        }
+        if lines.len() == 3 {
+            return String::new();
         }
         lines.join("\n") + "\n"
     }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -10,6 +12,7 @@ use super::http;
 use super::load::Load;
 use super::peers::{Family, How, Peer, Purpose};
 use super::report::Part;
+use super::request;
 use super::sections::Pace;
 use super::service::{self, Service};
 use super::setting::{self, Setting};
@@ -153,6 +156,26 @@ fn etcd(program: &Path, data: &Path) -> Result<Service> {
         .args(["--listen-peer-urls", &url(peers)])
         .args(["--initial-advertise-peer-urls", &url(peers)])
         .args(["--initial-cluster", &format!("default={}", url(peers))]);
-    // A read that all members agree on, as a client's.
-    Service::listening(&mut command, "etcd", port, "/health")
+    // A read of a key that all members agree on, as clients make them: /health and /version are
+    // nobody's load.
+    let service = Service::listening(&mut command, "etcd", port, "/v3/kv/range")?;
+    put(port)?;
+    Ok(service.asked_with("{\"key\":\"a2V5\"}"))
+}
+
+/// Gives etcd the key, once it has chosen its leader.
+fn put(port: u16) -> Result<()> {
+    let value = "dmFsdWUg".repeat(32);
+    let body = format!("{{\"key\":\"a2V5\",\"value\":\"{value}\"}}");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        interrupt::check()?;
+        match request::ask(port, "/v3/kv/put", Some(&body)) {
+            Ok(_) => return Ok(()),
+            Err(error) if Instant::now() > deadline => {
+                return Err(error.context("etcd takes no key"));
+            }
+            Err(_) => sleep(Duration::from_millis(100)),
+        }
+    }
 }

@@ -66,7 +66,7 @@ fn build_tracer() -> Result<PathBuf> {
 }
 
 fn build_targets(options: &Options, sections: &[&Section]) -> Result<()> {
-    fixtures::build(Machine::HOST, &[pins::GO_DEMO])?;
+    fixtures::build(Machine::HOST, &[pins::GO_DEMO], false)?;
     let wanted = |name: &str| sections.iter().any(|section| section.name == name);
     let needed = LARGE.iter().any(|name| wanted(name));
     if needed && (options.large_go.is_none() || wanted("symbols")) {

@@ -8,8 +8,8 @@ use anyhow::Result;
 use super::report::Part;
 use super::setting::Setting;
 use super::{
-    attach, bystanders, cost, goroutines, http, profile, real, resources, streaming, switches,
-    symbols, syscalls, threads,
+    attach, bystanders, cost, dumps, goroutines, http, profile, real, resources, streaming,
+    switches, symbols, syscalls, threads,
 };
 
 /// How long a section takes.
@@ -104,6 +104,14 @@ pub(super) const SECTIONS: &[Section] = &[
         on_request: false,
         full: pace(160, 5, 700),
         quick: pace(25, 1, 250),
+    },
+    Section {
+        name: "dumps",
+        about: "dumps of 10,000 and 100,000 goroutines, beside pprof's and a debugger's",
+        measure: dumps::measure,
+        on_request: false,
+        full: pace(85, 1, 3000),
+        quick: pace(40, 1, 1200),
     },
     Section {
         name: "streaming",

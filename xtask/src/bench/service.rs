@@ -20,6 +20,7 @@ pub(super) struct Service {
     _stdin: Option<ChildStdin>,
     port: u16,
     path: &'static str,
+    body: Option<&'static str>,
 }
 
 impl Service {
@@ -39,6 +40,7 @@ impl Service {
             _stdin: stdin,
             port,
             path: "/",
+            body: None,
         })
     }
 
@@ -67,7 +69,16 @@ impl Service {
             _stdin: None,
             port,
             path,
+            body: None,
         })
+    }
+
+    /// Clients send this JSON text along, by POST.
+    pub(super) fn asked_with(self, body: &'static str) -> Self {
+        Self {
+            body: Some(body),
+            ..self
+        }
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -81,6 +92,11 @@ impl Service {
     /// What to ask it for.
     pub(super) fn path(&self) -> &'static str {
         self.path
+    }
+
+    /// What is sent along.
+    pub(super) fn body(&self) -> Option<&'static str> {
+        self.body
     }
 }
 

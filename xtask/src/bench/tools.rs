@@ -231,6 +231,11 @@ impl Toolbox {
         std::iter::once(("tracer", own)).chain(others).collect()
     }
 
+    /// The binary that is measured.
+    pub(super) fn tracer_file(&self) -> &Path {
+        &self.tracer
+    }
+
     /// `tracer LINE -p PID`.
     pub(super) fn tracer(&self, line: &str) -> Tool {
         let words = line.split_whitespace().chain(UNGUARDED).chain(["-p", PID]);

@@ -30,7 +30,7 @@ impl Ground {
     /// Something does not build, or the tracer attaches to nothing here.
     pub(super) fn prepare(options: &Options) -> Result<Self> {
         setup::ensure()?;
-        fixtures::build(crate::machine::Machine::HOST, &[pins::GO_DEMO])?;
+        fixtures::build(crate::machine::Machine::HOST, &[pins::GO_DEMO], false)?;
         let built = match &options.tracer {
             Some(file) => file.clone(),
             None => host::build_tracer(true)?,

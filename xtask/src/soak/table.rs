@@ -32,6 +32,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario { name: "unseen", about: "births and deaths of children find no room in the buffer", unit: "seconds", full: 60, quick: 6, run: s::unseen },
     Scenario { name: "programs", about: "a shell runs one Go program after the other", unit: "programs", full: 600, quick: 80, run: s::programs },
     Scenario { name: "goroutines", about: "every command on 100,000 goroutines", unit: "seconds", full: 140, quick: 21, run: s::goroutines },
+    Scenario { name: "releases", about: "every command attaches to a loaded service of each Go release and leaves it", unit: "times each", full: 1000, quick: 14, run: s::releases },
     // Eight hours of 10,000 events a second are 288 million.
     Scenario { name: "volume", about: "as many events as eight hours of 10,000 a second", unit: "million events", full: 288, quick: 6, run: s::volume },
 ];

@@ -34,6 +34,15 @@ pub(super) const GO_SERVER: Kind = Kind {
     steady_descriptors: false,
 };
 
+/// As [`GO_SERVER`], built by Go `release`.
+pub(super) fn go_server_of(release: &str) -> Kind {
+    Kind {
+        // There are as many as there are releases.
+        fixture: String::leak(format!("go/{release}/server")),
+        ..GO_SERVER
+    }
+}
+
 /// 100,000 goroutines that check what they get from each other.
 pub(super) const GO_SWARM: Kind = Kind {
     name: "100,000 goroutines",

@@ -43,8 +43,32 @@ pub(super) const COMMANDS: &[Command] = &[
         go: true,
     },
     Command {
+        args: &["gc", "--stw"],
+        go: true,
+    },
+    Command {
         args: &["sched", "--go"],
         go: true,
+    },
+    Command {
+        args: &["sched", "--creators"],
+        go: true,
+    },
+    Command {
+        args: &["sched", "--schedtrace", "20ms", "--scheddetail"],
+        go: true,
+    },
+    Command {
+        args: &["offcpu", "--goroutines"],
+        go: true,
+    },
+    Command {
+        args: &["goroutines", "--on-crash"],
+        go: true,
+    },
+    Command {
+        args: &["wall"],
+        go: false,
     },
     Command {
         args: &["strace", "--goroutines", "-o", "/dev/null"],

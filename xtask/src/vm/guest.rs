@@ -56,7 +56,7 @@ impl Image {
         tree.host_file("vm/busybox", &packages.file(&matrix.busybox(arch)?)?);
         add_tests(&mut tree, arch)?;
         let releases: Vec<&str> = matrix.go_releases(arch).into_iter().collect();
-        fixtures::build(arch, &releases)?;
+        fixtures::build(arch, &releases, false)?;
         add_fixtures(&mut tree, arch, &releases)?;
         let archive = workspace::target().join(format!("vm/guest-{arch}.cpio"));
         pack(&tree, &archive)?;
