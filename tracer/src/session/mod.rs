@@ -3,6 +3,7 @@
 
 mod aggregates;
 mod await_trigger;
+mod background;
 mod clock;
 mod cold;
 mod condition;
@@ -20,6 +21,7 @@ mod launch;
 mod looks;
 mod losses;
 mod open_waits;
+mod pace;
 mod plan;
 mod pump;
 mod refusal;

@@ -206,13 +206,19 @@ impl Plan {
     /// Size of the ring buffer in bytes. Streams of syscalls fill at up to some 100 MB/s, and the
     /// reader must survive not being scheduled for a while.
     pub(super) fn ring_size(&self) -> u32 {
-        self.ring_bytes.unwrap_or_else(|| {
-            let streams = self
-                .captures
-                .iter()
-                .any(|c| matches!(c, Capture::SyscallStream { .. }));
-            if streams { 32 << 20 } else { 4 << 20 }
-        })
+        let usual = if self.streams_calls() {
+            32 << 20
+        } else {
+            4 << 20
+        };
+        self.ring_bytes.unwrap_or(usual)
+    }
+
+    /// Whether each system call is an event.
+    pub(super) fn streams_calls(&self) -> bool {
+        self.captures
+            .iter()
+            .any(|c| matches!(c, Capture::SyscallStream { .. }))
     }
 
     /// Whether the time of each thread is accounted for, from the beginning of the run to its end.

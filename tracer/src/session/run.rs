@@ -12,11 +12,13 @@ use tracer_common::probe::{ProbeCounters, ProbeId};
 
 use super::aggregates::Aggregates;
 use super::await_trigger::await_trigger;
+use super::background::Background;
 use super::clock::{now_ns, own_cpu_ns, utc_offset_s, wall_offset_ns};
 use super::degrade::Captured;
 use super::go_looks::GoLooks;
 use super::go_target::GoTarget;
 use super::losses::{Counts, describe, losses, missing_events, without_ring};
+use super::pace::Pace;
 use super::plan::{CallStacks, Capture, Plan, StackWalk, TargetSpec};
 use super::pump::Pump;
 use super::refusal::refused;
@@ -36,14 +38,10 @@ use crate::event::{
 use crate::sink::{Sink, SinkError};
 use crate::term;
 
-/// Time between two looks at the ring buffer.
-const POLL: Duration = Duration::from_millis(5);
 /// Records taken in one go before signals and deadlines are looked at.
 const BATCH: usize = 100_000;
 /// A loss on a CPU where nothing happens afterwards is told after this time, in ns.
 const UNTOLD_NS: u64 = 1_000_000_000;
-/// Looks at the ring buffer between two looks at the loss counters.
-const POLLS_PER_LOSS_CHECK: u32 = 20;
 
 /// How a run went.
 #[derive(Debug)]
@@ -357,13 +355,12 @@ impl<'a> Session<'a> {
             }
         };
         tokio::pin!(stop);
-        let mut poll = tokio::time::interval(POLL);
-        poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut pace = Pace::new();
+        let background = Background::begin(plan.streams_calls());
         let mut ticks = plan
             .interval
             .map(|period| tokio::time::interval_at(tokio::time::Instant::now() + period, period));
         let mut targets_ended = false;
-        let mut polls = 0u32;
         loop {
             let step = tokio::select! {
                 biased;
@@ -374,15 +371,20 @@ impl<'a> Session<'a> {
                     Ok(())
                 }
                 () = tick(&mut ticks) => self.interval(target),
-                _ = poll.tick() => {
-                    polls = polls.wrapping_add(1);
-                    let now_and_then = polls.is_multiple_of(POLLS_PER_LOSS_CHECK);
+                () = pace.wait() => {
+                    background.note();
+                    let now_and_then = pace.is_loss_check();
                     if targets_ended && now_and_then {
                         self.forget_dead();
                     }
                     self.look_at_go();
-                    self.drain_some(now_and_then)
-                        .and_then(|()| self.keep_budget(target))
+                    let drained = self.drain_some(now_and_then);
+                    let step = drained.and_then(|records| {
+                        pace.looked(records);
+                        self.keep_budget(target)
+                    });
+                    background.note();
+                    step
                 }
             };
             if let Err(error) = step {
@@ -408,9 +410,11 @@ impl<'a> Session<'a> {
         self.pump.live.retain(|&pid| is_alive(pid));
     }
 
-    fn drain_some(&mut self, check_losses: bool) -> Result<(), SinkError> {
+    /// Takes what has come, and says how many records that were.
+    fn drain_some(&mut self, check_losses: bool) -> Result<usize, SinkError> {
         let looked_ns = now_ns();
-        let is_empty = self.take_records() < BATCH;
+        let records = self.take_records();
+        let is_empty = records < BATCH;
         self.pump
             .release(self.pump.complete_ns(looked_ns, is_empty))?;
         self.raise_slow_calls();
@@ -430,7 +434,8 @@ impl<'a> Session<'a> {
             self.report_losses()?;
             self.find_unseen_ends();
         }
-        self.pump.flush()
+        self.pump.flush()?;
+        Ok(records)
     }
 
     /// Tells the programs how slow a call must be by now for its stack to be shown.
