@@ -14,65 +14,32 @@ pub(super) struct Command {
     pub(super) args: &'static [&'static str],
     /// It works on Go programs only.
     pub(super) go: bool,
+    /// Its exit status after SIGINT.
+    pub(super) code: i32,
+}
+
+const fn on(go: bool, args: &'static [&'static str]) -> Command {
+    Command { args, go, code: 0 }
 }
 
 /// Each way of attaching.
 pub(super) const COMMANDS: &[Command] = &[
+    on(false, &["strace", "-o", "/dev/null"]),
+    on(false, &["strace", "-c"]),
+    on(false, &["profile", "-F", "499"]),
+    on(false, &["offcpu"]),
+    on(false, &["wall"]),
+    on(false, &["sched"]),
+    on(true, &["gc"]),
+    on(true, &["gc", "--stw"]),
+    on(true, &["sched", "--go"]),
+    on(true, &["sched", "--creators"]),
+    on(true, &["offcpu", "--goroutines"]),
+    on(true, &["strace", "--goroutines", "-o", "/dev/null"]),
     Command {
-        args: &["strace", "-o", "/dev/null"],
-        go: false,
-    },
-    Command {
-        args: &["strace", "-c"],
-        go: false,
-    },
-    Command {
-        args: &["profile", "-F", "499"],
-        go: false,
-    },
-    Command {
-        args: &["offcpu"],
-        go: false,
-    },
-    Command {
-        args: &["sched"],
-        go: false,
-    },
-    Command {
-        args: &["gc"],
-        go: true,
-    },
-    Command {
-        args: &["gc", "--stw"],
-        go: true,
-    },
-    Command {
-        args: &["sched", "--go"],
-        go: true,
-    },
-    Command {
-        args: &["sched", "--creators"],
-        go: true,
-    },
-    Command {
-        args: &["sched", "--schedtrace", "20ms", "--scheddetail"],
-        go: true,
-    },
-    Command {
-        args: &["offcpu", "--goroutines"],
-        go: true,
-    },
-    Command {
-        args: &["goroutines", "--on-crash"],
-        go: true,
-    },
-    Command {
-        args: &["wall"],
-        go: false,
-    },
-    Command {
-        args: &["strace", "--goroutines", "-o", "/dev/null"],
-        go: true,
+        // There was no crash.
+        code: 1,
+        ..on(true, &["goroutines", "--on-crash"])
     },
 ];
 
@@ -103,7 +70,7 @@ pub(super) fn attach_and_detach(
     tracer.signal(libc::SIGINT);
     let run = tracer.finish();
     let detach = stopped.elapsed();
-    good_end(command.args, &run, &[0])?;
+    good_end(command.args, &run, &[command.code])?;
     gone(&loaded)?;
     Ok((Times { attach, detach }, run))
 }

@@ -34,7 +34,7 @@ pub(in crate::soak) fn dying(ground: &mut Ground, targets: u64) -> Result<Figure
         let _ = target.finish();
         let run = tracer.finish();
         // Done; no such process any more; or its memory went away while it was read.
-        good_end(command.args, &run, &[0, 4, 5])?;
+        good_end(command.args, &run, &[0, command.code, 4, 5])?;
         *ends.entry(run.status.code().unwrap_or(-1)).or_default() += 1;
         interrupt::check()?;
     }

@@ -69,5 +69,5 @@ fn attached(ground: &mut Ground, chain: usize) -> Result<()> {
     if end.status.code() != Some(7) {
         bail!("the target ended with {}", end.status);
     }
-    good_end(command.args, &tracer.finish(), &[0])
+    good_end(command.args, &tracer.finish(), &[command.code])
 }

@@ -28,7 +28,7 @@ pub(in crate::soak) fn goroutines(ground: &mut Ground, seconds: u64) -> Result<F
         let memory = resident(&tracer).unwrap_or(0) >> 20;
         tracer.signal(libc::SIGINT);
         let run = tracer.finish();
-        good_end(command.args, &run, &[0])?;
+        good_end(command.args, &run, &[command.code])?;
         gone(&loaded)?;
         target.heals()?;
         let end = run.stderr.lines().last().unwrap_or_default();
