@@ -134,8 +134,9 @@ fn variants_of_an_executable_tell_the_same() {
             let program = format!("go/{release}/crash{build}");
             let death = Death::of(&place, &program, "20", "map", &[]);
             let (first, dump) = death.parts();
+            // With the race detector mostly a reader finds out.
             assert!(
-                first.ends_with("fatal error: concurrent map writes"),
+                first.contains(": fatal error: concurrent map "),
                 "{program}: {first}"
             );
             assert_eq!(dump.matches("\nmain.parked()\n").count(), 20, "{program}");
