@@ -126,12 +126,16 @@ fn a_goal_near_the_memory_limit_is_warned_of() {
             goal.abs_diff(now) < 4 << 20,
             "{release}: {goal}, then {now}"
         );
-        let warning = ": the heap goal of ";
-        assert!(told.contains(warning), "{release}: {told}");
-        assert!(
-            told.contains(" % of GOMEMLIMIT (64.0 MiB), more than 85 %"),
-            "{told}"
-        );
+        // Go 1.19 leaves less to the heap: just not enough.
+        let near = |c: &Value| c["pacing"]["goal"].as_u64() > Some((64 << 20) / 100 * 85);
+        let is_near = cycles.iter().any(near);
+        assert!(is_near || minor(&release) < 21, "{release}: {last}");
+        for warning in [
+            ": the heap goal of ",
+            " % of GOMEMLIMIT (64.0 MiB), more than 85 %",
+        ] {
+            assert_eq!(told.contains(warning), is_near, "{release}: {told}");
+        }
         assert!(!told.contains("self-check"), "{told}");
     }
 }

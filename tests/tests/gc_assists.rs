@@ -55,15 +55,16 @@ impl Seen {
         self.document["assists"][table].as_array().expect("rows")
     }
 
-    /// Sum of the shares of the rows that `is` takes.
-    fn share(&self, table: &str, is: impl Fn(&Value) -> bool) -> f64 {
-        let rows = self.rows(table).iter().filter(|row| is(row));
-        rows.map(|row| row["share"].as_f64().expect("a number"))
-            .sum()
-    }
-
-    fn of_function(&self, table: &str, function: &str) -> f64 {
-        self.share(table, |row| row["function"] == function)
+    /// Of the number of assists, the part of the rows that `is` takes; and of their time.
+    fn shares(&self, table: &str, is: impl Fn(&Value) -> bool) -> (f64, f64) {
+        let of = |field: &str| {
+            let sum = |wanted: &dyn Fn(&Value) -> bool| -> u64 {
+                let rows = self.rows(table).iter().filter(|row| wanted(row));
+                rows.map(|row| number(&row[field])).sum()
+            };
+            sum(&is) as f64 / sum(&|_| true) as f64
+        };
+        (of("count"), of("time_ns"))
     }
 
     /// Ids that the program printed for goroutines of a kind.
@@ -91,31 +92,29 @@ fn who_allocates_assists_and_as_long_as_the_runtime_says() {
             assert!(count >= 20, "{program}: only {count} assists: {assists}");
 
             // 9 of 11 units, by place, by statement, by goroutine. Which assists there are is up to
-            // the collector: the ratio is a coarse one.
+            // the collector, and how long each takes to who else wants the CPU: the ratio is a coarse one.
+            let is_right = |(count, time): (f64, f64)| {
+                (0.6..0.97).contains(&count) && (0.3..1.0).contains(&time)
+            };
             for (table, heavy, light) in [
                 ("functions", "main.heavy", "main.light"),
                 ("creators", "main.startHeavy", "main.startLight"),
             ] {
-                let share = seen.of_function(table, heavy);
-                assert!(
-                    (0.6..0.99).contains(&share),
-                    "{program}: {share}: {assists}"
-                );
-                let rest = seen.of_function(table, light);
-                assert!((0.01..0.4).contains(&rest), "{program}: {rest}: {assists}");
-                assert!(share + rest > 0.9, "{program}: {assists}");
+                let of = |function: &str| seen.shares(table, |row| row["function"] == function);
+                let (heavy, light) = (of(heavy), of(light));
+                assert!(is_right(heavy), "{program}: {heavy:?}: {assists}");
+                assert!(heavy.0 + light.0 > 0.95, "{program}: {light:?}: {assists}");
+                println!("{program}: {table}: {heavy:.2?} and {light:.2?}");
             }
             let in_library = |row: &Value| {
                 let within = row["within"].as_str().unwrap_or_default();
                 row["function"] == "main.light" && within.contains('.')
             };
-            assert!(
-                seen.share("functions", in_library) > 0.0,
-                "{program}: {assists}"
-            );
+            let (within, _) = seen.shares("functions", in_library);
+            assert!(within > 0.0, "{program}: {assists}");
             let ids = |kind: &str| seen.goroutines(kind);
             let of = |ids: &[u64]| {
-                seen.share("goroutines", |row| {
+                seen.shares("goroutines", |row| {
                     row["goid"].as_u64().is_some_and(|id| ids.contains(&id))
                 })
             };
@@ -125,59 +124,58 @@ fn who_allocates_assists_and_as_long_as_the_runtime_says() {
                 "{}",
                 seen.said
             );
-            assert!(
-                (0.6..0.99).contains(&of(&ids("heavy"))),
-                "{program}: {assists}"
-            );
+            assert!(is_right(of(&ids("heavy"))), "{program}: {assists}");
             for one in ids("heavy") {
-                assert!(
-                    (0.1..0.6).contains(&of(&[one])),
-                    "{program}: {one}: {assists}"
-                );
+                assert!(of(&[one]).0 > 0.05, "{program}: {one}: {assists}");
             }
-            assert!(of(&ids("spin")) == 0.0, "{program}: {assists}");
+            assert!(of(&ids("spin")).0 == 0.0, "{program}: {assists}");
 
             sums_are_the_runtimes(&program, &seen, count, time_ns);
         }
     }
 }
 
+/// On a machine where others want the CPU a probe is where a thread loses it: some cycles are apart by time
+/// slices, and only most must agree.
 fn sums_are_the_runtimes(program: &str, seen: &Seen, count: u64, time_ns: u64) {
     let assists = &seen.document["assists"];
     let cycles = seen.document["cycles"].as_array().expect("cycles");
-    let (mut ours, mut theirs, mut printed) = (0, 0, 0.0);
+    let (mut ours, mut theirs, mut whole, mut agree) = (0, 0, 0, 0);
     for cycle in cycles.iter().filter(|c| c["assists"].is_object()) {
-        ours += number(&cycle["assists"]["time_ns"]);
-        theirs += number(&cycle["cpu"]["assist"]);
+        let (seen_ns, count) = (
+            number(&cycle["assists"]["time_ns"]),
+            number(&cycle["assists"]["count"]),
+        );
+        let counted_ns = number(&cycle["cpu"]["assist"]);
+        // What each of few Ps keeps, and the way of the probes into the kernel and back.
+        let allowed = 40_000 + count * 4_000 + counted_ns / 10;
+        whole += 1;
+        agree += u64::from(seen_ns.abs_diff(counted_ns) <= allowed);
+        ours += seen_ns;
+        theirs += counted_ns;
+        // The last line may not have been written before the program ended.
         let number = number(&cycle["number"]);
-        let line = seen.traced.iter().find(|(n, _)| *n == number);
-        printed += line
-            .unwrap_or_else(|| panic!("{program}: no cycle {number}"))
-            .1
-            * 1e6;
+        if let Some((_, ms)) = seen.traced.iter().find(|(n, _)| *n == number) {
+            // Printed with two digits at least.
+            let apart = (ms * 1e6 - counted_ns as f64).abs();
+            let digits = counted_ns as f64 * 0.1 + 2e3;
+            assert!(apart <= digits, "{program}: cycle {number}: {ms} ms");
+        }
     }
+    assert_eq!(number(&assists["cycles"]), whole, "{program}");
     assert_eq!(number(&assists["seen_ns"]), ours, "{program}");
     assert_eq!(number(&assists["runtime_ns"]), theirs, "{program}");
-    // What each of few Ps keeps, and the way of the probes into the kernel and back.
-    let slack = cycles.len() as f64 * 40e3 + count as f64 * 6e3;
-    let allowed = slack + theirs as f64 * 0.1;
-    let apart = (ours as f64 - theirs as f64).abs();
-    assert!(apart <= allowed, "{program}: {ours} against {theirs}");
-    // Printed with two digits at least.
-    let apart = (printed - theirs as f64).abs();
+    println!("{program}: {count} assists, {ours} ns in {whole} cycles, the runtime says {theirs}");
+    assert!(agree * 2 > whole, "{program}: {agree} of {whole} cycles");
     assert!(
-        apart <= theirs as f64 * 0.1 + cycles.len() as f64 * 2e3,
-        "{program}"
+        ours.abs_diff(theirs) <= theirs / 2 + 10_000_000,
+        "{program}: {ours} against {theirs}"
     );
     assert!(time_ns >= ours, "{program}");
     assert!(
         !seen.notices.contains("self-check"),
         "{program}: {}",
         seen.notices
-    );
-    println!(
-        "{program}: {count} assists, {ours} ns in {} cycles, the runtime says {theirs}",
-        number(&assists["cycles"])
     );
 }
 

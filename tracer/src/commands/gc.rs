@@ -27,8 +27,8 @@ const OVERHEAD: &str = "\
 Overhead: two probe hits, about 4 microseconds, for each cycle. That is never too much unless
 you say so with --max-overhead. --stw adds about 10 microseconds for each stop of the world, 1
 for each P that has to be stopped, and 0.3 for each context switch of the target (0.15 for those
-of others). --assists adds some 4 microseconds for each assist, which itself lasts from some 10 on, and
-5 to 30 for each wait for others, of which the kernel has to single-step the end; beyond
+of others). --assists adds some 4 microseconds for each assist, which itself lasts from some 10 on,
+and 5 to 30 for each wait for others, of which the kernel has to single-step the end; beyond
 --max-overhead (2 % then) its probes are detached, and the result says until when it was measured.
 
 The line: gc NUMBER @SECONDS SINCE START PERCENT OF CPU: sweep termination (world stopped) +
