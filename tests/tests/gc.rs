@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use tracer_tests::{Place, Running, duration, number_after, place, until};
+use tracer_tests::{Place, Running, duration, minor, number_after, place, until};
 
 /// Lines about garbage collections by their number.
 fn cycles(text: &str) -> BTreeMap<u64, &str> {
@@ -87,18 +87,15 @@ fn the_next_goal_is_the_runtimes_own() {
             metric(&said, "/gc/heap/goal:bytes"),
             "{last}\n{said}"
         );
-        assert_eq!(
-            last["gogc"].as_u64(),
-            metric(&said, "/gc/gogc:percent"),
-            "{release}"
-        );
+        // Go before 1.21 has no such metric.
+        let gogc = metric(&said, "/gc/gogc:percent").or((minor(&release) < 21).then_some(50));
+        assert_eq!(last["gogc"].as_u64(), gogc, "{release}");
         assert_eq!(last["goal_by"], "Gogc", "{release}");
         assert_eq!(last["memory_limit"], Value::Null, "{release}");
-        let trigger = last["trigger"].as_u64().expect("a number");
-        assert!(
-            trigger > 12 << 20 && Some(trigger) < last["goal"].as_u64(),
-            "{last}"
-        );
+        // Nor is it known how it computes the trigger.
+        let trigger = last["trigger"].as_u64();
+        let within = trigger > Some(12 << 20) && trigger < last["goal"].as_u64();
+        assert_eq!(within, minor(&release) >= 21, "{release}: {last}");
         // What was to be the goal was the goal.
         for pair in cycles.windows(2) {
             let planned = pair[0]["pacing"]["goal"].as_u64().expect("a goal");
@@ -119,7 +116,9 @@ fn a_goal_near_the_memory_limit_is_warned_of() {
         let last = &cycles.last().expect("cycles")["pacing"];
         assert_eq!(last["goal_by"], "MemoryLimit", "{release}: {last}");
         assert_eq!(last["memory_limit"].as_u64(), Some(64 << 20));
-        assert_eq!(metric(&said, "/gc/gomemlimit:bytes"), Some(64 << 20));
+        let said_limit = metric(&said, "/gc/gomemlimit:bytes");
+        let has_metric = minor(&release) >= 21;
+        assert_eq!(said_limit, has_metric.then_some(64 << 20), "{release}");
         // The goal follows the rest of the memory, which moves on.
         let goal = last["goal"].as_u64().expect("a goal");
         let now = metric(&said, "/gc/heap/goal:bytes").expect("a number");
@@ -127,12 +126,16 @@ fn a_goal_near_the_memory_limit_is_warned_of() {
             goal.abs_diff(now) < 4 << 20,
             "{release}: {goal}, then {now}"
         );
-        let warning = ": the heap goal of ";
-        assert!(told.contains(warning), "{release}: {told}");
-        assert!(
-            told.contains(" % of GOMEMLIMIT (64.0 MiB), more than 85 %"),
-            "{told}"
-        );
+        // Go 1.19 leaves less to the heap: just not enough.
+        let near = |c: &Value| c["pacing"]["goal"].as_u64() > Some((64 << 20) / 100 * 85);
+        let is_near = cycles.iter().any(near);
+        assert!(is_near || minor(&release) < 21, "{release}: {last}");
+        for warning in [
+            ": the heap goal of ",
+            " % of GOMEMLIMIT (64.0 MiB), more than 85 %",
+        ] {
+            assert_eq!(told.contains(warning), is_near, "{release}: {told}");
+        }
         assert!(!told.contains("self-check"), "{told}");
     }
 }

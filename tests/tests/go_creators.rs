@@ -86,3 +86,38 @@ fn the_table_names_function_and_line() {
         "{text}"
     );
 }
+
+#[test]
+fn in_a_storm_first_runs_are_given_up_and_the_counts_go_on() {
+    let Some(place) = place(true) else { return };
+    for release in place.go_releases() {
+        let program = format!("go/{release}/creators");
+        let mut command = place.command(&program, &["-n", "1000", "-storm"]);
+        let mut target = Running::ready(&mut command);
+        let pid = target.pid_text();
+        let options = ["sched", "--creators", "--format", "json", "-p", &pid];
+        let tracer = place.tracer(&options).attach();
+        let given_up = "over the budget of 2 %: go_first_run takes ";
+        until("first runs to be given up", || {
+            let said = tracer.stderr();
+            let line = said.lines().find(|line| line.contains(given_up))?;
+            assert!(line.contains(": detached after "), "{program}: {line}");
+            Some(())
+        });
+        target.proceed();
+        until("all to run", || {
+            target.stdout().contains("made").then_some(())
+        });
+        let _ = target.finish().success();
+        let run = tracer.finish().success();
+        let document: Value = serde_json::from_str(&run.stdout).expect("a document");
+        let rows = document[0]["go_creators"].as_array().expect("a list");
+        for function in ["main.short", "main.long"] {
+            let row = rows.iter().find(|row| row["function"] == function);
+            let row = row.unwrap_or_else(|| panic!("{program}: no {function}: {rows:?}"));
+            assert_eq!(row["created"], 1000, "{program}: {row}");
+            assert_eq!(row["first_runs"], 0, "{program}: {row}");
+        }
+        assert!(run.stderr.contains(", 0 lost"), "{program}: {}", run.stderr);
+    }
+}

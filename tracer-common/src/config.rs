@@ -122,11 +122,28 @@ pub struct GoScheduler {
     pub p_m: u32,
     pub p_schedtick: u32,
     pub g_gopc: u32,
+    /// Live address of `runtime.allm`, a pointer.
+    pub allm: u64,
+    pub m_alllink: u32,
+    pub m_oldp: u32,
+    pub g_syscallpc: u32,
+    /// [`GoScheduler::NONE`] where the release has none (before Go 1.23).
+    pub g_syscallbp: u32,
+    /// [`GoScheduler::NONE`] where it is not known.
+    pub m_syscalltick: u32,
+    pub p_syscalltick: u32,
 }
 
-crate::wire_type!(GoScheduler, size 56, {
+impl GoScheduler {
+    /// No such field.
+    pub const NONE: u32 = u32::MAX;
+}
+
+crate::wire_type!(GoScheduler, size 88, {
     allp @ 0, flags @ 8, g_m @ 12, g_goid @ 16, g_status @ 20, g_sched_pc @ 24, g_sched_bp @ 28,
-    m_p @ 32, m_curg @ 36, p_id @ 40, p_m @ 44, p_schedtick @ 48, g_gopc @ 52,
+    m_p @ 32, m_curg @ 36, p_id @ 40, p_m @ 44, p_schedtick @ 48, g_gopc @ 52, allm @ 56,
+    m_alllink @ 64, m_oldp @ 68, g_syscallpc @ 72, g_syscallbp @ 76,
+    m_syscalltick @ 80, p_syscalltick @ 84,
 });
 
 /// What the functions that stop and start the world are told, by release.

@@ -313,9 +313,33 @@ pub struct GoGcCycle {
     pub failed: u32,
     /// Length of each range in bytes.
     pub lens: [u16; MAX_RANGES],
+    /// Assists of the process so far, or [`GoGcCycle::NO_ASSISTS`].
+    pub assists: u64,
+    /// Their time, ns.
+    pub assist_ns: u64,
 }
 
-crate::wire_type!(GoGcCycle, size 56, { header @ 0, ranges @ 32, failed @ 36, lens @ 40 });
+impl GoGcCycle {
+    /// They are not measured.
+    pub const NO_ASSISTS: u64 = u64::MAX;
+}
+
+crate::wire_type!(GoGcCycle, size 72, {
+    header @ 0, ranges @ 32, failed @ 36, lens @ 40, assists @ 56, assist_ns @ 64,
+});
+
+/// Room for the bytes of all ranges; a power of two.
+pub const GC_BYTES: usize = 4096;
+
+/// A [`GoGcCycle`] as it is written: the stated length tells how much of it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct GoGcRecord {
+    pub cycle: GoGcCycle,
+    pub bytes: [u8; GC_BYTES],
+}
+
+crate::wire_type!(GoGcRecord, size 4168, { cycle @ 0, bytes @ 72 });
 
 /// Most frames of a goroutine's stack in a [`GoStop`]; a power of two.
 pub const MAX_STOP_FRAMES: usize = 32;

@@ -12,6 +12,8 @@ pub mod abi;
 pub mod capture;
 pub mod config;
 pub mod event;
+pub mod goroutine_assist;
+pub mod goroutine_handoff;
 pub mod goroutine_wait;
 pub mod histogram;
 pub mod probe;

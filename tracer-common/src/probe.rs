@@ -33,11 +33,17 @@ pub enum ProbeId {
     GoCreate = 26,
     GoFirstRun = 27,
     GoEnd = 28,
+    GoAssist = 29,
+    GoAssisted = 30,
+    GoHandoff = 31,
+    GoNoProcessor = 32,
+    GoAssistWait = 33,
+    GoAssistResumed = 34,
 }
 
 impl ProbeId {
     /// All probes; the index is the number.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 35] = [
         Self::SyscallEnter,
         Self::SyscallExit,
         Self::SyscallCountEnter,
@@ -67,6 +73,12 @@ impl ProbeId {
         Self::GoCreate,
         Self::GoFirstRun,
         Self::GoEnd,
+        Self::GoAssist,
+        Self::GoAssisted,
+        Self::GoHandoff,
+        Self::GoNoProcessor,
+        Self::GoAssistWait,
+        Self::GoAssistResumed,
     ];
 
     /// Slots in the counter map.

@@ -80,3 +80,21 @@ pub fn caller(ctx: &ProbeContext) -> (u64, u64) {
     // SAFETY: the context of a uprobe is its registers.
     unsafe { ((*ctx.regs).regs[30], (*ctx.regs).regs[29]) }
 }
+
+/// The frame of a function that has set it up: the address of its caller's frame pointer, which where
+/// it returns to follows.
+#[cfg(bpf_target_arch = "x86_64")]
+#[inline(always)]
+pub fn frame(ctx: &ProbeContext) -> u64 {
+    // SAFETY: the context of a uprobe is its registers.
+    unsafe { (*ctx.regs).rbp }
+}
+
+/// The frame of a function that has set it up: the address of its caller's frame pointer, which where
+/// it returns to follows.
+#[cfg(bpf_target_arch = "aarch64")]
+#[inline(always)]
+pub fn frame(ctx: &ProbeContext) -> u64 {
+    // SAFETY: the context of a uprobe is its registers.
+    unsafe { (*ctx.regs).regs[29] }
+}

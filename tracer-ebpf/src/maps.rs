@@ -12,6 +12,8 @@ use tracer_common::{
     capture::{CaptureRules, MAX_SYSCALLS},
     config::{GoOffsets, GoScheduler, GoWaiting, OwnCode, ReadPlan},
     event::Signal,
+    goroutine_assist::{GoAssistKey, GoAssistPending, GoAssistTime},
+    goroutine_handoff::GoHandoffKey,
     goroutine_wait::{GoWaitKey, GoWaitPending, GoWaitStack, GoWaitTime, GoroutineKey},
     probe::{ProbeCounters, ProbeId},
     stats::{
@@ -224,7 +226,7 @@ pub static GO_WAIT_PENDING: HashMap<GoroutineKey, GoWaitPending> =
 #[map]
 pub static GO_WAITS: HashMap<GoWaitKey, GoWaitTime> = HashMap::with_max_entries(1 << 14, 0);
 
-/// Stacks of both, by [`GoWaitStack::id`].
+/// Stacks of both, of [`GO_ASSISTS`] and of [`GO_HANDOFFS`], by [`GoWaitStack::id`].
 #[map]
 pub static GO_WAIT_STACKS: HashMap<u64, GoWaitStack> = HashMap::with_max_entries(1 << 14, 0);
 
@@ -249,6 +251,27 @@ pub struct GoWaitWalk {
 /// By CPU, for one thread at a time: see [`GoWaitWalk::busy`].
 #[map]
 pub static GO_WAIT_WALK: PerCpuArray<GoWaitWalk> = PerCpuArray::with_max_entries(1, 0);
+
+/// Assists that threads are in, by `bpf_get_current_pid_tgid`, and the last ones of others.
+#[map]
+pub static GO_ASSIST_PENDING: HashMap<u64, GoAssistPending> = HashMap::with_max_entries(1 << 14, 0);
+
+/// Waits for others to do it that goroutines are in, and the last ones.
+#[map]
+pub static GO_ASSIST_WAITING: HashMap<GoroutineKey, GoAssistPending> =
+    HashMap::with_max_entries(1 << 14, 0);
+
+/// Assists by who did them, with stacks in [`GO_WAIT_STACKS`].
+#[map]
+pub static GO_ASSISTS: HashMap<GoAssistKey, GoAssistTime> = HashMap::with_max_entries(1 << 14, 0);
+
+/// All of them, by tgid. The user side inserts all entries.
+#[map]
+pub static GO_ASSIST_SUMS: HashMap<u32, GoAssistTime> = HashMap::with_max_entries(64, 0);
+
+/// How often threads lost their P, by why and where, with stacks in [`GO_WAIT_STACKS`].
+#[map]
+pub static GO_HANDOFFS: HashMap<GoHandoffKey, u64> = HashMap::with_max_entries(4096, 0);
 
 /// Threads of Go processes, by tid, for stops of the world.
 #[map]
@@ -275,7 +298,7 @@ pub static RING: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 pub static COUNTERS: PerCpuArray<ProbeCounters> =
     PerCpuArray::with_max_entries(ProbeId::COUNT as u32, 0);
 
-/// Records of syscalls and of Go's collections under construction, by [`slot`].
+/// Records of syscalls under construction, by [`slot`].
 #[map]
 pub static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(slot::COUNT, 0);
 
@@ -289,9 +312,8 @@ pub static PROGRESS: PerCpuArray<Progress> = PerCpuArray::with_max_entries(slot:
 pub mod slot {
     pub const ENTER: u32 = 0;
     pub const EXIT: u32 = 1;
-    pub const GO_GC: u32 = 2;
-    pub const EXEC: u32 = 3;
-    pub const COUNT: u32 = 4;
+    pub const EXEC: u32 = 2;
+    pub const COUNT: u32 = 3;
 }
 
 /// Samples under construction: these interrupt the other programs, so stacks of syscalls, which are

@@ -7,14 +7,16 @@ use aya_ebpf::{
 };
 use tracer_common::{
     config::ReadPlan,
-    event::{EventHeader, GoGcCycle, GoGcTrigger, Kind, MAX_RANGE_LEN, MAX_RANGES},
+    event::{
+        EventHeader, GC_BYTES, GoGcCycle, GoGcRecord, GoGcTrigger, Kind, MAX_RANGE_LEN, MAX_RANGES,
+    },
     probe::ProbeId,
 };
 
 use crate::{
     count,
     emit::{self, bounded},
-    maps::{GO_GC_PLANS, SCRATCH, slot},
+    maps::{GO_ASSIST_SUMS, GO_GC_PLANS},
 };
 
 /// In `runtime.(*gcControllerState).startCycle(c, markStartTime, procs, trigger)`, after its stack
@@ -38,6 +40,9 @@ pub fn go_gc_trigger(ctx: ProbeContext) -> u32 {
 
 /// In `runtime.freeStackSpans`, which a cycle calls once, on the system stack, when its figures
 /// are final.
+///
+/// The record is built where it is sent from: a thread may be preempted here, and another process's
+/// come to the same place on this CPU.
 #[uprobe]
 pub fn go_gc_cycle(_ctx: ProbeContext) -> u32 {
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
@@ -46,32 +51,44 @@ pub fn go_gc_cycle(_ctx: ProbeContext) -> u32 {
     let Some(plan) = (unsafe { GO_GC_PLANS.get(tgid) }) else {
         return 0;
     };
-    let Some(scratch) = SCRATCH.get_ptr_mut(slot::GO_GC) else {
+    let Some(mut reserved) = emit::reserve::<GoGcRecord>(ProbeId::GoGcCycle) else {
         return 0;
     };
-    let record = scratch.cast::<u8>();
+    let record = reserved.as_mut_ptr();
     let mut fixed = GoGcCycle {
         header: emit::header(Kind::GoGcCycle, 0),
         ranges: 0,
         failed: 0,
         lens: [0; MAX_RANGES],
+        assists: GoGcCycle::NO_ASSISTS,
+        assist_ns: 0,
     };
-    let len = copy_ranges(plan, record, &mut fixed);
+    // SAFETY: two words, of a process that has no assists now: marking is over.
+    if let Some(sum) = unsafe { GO_ASSIST_SUMS.get(tgid) } {
+        fixed.assists = sum.count;
+        fixed.assist_ns = sum.total_ns;
+    }
+    // SAFETY: a field of the reserved record, of which only the address is taken.
+    let bytes = unsafe { (&raw mut (*record).bytes).cast::<u8>() };
+    let len = size_of::<GoGcCycle>() as u64 + copy_ranges(plan, bytes, &mut fixed);
     fixed.header = EventHeader {
         len: len as u32,
         ..fixed.header
     };
-    // SAFETY: the scratch buffer is larger than the record and aligned to 8 bytes.
-    unsafe { record.cast::<GoGcCycle>().write(fixed) };
-    emit::output(ProbeId::GoGcCycle, record, len);
+    // SAFETY: as above.
+    unsafe { (&raw mut (*record).cycle).write(fixed) };
+    reserved.submit();
     0
 }
 
+/// Copies to `bytes`, which have room for [`GC_BYTES`], and returns how many.
 #[inline(always)]
-fn copy_ranges(plan: &ReadPlan, record: *mut u8, fixed: &mut GoGcCycle) -> u64 {
-    let mut len = size_of::<GoGcCycle>() as u64;
+fn copy_ranges(plan: &ReadPlan, bytes: *mut u8, fixed: &mut GoGcCycle) -> u64 {
+    /// Where a range may begin at most.
+    const LAST: u64 = GC_BYTES as u64 / 2 - 1;
+    let mut len = 0;
     for i in 0..MAX_RANGES {
-        if i as u64 >= plan.count {
+        if i as u64 >= plan.count || len > LAST {
             break;
         }
         let range = plan.ranges[i];
@@ -81,11 +98,11 @@ fn copy_ranges(plan: &ReadPlan, record: *mut u8, fixed: &mut GoGcCycle) -> u64 {
             range.len
         };
         let size = bounded::<{ MAX_RANGE_LEN as u64 * 2 - 1 }>(u64::from(size));
-        let at = bounded::<0x1fff>(len);
-        // SAFETY: `at` and `size` stay far below the scratch buffer's size.
+        let at = bounded::<LAST>(len);
+        // SAFETY: `at` and `size` together stay below the room.
         let failed = unsafe {
             bpf_probe_read_user(
-                record.add(at as usize).cast(),
+                bytes.add(at as usize).cast(),
                 size as u32,
                 range.addr as *const _,
             )

@@ -1,8 +1,10 @@
 //! The programs: thin, one file a subject.
 
 mod exec_arguments;
+mod go_assist;
 mod go_creation;
 mod go_gc;
+mod go_handoff;
 mod go_schedule;
 mod go_stop;
 mod go_wait;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Body, Event, GcTrigger};
+use crate::event::{Body, Event, GcAssists, GcTrigger};
 use crate::go::gc::{GcCounters, GcCycle, GcPacing, GcState};
 
 use super::gc_watch::{Ended, GcDisagreement, GcWarning, GcWatch};
@@ -26,6 +26,10 @@ pub struct GcRecord {
     pub pacing: Option<GcPacing>,
     /// The runtime's own sums.
     pub counters: Option<GcCounters>,
+    /// What the probes saw of assists, and how long goroutines ran otherwise since the cycle before;
+    /// `None` when they were not measured all the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assists: Option<GcAssists>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<GcWarning>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -69,6 +73,7 @@ pub struct Gc {
     /// By pid: of the cycle that is told next.
     states: BTreeMap<u32, GcState>,
     watches: BTreeMap<u32, GcWatch>,
+    assists: AssistCounts,
     wall_offset_ns: i64,
     totals: GcTotals,
 }
@@ -84,6 +89,8 @@ impl Gc {
             Body::GcState(state) => {
                 self.states.insert(event.pid, (**state).clone());
             }
+            Body::GcAssists(assists) => self.assists.note(event.pid, *assists),
+            Body::Curbed(curbed) if curbed.probes == ASSIST_PROBES => self.assists.stopped = true,
             Body::GcCycle(cycle) => return Some(self.end(event, cycle)),
             _ => {}
         }
@@ -105,6 +112,7 @@ impl Gc {
             Some(state) => (Some(state.pacing), Some(state.counters)),
             None => (None, None),
         };
+        let assists = self.assists.take(event.pid, begun.is_some());
         let watch = self.watches.entry(event.pid).or_default();
         let findings = watch.cycle(&Ended {
             seen_ns: event.time_ns,
@@ -112,6 +120,7 @@ impl Gc {
             pacing: pacing.as_ref(),
             counters: counters.as_ref(),
             trigger: begun,
+            assists,
         });
         self.totals.add(cycle, trigger);
         self.totals.disagreements += findings.disagreements.len() as u64;
@@ -123,9 +132,48 @@ impl Gc {
             cpu_share: findings.cpu_share,
             pacing,
             counters,
+            assists,
             warnings: findings.warnings,
             disagreements: findings.disagreements,
         }
+    }
+}
+
+/// The probes of assists, as [`Curbed`](crate::event::Curbed) calls them.
+pub(super) const ASSIST_PROBES: &str = "go_assist";
+
+/// Assists of each process, cycle by cycle.
+#[derive(Debug, Default)]
+struct AssistCounts {
+    /// Up to the end of the cycle before, and of the one that is told next.
+    by_pid: BTreeMap<u32, (Option<GcAssists>, Option<GcAssists>)>,
+    /// The probes cost too much.
+    stopped: bool,
+}
+
+impl AssistCounts {
+    fn note(&mut self, pid: u32, now: GcAssists) {
+        self.by_pid.entry(pid).or_default().1 = Some(now);
+    }
+
+    /// Those of the cycle that ends, if all of them were seen: its beginning was, or the end of the
+    /// one before.
+    fn take(&mut self, pid: u32, begun: bool) -> Option<GcAssists> {
+        let (before, now) = self.by_pid.get_mut(&pid)?;
+        let now = now.take()?;
+        let before = before.replace(now);
+        if self.stopped || (before.is_none() && !begun) {
+            return None;
+        }
+        // Another program in the same process begins to count again.
+        let before = before.filter(|b| b.count <= now.count);
+        let user_ns = before.and_then(|before| now.user_ns?.checked_sub(before.user_ns?));
+        let before = before.unwrap_or_default();
+        Some(GcAssists {
+            count: now.count - before.count,
+            time_ns: now.time_ns.saturating_sub(before.time_ns),
+            user_ns,
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::GcTrigger;
+use crate::event::{GcAssists, GcTrigger};
 use crate::go::gc::{GcCounters, GcCycle, GcPacing};
 use crate::term::{bytes, ns};
 
@@ -15,6 +15,15 @@ pub const LONG_PAUSE_NS: u64 = 200_000;
 pub const NEAR_LIMIT: f64 = 0.85;
 /// More than this share of the CPU time of all Ps for garbage collection is told.
 pub const MUCH_CPU: f64 = 0.25;
+/// Assist time that a P may keep to itself: `gcAssistTimeSlack` (runtime/mgc.go, Go 1.19 to 1.27), ns.
+const ASSIST_SLACK_NS: u64 = 5_000;
+/// Between the probe and the runtime's own look at the clock, at both ends together, ns.
+const ASSIST_PROBE_NS: u64 = 2_000;
+/// A thread can lose its CPU between both looks, for a time slice or two, ns.
+const ASSIST_PREEMPTED_NS: u64 = 10_000_000;
+/// Of the time, one part in so many may differ: where others want the CPU, the way back from a probe is
+/// where the kernel gives it to them, and assists of some 15 microseconds were seen to differ by a third.
+const ASSIST_NOISE: u64 = 2;
 /// Time over which the share is taken at least, in ns: one cycle alone takes a quarter by design.
 const WINDOW_NS: u64 = 1_000_000_000;
 
@@ -95,6 +104,12 @@ pub enum GcDisagreement {
     End { recorded: u64, counted: u64 },
     /// The probe saw another reason than the record.
     Trigger { probe: GcTrigger, forced: bool },
+    /// Time of assists of this cycle and of those before, in ns, and how many the probes saw.
+    Assists {
+        recorded: u64,
+        seen: u64,
+        count: u64,
+    },
     /// A probe was hit outside of the time that the record gives.
     Time { probe_ns: u64, from: u64, to: u64 },
 }
@@ -122,6 +137,14 @@ impl fmt::Display for GcDisagreement {
                 f,
                 "startCycle was called for {probe:?}, but the record says forced: {forced}"
             ),
+            Self::Assists {
+                recorded,
+                seen,
+                count,
+            } => write!(
+                f,
+                "the records up to it have {recorded} ns of assists, the probes saw {count} of {seen} ns"
+            ),
             Self::Time { probe_ns, from, to } => write!(
                 f,
                 "a probe was hit at {probe_ns} ns, outside of {from} to {to} of the record"
@@ -140,6 +163,8 @@ pub(super) struct Ended<'a> {
     pub(super) counters: Option<&'a GcCounters>,
     /// What the probe at its beginning saw, and when.
     pub(super) trigger: Option<(GcTrigger, u64)>,
+    /// What the probes saw of its assists.
+    pub(super) assists: Option<GcAssists>,
 }
 
 /// What follows from one cycle.
@@ -156,6 +181,7 @@ pub(super) struct Findings {
 pub(super) struct GcWatch {
     before: Option<Before>,
     window: Window,
+    assists: AssistSums,
 }
 
 /// The cycle before.
@@ -189,6 +215,8 @@ impl GcWatch {
             disagreements: disagreements(ended, before.as_ref()),
             ..Findings::default()
         };
+        let assists = ended.assists.and_then(|a| self.assists.add(cycle, a));
+        findings.disagreements.extend(assists);
         let pause = cycle.wall.sweep_term.max(cycle.wall.mark_term);
         if pause > LONG_PAUSE_NS {
             findings.warnings.push(GcWarning::LongPause { ns: pause });
@@ -270,6 +298,44 @@ fn end(cycle: &GcCycle, now: &GcCounters) -> Option<GcDisagreement> {
     (counted != recorded).then_some(GcDisagreement::End { recorded, counted })
 }
 
+/// Assists of cycles that were seen whole, since they last disagreed.
+#[derive(Debug, Default)]
+struct AssistSums {
+    recorded_ns: u64,
+    seen_ns: u64,
+    count: u64,
+    slack_ns: u64,
+}
+
+impl AssistSums {
+    /// The runtime asks the clock right after the probes do, and adds up what a P has when that is more
+    /// than its slack.
+    fn add(&mut self, cycle: &GcCycle, seen: GcAssists) -> Option<GcDisagreement> {
+        let processors = u64::from(cycle.procs.unsigned_abs());
+        let slack = processors.saturating_mul(ASSIST_SLACK_NS);
+        let probes = seen.count.saturating_mul(ASSIST_PROBE_NS);
+        for (sum, new) in [
+            (&mut self.recorded_ns, cycle.cpu.assist),
+            (&mut self.seen_ns, seen.time_ns),
+            (&mut self.count, seen.count),
+            (&mut self.slack_ns, slack.saturating_add(probes)),
+        ] {
+            *sum = sum.saturating_add(new);
+        }
+        let noise = self.recorded_ns.max(self.seen_ns) / ASSIST_NOISE;
+        let allowed = self.slack_ns.saturating_add(noise.max(ASSIST_PREEMPTED_NS));
+        if self.recorded_ns.abs_diff(self.seen_ns) <= allowed {
+            return None;
+        }
+        let sums = std::mem::take(self);
+        Some(GcDisagreement::Assists {
+            recorded: sums.recorded_ns,
+            seen: sums.seen_ns,
+            count: sums.count,
+        })
+    }
+}
+
 /// The probe is hit while the world is stopped for the first time.
 fn trigger(cycle: &GcCycle, (probe, hit_ns): (GcTrigger, u64)) -> Option<GcDisagreement> {
     let forced = cycle.forced;
@@ -306,6 +372,7 @@ mod tests {
             pacing: None,
             counters: Some(counters),
             trigger: None,
+            assists: None,
         }
     }
 
@@ -370,6 +437,32 @@ mod tests {
         let again = cycle(1, 1000, 2000);
         let findings = watch.cycle(&ended(&again, &counters(&again, 0)));
         assert_eq!(findings.disagreements, [], "another program");
+    }
+
+    #[test]
+    fn assist_times_may_differ_by_what_the_runtime_keeps_and_the_probes_take() {
+        let mut cycle = cycle(1, 1000, 2000);
+        cycle.cpu.assist = 100_000_000;
+        let seen = |time_ns, count| GcAssists {
+            count,
+            time_ns,
+            user_ns: None,
+        };
+        let mut sums = AssistSums::default();
+        assert_eq!(sums.add(&cycle, seen(100_000_000, 10)), None);
+        // Two Ps keep 10 µs a cycle, twenty assists are worth 40, and half of it is noise.
+        assert_eq!(sums.add(&cycle, seen(0, 10)), None);
+        let apart = sums.add(&cycle, seen(40_000_000, 10));
+        assert_eq!(
+            apart.map(|d| d.to_string()).as_deref(),
+            Some(
+                "the records up to it have 300000000 ns of assists, the probes saw 30 of 140000000 \
+                 ns"
+            )
+        );
+        assert_eq!(sums.add(&cycle, seen(95_000_000, 10)), None, "from now on");
+        assert!(sums.add(&cycle, seen(u64::MAX, 0)).is_some());
+        assert_eq!(sums.add(&cycle, seen(u64::MAX, u64::MAX)), None);
     }
 
     #[test]

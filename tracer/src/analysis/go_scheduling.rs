@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::go_handoffs::GoHandoffReport;
 use crate::event::{CpuQuota, GoMaxProcs, GoScheduling, Latency, Seen};
 
 /// The scheduler of one process. Times in ns.
@@ -23,6 +24,9 @@ pub struct GoSchedulingReport {
     pub created_per_second: Option<f64>,
     pub cpus_allowed: Option<u32>,
     pub quota: Option<CpuQuota>,
+    /// Ps that threads lost in system calls; `None` where they were not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handoffs: Option<GoHandoffReport>,
 }
 
 /// One P.
@@ -91,6 +95,7 @@ impl GoSchedulingReport {
             created_per_second: sums.created.map(|n| per_second(n, interval_ns)),
             cpus_allowed: sums.cpus_allowed,
             quota: sums.quota,
+            handoffs: None,
         }
     }
 

@@ -1,8 +1,10 @@
 //! Folds of the event stream into reports. No I/O.
 
 mod gc;
+mod gc_assists;
 mod gc_watch;
 mod go_creators;
+mod go_handoffs;
 mod go_scheduling;
 mod go_stops;
 pub mod goroutine_diff;
@@ -16,8 +18,14 @@ mod run_queue;
 #[cfg(test)]
 pub(crate) use gc::tests as gc_fixture;
 pub use gc::{Gc, GcRecord, GcTotals, GcTriggers};
+#[cfg(test)]
+pub(crate) use gc_assists::tests as gc_assists_fixture;
+pub use gc_assists::{GcAssistFold, GcAssistReport, GcAssistRow};
 pub use gc_watch::{GcDisagreement, GcWarning, LONG_PAUSE_NS, MUCH_CPU, NEAR_LIMIT};
 pub use go_creators::{GoCreatorRow, GoCreators};
+#[cfg(test)]
+pub(crate) use go_handoffs::tests as go_handoffs_fixture;
+pub use go_handoffs::{GoHandoffReport, GoHandoffRow, GoHandoffSums};
 #[cfg(test)]
 pub(crate) use go_scheduling::tests as go_scheduling_fixture;
 pub use go_scheduling::{GoLatency, GoProcessorRow, GoSchedulingReport, Mean, thousandths};

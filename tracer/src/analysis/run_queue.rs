@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tracer_common::histogram;
 
 use super::go_creators::{GoCreatorRow, GoCreators};
+use super::go_handoffs::GoHandoffSums;
 use super::go_scheduling::GoSchedulingReport;
 use crate::event::{Body, Event, GoScheduling, Latency, RunQueueThread};
 
@@ -115,8 +116,12 @@ pub struct RunQueue {
     /// By pid.
     go: BTreeMap<u32, GoScheduling>,
     go_creators: GoCreators,
+    /// By pid.
+    go_handoffs: BTreeMap<u32, GoHandoffSums>,
     /// When the probe on Go's scheduler was detached, in the events' clock.
     go_until_ns: Option<u64>,
+    /// When those of handoffs were.
+    handoffs_until_ns: Option<u64>,
     untold_switches: u64,
     /// There was a report.
     taken: bool,
@@ -143,8 +148,12 @@ impl RunQueue {
             }
             Body::GoScheduling(new) => self.go.entry(event.pid).or_default().merge(new),
             Body::GoCreator(creator) => self.go_creators.add(event.pid, creator),
+            Body::GoHandoffs(new) => self.go_handoffs.entry(event.pid).or_default().add(new),
             Body::Curbed(curbed) if curbed.probes == "go_schedule" => {
                 self.go_until_ns = Some(event.time_ns);
+            }
+            Body::Curbed(curbed) if curbed.probes == "go_handoff" => {
+                self.handoffs_until_ns = Some(event.time_ns);
             }
             // The sum of a run is that of its only interval when there was no other.
             Body::RunEnd(end) if !self.taken => {
@@ -172,6 +181,7 @@ impl RunQueue {
         let interval_ns = now_ns.saturating_sub(since_ns);
         let threads = std::mem::take(&mut self.threads);
         let all = sum(threads.values());
+        let go = self.take_scheduling(since_ns, interval_ns);
         let report = RunQueueReport {
             interval_ns,
             until_unix_ns: (now_ns as i64).saturating_add(self.wall_offset_ns),
@@ -182,15 +192,29 @@ impl RunQueue {
             threads: thread_rows(threads),
             untold_switches: std::mem::take(&mut self.untold_switches),
             go_schedules: self.take_go(since_ns, interval_ns),
-            go: std::mem::take(&mut self.go)
-                .iter()
-                .map(|(&pid, sums)| GoSchedulingReport::of(pid, sums, interval_ns))
-                .collect(),
+            go,
             go_creators: self.go_creators.take(interval_ns),
         };
         self.since_ns = Some(now_ns);
         self.taken = true;
         report
+    }
+
+    fn take_scheduling(&mut self, since_ns: u64, interval_ns: u64) -> Vec<GoSchedulingReport> {
+        let until_ns = self.handoffs_until_ns;
+        let watched_ns = until_ns.map(|until| until.saturating_sub(since_ns));
+        let handoffs = std::mem::take(&mut self.go_handoffs);
+        let handoffs = |pid: &u32| {
+            let sums = handoffs.get(pid).filter(|_| watched_ns != Some(0))?;
+            Some(sums.report(interval_ns, watched_ns))
+        };
+        let sums = std::mem::take(&mut self.go);
+        sums.iter()
+            .map(|(pid, sums)| GoSchedulingReport {
+                handoffs: handoffs(pid),
+                ..GoSchedulingReport::of(*pid, sums, interval_ns)
+            })
+            .collect()
     }
 
     /// None for an interval in which the probe was detached all the time.

@@ -1,7 +1,10 @@
-//! What the programs add up of goroutines: their waits, and samples by who made them.
+//! What the programs add up of goroutines: their waits and assists, the Ps
+//! that they lose, and samples by who made them.
 
 use aya::maps::{HashMap, MapError};
 use tracer_common::config::GoWaiting;
+use tracer_common::goroutine_assist::{GoAssistKey, GoAssistTime};
+use tracer_common::goroutine_handoff::GoHandoffKey;
 use tracer_common::goroutine_wait::{
     GoWaitKey, GoWaitPending, GoWaitStack, GoWaitTime, GoroutineKey,
 };
@@ -21,6 +24,24 @@ pub struct GoroutineWaitRead {
     pub stack: Vec<u64>,
     pub truncated: bool,
     pub time: GoWaitTime,
+}
+
+/// Assists of one goroutine in one place.
+#[derive(Clone, Debug)]
+pub struct GoroutineAssistRead {
+    pub key: GoAssistKey,
+    /// Return addresses, innermost first; none where there was no room for them.
+    pub stack: Vec<u64>,
+    pub time: GoAssistTime,
+}
+
+/// How often a P was lost in one place.
+#[derive(Clone, Debug)]
+pub struct GoHandoffRead {
+    pub key: GoHandoffKey,
+    /// As [`GoroutineAssistRead::stack`].
+    pub stack: Vec<u64>,
+    pub count: u64,
 }
 
 impl Kernel {
@@ -91,6 +112,42 @@ impl Kernel {
             .collect())
     }
 
+    /// Assists that are over.
+    ///
+    /// # Errors
+    /// When a map is not readable.
+    pub fn goroutine_assists(&self) -> Result<Vec<GoroutineAssistRead>, BpfError> {
+        let _undisturbed = self.undisturbed();
+        let stacks = self.hash("GO_WAIT_STACKS")?;
+        let sums: HashMap<_, Wire<GoAssistKey>, Wire<GoAssistTime>> = self.hash("GO_ASSISTS")?;
+        let sums = sums.iter().flatten();
+        Ok(sums
+            .map(|(Wire(key), Wire(time))| GoroutineAssistRead {
+                stack: addresses(&stacks, key.stack).0,
+                key,
+                time,
+            })
+            .collect())
+    }
+
+    /// Ps that threads have lost.
+    ///
+    /// # Errors
+    /// When a map is not readable.
+    pub fn go_handoffs(&self) -> Result<Vec<GoHandoffRead>, BpfError> {
+        let _undisturbed = self.undisturbed();
+        let stacks = self.hash("GO_WAIT_STACKS")?;
+        let counts: HashMap<_, Wire<GoHandoffKey>, u64> = self.hash("GO_HANDOFFS")?;
+        let counts = counts.iter().flatten();
+        Ok(counts
+            .map(|(Wire(key), count)| GoHandoffRead {
+                stack: addresses(&stacks, key.stack).0,
+                key,
+                count,
+            })
+            .collect())
+    }
+
     /// Waits that are open, and since when they are, in ns; without times.
     ///
     /// # Errors
@@ -112,15 +169,23 @@ fn read(
     key: GoWaitKey,
     time: GoWaitTime,
 ) -> GoroutineWaitRead {
-    let stored = stacks.get(&key.stack, 0).ok().map(|Wire(stack)| stack);
-    let addresses = stored.map(|stack| {
-        let len = (stack.len as usize).min(stack.frames.len());
-        stack.frames[..len].to_vec()
-    });
+    let (stack, truncated) = addresses(stacks, key.stack);
     GoroutineWaitRead {
         key,
-        stack: addresses.unwrap_or_default(),
-        truncated: stored.is_some_and(|stack| stack.truncated != 0),
+        stack,
+        truncated,
         time,
     }
+}
+
+/// Those of a stack, innermost first, and whether it has more; none where it was not stored.
+fn addresses(
+    stacks: &HashMap<&aya::maps::MapData, u64, Wire<GoWaitStack>>,
+    id: u64,
+) -> (Vec<u64>, bool) {
+    let Some(Wire(stack)) = stacks.get(&id, 0).ok() else {
+        return (Vec::new(), false);
+    };
+    let len = (stack.len as usize).min(stack.frames.len());
+    (stack.frames[..len].to_vec(), stack.truncated != 0)
 }

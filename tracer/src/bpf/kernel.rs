@@ -11,6 +11,7 @@ use aya_log::EbpfLogger;
 use tracer_common::abi::{self, Pod};
 use tracer_common::capture::CaptureRules;
 use tracer_common::config::{GoOffsets, GoScheduler, GoWaiting, OwnCode, ReadPlan};
+use tracer_common::goroutine_assist::GoAssistTime;
 use tracer_common::probe::{ProbeCounters, ProbeId};
 use tracer_common::stats::GoStopState;
 
@@ -60,6 +61,10 @@ pub struct Sizes {
     pub go_waits: bool,
     /// Whether [`super::Group::GoCreation`] is captured.
     pub go_creation: bool,
+    /// Whether [`super::Group::GoAssist`] is captured.
+    pub go_assists: bool,
+    /// Whether [`super::Group::GoHandoff`] is captured.
+    pub go_handoffs: bool,
     /// Whether slow calls come with stacks.
     pub slow_calls: bool,
     /// Whether user stacks are walked with unwind tables.
@@ -68,7 +73,7 @@ pub struct Sizes {
 
 impl Sizes {
     /// The larger maps and whether they are needed.
-    const fn maps(&self) -> [(bool, &'static [&'static str]); 11] {
+    const fn maps(&self) -> [(bool, &'static [&'static str]); 14] {
         [
             (
                 self.off_cpu,
@@ -79,9 +84,15 @@ impl Sizes {
             (self.syscall_stats, &["SYSCALL_STATS", "SPILLED"]),
             (self.run_queue, &["RUNNABLE", "RUN_QUEUE"]),
             (self.go_stop, &["GO_STOPS", "GO_STOP_THREADS"]),
+            (self.go_waits, &["GO_WAIT_PENDING", "GO_WAITS"]),
             (
-                self.go_waits,
-                &["GO_WAIT_PENDING", "GO_WAITS", "GO_WAIT_STACKS"],
+                self.go_waits || self.go_assists || self.go_handoffs,
+                &["GO_WAIT_STACKS"],
+            ),
+            (self.go_handoffs, &["GO_HANDOFFS"]),
+            (
+                self.go_assists,
+                &["GO_ASSIST_PENDING", "GO_ASSIST_WAITING", "GO_ASSISTS"],
             ),
             (self.go_creation, &["GO_CREATORS", "GO_NEWBORNS"]),
             (self.slow_calls, &["CALL_BEGAN"]),
@@ -288,9 +299,7 @@ impl Kernel {
             (Attach::Tracepoint(name), Program::BtfTracePoint(program)) => program.load(name, btf),
             (Attach::PerfTracepoint(..), Program::TracePoint(program)) => program.load(),
             (Attach::CpuClock, Program::PerfEvent(program)) => program.load(),
-            (Attach::GoFunction(_) | Attach::GoCall { .. }, Program::UProbe(program)) => {
-                program.load()
-            }
+            (attach, Program::UProbe(program)) if attach.is_in_go() => program.load(),
             _ => Err(ProgramError::UnexpectedProgramType),
         };
         match loaded {
@@ -344,7 +353,10 @@ impl Kernel {
                         .map_err(failed)?;
                 }
             }
-            Attach::GoFunction(_) | Attach::GoCall { .. } => {
+            Attach::GoFunction(_)
+            | Attach::GoFunctionOf(_)
+            | Attach::GoCall { .. }
+            | Attach::GoReturn { .. } => {
                 unreachable!("Go functions are attached by offset")
             }
         }
@@ -556,6 +568,14 @@ impl Kernel {
         self.insert("GO_SCHEDULERS", tgid, Wire(scheduler))
     }
 
+    /// Adds up the assists of a process.
+    ///
+    /// # Errors
+    /// When the map is full.
+    pub fn sum_assists(&mut self, tgid: u32) -> Result<(), BpfError> {
+        self.insert("GO_ASSIST_SUMS", tgid, Wire(GoAssistTime::default()))
+    }
+
     /// Forgets what was told of a process that ended or became another program.
     pub fn forget_go(&mut self, tgid: u32) {
         self.forget::<GoOffsets>("GO_TARGETS", tgid);
@@ -564,6 +584,7 @@ impl Kernel {
         self.forget::<GoScheduler>("GO_SCHEDULERS", tgid);
         self.forget::<GoStopState>("GO_STOPS", tgid);
         self.forget::<GoWaiting>("GO_WAITING", tgid);
+        self.forget::<GoAssistTime>("GO_ASSIST_SUMS", tgid);
     }
 
     fn forget<T: Pod>(&mut self, name: &str, tgid: u32) {

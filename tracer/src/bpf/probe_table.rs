@@ -15,18 +15,52 @@ pub enum Attach {
     CpuClock,
     /// A function of the Go runtime, after its stack check.
     GoFunction(&'static str),
-    /// Where a function of the Go runtime calls another one, which it does in one place.
+    /// As [`Attach::GoFunction`], the first of these that the release has.
+    GoFunctionOf(&'static [&'static str]),
+    /// Where a function of the Go runtime calls another one.
     GoCall {
         function: &'static str,
         called: &'static str,
+        at: CallPlace,
     },
+    /// Where the call of another function returns to that it calls in one place.
+    GoReturn {
+        function: &'static str,
+        called: &'static str,
+    },
+}
+
+/// Which call of a function it is; where there are more or fewer than it says, there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallPlace {
+    Only,
+    FirstOfTwo,
+    SecondOfTwo,
+}
+
+impl CallPlace {
+    /// Its position among the calls, and how many there are.
+    #[must_use]
+    pub const fn of(self) -> (usize, usize) {
+        match self {
+            Self::Only => (0, 1),
+            Self::FirstOfTwo => (0, 2),
+            Self::SecondOfTwo => (1, 2),
+        }
+    }
 }
 
 impl Attach {
     /// Whether it is in a Go program, not in the kernel.
     #[must_use]
     pub const fn is_in_go(self) -> bool {
-        matches!(self, Self::GoFunction(_) | Self::GoCall { .. })
+        matches!(
+            self,
+            Self::GoFunction(_)
+                | Self::GoFunctionOf(_)
+                | Self::GoCall { .. }
+                | Self::GoReturn { .. }
+        )
     }
 }
 
@@ -54,6 +88,12 @@ pub enum Group {
     GoCreation,
     /// Their first run: beside [`Group::GoCreation`].
     GoFirstRun,
+    /// Goroutines that mark for the garbage collector.
+    GoAssist,
+    /// Goroutines that wait for others to do that: beside [`Group::GoAssist`].
+    GoAssistWait,
+    /// Threads that lose their P in system calls.
+    GoHandoff,
 }
 
 impl Group {
@@ -75,6 +115,9 @@ impl Group {
             Self::GoWaits => "waits of goroutines",
             Self::GoCreation => "goroutines that come and go",
             Self::GoFirstRun => "first runs of goroutines",
+            Self::GoAssist => "GC assists",
+            Self::GoAssistWait => "waits in GC assists",
+            Self::GoHandoff => "handoffs of Ps",
         }
     }
 }
@@ -487,6 +530,7 @@ pub const PROBES: &[Probe] = &[
         Attach::GoCall {
             function: "runtime.startTheWorldWithSema",
             called: "runtime.wakep",
+            at: CallPlace::Only,
         },
         Group::GoStop,
     )
@@ -522,9 +566,63 @@ pub const PROBES: &[Probe] = &[
         Attach::GoCall {
             function: "runtime.newproc.func1",
             called: "runtime.runqput",
+            at: CallPlace::Only,
         },
         Group::GoCreation,
     ),
+    row(
+        "go_assist",
+        ProbeId::GoAssist,
+        Attach::GoCall {
+            function: "runtime.gcAssistAlloc1",
+            called: "runtime.nanotime1",
+            at: CallPlace::FirstOfTwo,
+        },
+        Group::GoAssist,
+    ),
+    row(
+        "go_assisted",
+        ProbeId::GoAssisted,
+        Attach::GoCall {
+            function: "runtime.gcAssistAlloc1",
+            called: "runtime.nanotime1",
+            at: CallPlace::SecondOfTwo,
+        },
+        Group::GoAssist,
+    ),
+    row(
+        "go_assist_wait",
+        ProbeId::GoAssistWait,
+        Attach::GoCall {
+            function: "runtime.gcParkAssist",
+            called: "runtime.gopark",
+            at: CallPlace::Only,
+        },
+        Group::GoAssistWait,
+    ),
+    row(
+        "go_assist_resumed",
+        ProbeId::GoAssistResumed,
+        Attach::GoReturn {
+            function: "runtime.gcParkAssist",
+            called: "runtime.gopark",
+        },
+        Group::GoAssistWait,
+    ),
+    row(
+        "go_handoff",
+        ProbeId::GoHandoff,
+        Attach::GoFunction("runtime.handoffp"),
+        Group::GoHandoff,
+    )
+    .without("Ps that threads lose are not counted"),
+    row(
+        "go_no_processor",
+        ProbeId::GoNoProcessor,
+        Attach::GoFunctionOf(&["runtime.exitsyscallNoP", "runtime.exitsyscall0"]),
+        Group::GoHandoff,
+    )
+    .without("goroutines that come back from system calls to no P are not counted"),
 ];
 
 #[cfg(test)]

@@ -127,6 +127,8 @@ impl RunningKernel {
             go_stop: false,
             go_waits: false,
             go_creation: false,
+            go_assists: false,
+            go_handoffs: false,
             slow_calls: false,
             unwinding: true,
         };

@@ -30,8 +30,10 @@ Examples:
 
 const OVERHEAD: &str = "\
 Overhead: about 0.3 microseconds for each context switch of the target, and 0.15 for those of
-other processes. --go uses no probe: it reads the runtime's own counters a hundred times a
-second, or less often where that took more than 1 % of the tracer's time. --rounds adds about
+other processes. --go reads the runtime's own counters a hundred times a second, or less often
+where that took more than 1 % of the tracer's time, and adds about 3 microseconds for each P that a
+thread loses in a system call: most of it in the runtime's monitor, not in goroutines. --rounds
+adds about
 0.9 microseconds for each round of Go's scheduler, and 6 to 13 where the Go release (before
 1.21) leaves no cheap place for the probe. --creators adds about 1 microsecond for each goroutine
 that is made or ends, and, for the first runs, for each switch to one; where that is too much the
@@ -45,6 +47,12 @@ not tell of every switch (6.18 was seen to); a thread found running after one co
 from the last switch on its CPU that was told, or its wakeup, and how often that was so is
 printed.
 
+A thread in a system call keeps its P until another one could use it. --go counts how often the
+runtime's monitor takes it from a call that lasts (20 microseconds and more), how often it is given
+up before a call that is known to last, and how often a goroutine comes back from a call and finds
+no P; and which functions make these calls: before Go 1.23 only the innermost one is known of a P
+that was taken.
+
 The latency of goroutines is the runtime's own (sched.timeToRun, Go 1.21 on): it measures one in
 eight times of each goroutine, and divides them into parts a quarter wide. The queue of a P has
 not the goroutine that is to run next. Exact times by goroutine would take a probe at every
@@ -55,7 +63,8 @@ switch, and so several times the cost of a switch: only --creators has one, for 
 #[command(before_help = EXAMPLES, after_help = OVERHEAD)]
 pub struct SchedArgs {
     /// Look at Go's scheduler: queues of goroutines, idle Ps and threads, how long goroutines wait
-    /// to run, GOMAXPROCS against what the control group allows
+    /// to run, Ps that threads lose in system calls and where, GOMAXPROCS against what the control
+    /// group allows
     #[arg(long)]
     pub go: bool,
     /// Count rounds of Go's scheduler (runtime.schedule) by a probe
@@ -113,6 +122,9 @@ impl SchedArgs {
         let mut captures = vec![Capture::RunQueue];
         if self.rounds {
             captures.push(Capture::GoSchedule);
+        }
+        if self.go {
+            captures.push(Capture::GoHandoffs);
         }
         if self.creators {
             captures.extend([Capture::GoCreations, Capture::GoFirstRuns]);

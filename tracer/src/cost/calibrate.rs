@@ -123,6 +123,8 @@ impl Bench {
             go_stop: false,
             go_waits: false,
             go_creation: false,
+            go_assists: false,
+            go_handoffs: false,
             slow_calls: false,
             unwinding: false,
         };

@@ -8,7 +8,7 @@ use super::price::{Class, Prices};
 use crate::bpf::Group;
 use crate::event::{Body, Capture, Charge, Cost, Event, KernelTime};
 
-/// What it takes to store the stack with which a goroutine waits, and to add up its wait, beside the way
+/// What it takes to store the stack with which a goroutine waits or assists, and to add up its wait, beside the way
 /// into both probes: 900 ns for three frames that were there just before, 3000 for twenty that were not
 /// (a 2.6 GHz virtual machine, by the kernel's own count of the programs' time).
 const WAIT_STACK_NS: u64 = 1500;
@@ -103,7 +103,10 @@ impl Meter {
             | Group::GoSchedule
             | Group::GoWaits
             | Group::GoCreation
-            | Group::GoFirstRun => &[Class::Uprobe, Class::UprobeStepped],
+            | Group::GoFirstRun
+            | Group::GoAssist
+            | Group::GoAssistWait
+            | Group::GoHandoff => &[Class::Uprobe, Class::UprobeStepped],
             // Switches of the target's threads are most of it.
             Group::GoStop => &[Class::RunQueue],
         }
@@ -212,6 +215,32 @@ impl Meter {
             Group::GoFirstRun => {
                 let hits = of(ProbeId::GoFirstRun).hits;
                 self.uprobes("go_first_run", group, hits, 0)
+            }
+            Group::GoAssist => {
+                let [begins, ends] = [ProbeId::GoAssist, ProbeId::GoAssisted].map(|id| of(id).hits);
+                let hits = begins.saturating_add(ends);
+                let mut charge = self.uprobes("go_assist", group, hits, 0);
+                let more = begins.saturating_mul(WAIT_STACK_NS);
+                charge.target_ns = charge.target_ns.saturating_add(more);
+                charge
+            }
+            Group::GoAssistWait => {
+                let [waits, ends] =
+                    [ProbeId::GoAssistWait, ProbeId::GoAssistResumed].map(|id| of(id).hits);
+                let each = u64::from(self.prices.of(Class::Uprobe).target_ns);
+                let more = waits.saturating_mul(each.saturating_add(WAIT_STACK_NS));
+                let mut charge = self.uprobes("go_assist_wait", group, ends, 0);
+                charge.target_ns = charge.target_ns.saturating_add(more);
+                charge
+            }
+            Group::GoHandoff => {
+                let ids = [ProbeId::GoHandoff, ProbeId::GoNoProcessor];
+                let [lost, none] = ids.map(|id| of(id).hits);
+                let hits = lost.saturating_add(none);
+                let mut charge = self.uprobes("go_handoff", group, hits, 0);
+                let more = hits.saturating_mul(WAIT_STACK_NS);
+                charge.target_ns = charge.target_ns.saturating_add(more);
+                charge
             }
             Group::GoGc => {
                 let [begin, end] = [ProbeId::GoGcTrigger, ProbeId::GoGcCycle].map(|id| of(id).hits);

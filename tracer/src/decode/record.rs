@@ -12,8 +12,8 @@ use tracer_common::unwind::MAX_FRAMES;
 
 use super::captures::captures;
 use crate::event::{
-    Body, Capture, Event, Exec, Exit, Fork, GcTrigger, GoDelay, GoStop, Sample, Signal, StackEnd,
-    SyscallEnter, SyscallExit,
+    Body, Capture, Event, Exec, Exit, Fork, GcAssists, GcTrigger, GoDelay, GoStop, Sample, Signal,
+    StackEnd, SyscallEnter, SyscallExit,
 };
 
 /// Why a record is no event.
@@ -86,6 +86,8 @@ pub struct GcRanges {
     pub tid: u32,
     pub cpu: u16,
     pub ranges: Vec<Option<Vec<u8>>>,
+    /// `None` when they are not measured.
+    pub assists: Option<GcAssists>,
 }
 
 /// Decodes one record.
@@ -425,6 +427,12 @@ fn gc_ranges(header: &EventHeader, reader: &mut Reader<'_>) -> Result<GcRanges, 
     let lens = lens.get(..count).ok_or(DecodeError::Invalid {
         field: "range count",
     })?;
+    let assists = GcAssists {
+        count: reader.u64()?,
+        time_ns: reader.u64()?,
+        // In the ranges.
+        user_ns: None,
+    };
     let mut ranges = Vec::with_capacity(count);
     for (i, &len) in lens.iter().enumerate() {
         if len > wire::MAX_RANGE_LEN {
@@ -442,6 +450,7 @@ fn gc_ranges(header: &EventHeader, reader: &mut Reader<'_>) -> Result<GcRanges, 
         tid: header.tid,
         cpu: header.cpu,
         ranges,
+        assists: Some(assists).filter(|a| a.count != wire::GoGcCycle::NO_ASSISTS),
     })
 }
 

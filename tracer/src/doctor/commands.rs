@@ -126,7 +126,7 @@ pub const COMMANDS: &[Command] = &[
             "uprobes",
             "pid-namespace",
         ],
-        features: &["processes", "run-queue", "go-schedule"],
+        features: &["processes", "run-queue", "go-handoffs"],
         process: &["state", "go"],
     },
     Command {

@@ -108,6 +108,21 @@ pub const FEATURES: &[FeatureCheck] = &[
         "measure how long new goroutines wait",
         Group::GoFirstRun,
     ),
+    row(
+        "go-assists",
+        "see who marks for Go's garbage collector",
+        Group::GoAssist,
+    ),
+    row(
+        "go-assist-waits",
+        "see who waits for others to mark",
+        Group::GoAssistWait,
+    ),
+    row(
+        "go-handoffs",
+        "count Ps that threads lose in system calls",
+        Group::GoHandoff,
+    ),
 ];
 
 impl FeatureCheck {

@@ -8,7 +8,9 @@
 mod aggregate;
 mod cost;
 mod fact;
+mod go_assist;
 mod go_creator;
+mod go_handoff;
 mod go_scheduling;
 mod go_stop;
 mod goroutine_wait;
@@ -21,7 +23,9 @@ pub use fact::{
     CodeMapping, FrameSymbol, Losses, ProbeLoss, ProcessInfo, RunEnd, RunStart, StopReason,
     SymbolOrigin, SymbolizedAddress, Symbols,
 };
+pub use go_assist::{GcAssists, GoAssist};
 pub use go_creator::GoCreator;
+pub use go_handoff::{GoHandoff, GoHandoffs, HandoffCause};
 pub use go_scheduling::{CpuQuota, GoMaxProcs, GoProcessorUse, GoScheduling, Seen};
 pub use go_stop::{GoDelay, GoStop};
 pub use goroutine_wait::{CreatorSamples, GoroutineWait};

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CodeMapping, Cost, CreatorSamples, Curbed, GoCreator, GoScheduling, GoStop, GoroutineWait,
-    Losses, OffCpuStack, ProcessInfo, RunEnd, RunQueueThread, RunStart, Symbols, SyscallEnter,
-    SyscallExit, SyscallLatency, ThreadCpu, Wait,
+    CodeMapping, Cost, CreatorSamples, Curbed, GcAssists, GoAssist, GoCreator, GoHandoffs,
+    GoScheduling, GoStop, GoroutineWait, Losses, OffCpuStack, ProcessInfo, RunEnd, RunQueueThread,
+    RunStart, Symbols, SyscallEnter, SyscallExit, SyscallLatency, ThreadCpu, Wait,
 };
 use crate::go::gc::{GcCycle, GcState};
 
@@ -78,6 +78,11 @@ pub enum Body {
     CreatorSamples(CreatorSamples),
     /// Goroutines of a `go` statement, since the previous one.
     GoCreator(Box<GoCreator>),
+    GoAssist(Box<GoAssist>),
+    /// All of the process up to the end of the cycle whose [`Body::GcCycle`] comes next, when they are
+    /// measured.
+    GcAssists(GcAssists),
+    GoHandoffs(Box<GoHandoffs>),
 }
 
 /// A signal is being delivered, ends the process, or was dropped because the process ignores it.

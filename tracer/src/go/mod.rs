@@ -4,6 +4,7 @@
 //! Nothing here attaches, blocks or writes. Facts about the runtime carry the release they were
 //! read in; a release that is not known is refused with a reason, never guessed.
 
+pub mod allocator;
 mod binary;
 mod code;
 pub mod core_file;
@@ -11,6 +12,7 @@ pub mod crash;
 pub mod gc;
 mod globals;
 pub mod goroutine;
+pub mod handoff;
 mod held_memory;
 pub mod layout;
 mod memory;

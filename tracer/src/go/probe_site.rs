@@ -44,9 +44,9 @@ pub enum ProbeSiteError {
         /// Link-time address of the function.
         entry: u64,
     },
-    /// Another function is not called from one place.
+    /// Another function is not called from as many places as are known.
     #[error(
-        "the function at {entry:#x} calls the one at {target:#x} in {count} places, not in one"
+        "the function at {entry:#x} calls the one at {target:#x} in {count} places, not in {known}"
     )]
     Calls {
         /// Link-time address of the function.
@@ -55,6 +55,8 @@ pub enum ProbeSiteError {
         target: u64,
         /// How often it is called.
         count: usize,
+        /// How often it should be.
+        known: usize,
     },
     /// The bytes could not be read.
     #[error(transparent)]
@@ -82,23 +84,28 @@ impl ProbeSite {
             .ok_or(ProbeSiteError::NotText { entry })
     }
 
-    /// The one place where `function` calls the function at the link-time address `target`, with its
-    /// file offset. The kernel emulates calls.
+    /// The place where `function` calls the function at the link-time address `target` for the time
+    /// `which`, from 0 on, in the order of the code; there must be `known` of them. With its file
+    /// offset. The kernel emulates calls.
     ///
     /// # Errors
-    /// When it calls it nowhere, or in several places.
+    /// When it calls it in fewer places, or in more.
     pub fn locate_call(
         binary: &Binary,
         function: &Function,
         target: u64,
+        (which, known): (usize, usize),
     ) -> Result<(Self, u64), ProbeSiteError> {
         let entry = function.entry;
         let found = calls(binary, function, target)?;
-        let &[offset] = &found[..] else {
+        let count = found.len();
+        let place = found.get(which).filter(|_| count == known);
+        let Some(&offset) = place else {
             return Err(ProbeSiteError::Calls {
                 entry,
                 target,
-                count: found.len(),
+                count,
+                known,
             });
         };
         let site = Self {
@@ -109,6 +116,30 @@ impl ProbeSite {
         let at = binary.vaddr_to_file_offset(entry.wrapping_add(u64::from(offset)));
         at.map(|at| (site, at))
             .ok_or(ProbeSiteError::NotText { entry })
+    }
+
+    /// The place to which the one call of the function at the link-time address `target` in
+    /// `function` returns, with its file offset.
+    ///
+    /// # Errors
+    /// When it calls it nowhere, or in several places.
+    pub fn locate_return(
+        binary: &Binary,
+        function: &Function,
+        target: u64,
+    ) -> Result<(Self, u64), ProbeSiteError> {
+        let (call, at) = Self::locate_call(binary, function, target, (0, 1))?;
+        // `call rel32`, `bl`.
+        let len = match binary.arch() {
+            Arch::Amd64 => 5,
+            Arch::Arm64 => 4,
+        };
+        let site = Self {
+            offset: call.offset + len,
+            single_stepped: true,
+            ..call
+        };
+        Ok((site, at + u64::from(len)))
     }
 
     /// Chooses the site from the first bytes of a function; `None` if they are not a prologue

@@ -17,7 +17,7 @@ pub(super) const MAGIC: [u8; 8] = *b"\x89TRACE\r\n";
 /// The version this build writes.
 pub const CURRENT: Version = Version {
     major: Major(3),
-    minor: Minor(2),
+    minor: Minor(3),
 };
 
 /// Longest payload of a frame in bytes; more is taken for damage. It bounds what a hostile file can

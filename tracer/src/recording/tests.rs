@@ -227,7 +227,7 @@ fn another_version_is_refused_with_what_wrote_it() {
     let bytes = format::prologue(newer, "tracer 9.8.7\x1b[2J");
     assert_eq!(
         read(&bytes).1.expect("unknown").to_string(),
-        "a.trc was written by tracer 9.8.7\\u{1b}[2J in format 4.7, this tracer reads format 3.2; \
+        "a.trc was written by tracer 9.8.7\\u{1b}[2J in format 4.7, this tracer reads format 3.3; \
          read it with the version that wrote it"
     );
     assert_eq!(

@@ -4,11 +4,12 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::analysis::{Gc, GcRecord, GoStops, StopRecord};
+use crate::analysis::{Gc, GcAssistFold, GcRecord, GoStops, StopRecord};
 use crate::event::{Body, Event, GcTrigger, RunStart};
 use crate::go::gc::{GcPacing, GoalBy};
 use crate::sink::{Sink, SinkError};
 
+use super::gc_assists::gc_assists_text;
 use super::go_stop::stop_line;
 use crate::term::bytes;
 
@@ -41,6 +42,7 @@ pub struct GcSink<W: Write> {
     format: GcFormat,
     gc: Gc,
     stops: GoStops,
+    assists: GcAssistFold,
     /// Stops of the world that come after the cycles in the document.
     later: Vec<String>,
     /// The process of all lines so far; lines name theirs when there are several.
@@ -59,6 +61,7 @@ impl<W: Write> GcSink<W> {
             format,
             gc: Gc::default(),
             stops: GoStops::default(),
+            assists: GcAssistFold::default(),
             later: Vec::new(),
             only_pid: None,
             several: false,
@@ -119,14 +122,27 @@ impl<W: Write> GcSink<W> {
     }
 
     fn end(&mut self) -> Result<(), SinkError> {
+        let assists = self.assists.is_measured().then(|| self.assists.report());
+        match (self.format, &assists) {
+            (GcFormat::Text(_), Some(assists)) => {
+                let gap = if self.any { "\n" } else { "" };
+                self.write(&format!("{gap}{}", gc_assists_text(assists)))?;
+            }
+            (GcFormat::Ndjson, Some(assists)) => {
+                self.write(&format!("{{\"assists\":{}}}\n", json(assists)))?;
+            }
+            _ => {}
+        }
         if self.format == GcFormat::Json {
+            let assists =
+                assists.map_or_else(String::new, |a| format!(",\"assists\":{}", json(&a)));
             let totals = json(self.gc.totals());
             let cost = self.cost.take();
             let cost = cost.map_or_else(String::new, |c| format!(",\"cost\":{c}"));
             let stops = std::mem::take(&mut self.later).join(",\n");
             let by_reason = json(self.stops.totals());
             self.write(&format!(
-                "],\"stops\":[{stops}],\"totals\":{totals},\"stop_totals\":{by_reason}{cost}}}\n"
+                "],\"stops\":[{stops}],\"totals\":{totals},\"stop_totals\":{by_reason}{assists}{cost}}}\n"
             ))?;
         }
         self.flush()
@@ -140,7 +156,9 @@ impl<W: Write> GcSink<W> {
 
 impl<W: Write> Sink for GcSink<W> {
     fn event(&mut self, event: &Event) -> Result<(), SinkError> {
+        self.assists.event(event);
         if let Some(record) = self.gc.event(event) {
+            self.assists.cycle(&record);
             return self.print(&record);
         }
         for stop in self.stops.event(event) {

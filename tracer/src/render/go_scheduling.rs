@@ -2,11 +2,16 @@
 
 use std::fmt::Write;
 
-use crate::analysis::{GoLatency, GoSchedulingReport, Mean, thousandths};
-use crate::term::{Align, Columns, ns, plural, rate};
+use crate::analysis::{
+    GoHandoffReport, GoHandoffRow, GoLatency, GoSchedulingReport, Mean, thousandths,
+};
+use crate::event::HandoffCause;
+use crate::term::{Align, Columns, ns, plural, printable, rate};
 
 /// Ps that are shown; a machine may have hundreds.
 const ROWS: usize = 64;
+/// Places that are shown where Ps are lost.
+const PLACES: usize = 10;
 
 /// A paragraph on the process as a whole, its Ps, and what should be changed.
 #[must_use]
@@ -33,6 +38,9 @@ pub fn go_scheduling_text(report: &GoSchedulingReport) -> String {
     text += &latency(report.latency);
     if let Some(created) = report.created_per_second {
         let _ = writeln!(text, "goroutines made: {}", rate(created));
+    }
+    if let Some(handoffs) = &report.handoffs {
+        text += &handoffs_text(handoffs);
     }
     for finding in report.findings() {
         let _ = writeln!(text, "warning: {finding}");
@@ -96,6 +104,68 @@ fn table(report: &GoSchedulingReport) -> String {
     columns.to_string()
 }
 
+/// How often, then where.
+fn handoffs_text(handoffs: &GoHandoffReport) -> String {
+    let mut text = format!(
+        "Ps taken from threads in system calls {} ({}), given up before them {} ({}), locked \
+         threads {}, other {}; back from a call and no P {} ({})",
+        handoffs.retaken,
+        rate(handoffs.retaken_per_second),
+        handoffs.blocking,
+        rate(handoffs.blocking_per_second),
+        handoffs.locked,
+        handoffs.other,
+        handoffs.no_processor,
+        rate(handoffs.no_processor_per_second),
+    );
+    if let Some(watched) = handoffs.watched_ns {
+        let _ = write!(text, "; in the first {}, then detached", ns(watched));
+    }
+    text.push('\n');
+    if handoffs.places.is_empty() {
+        return text;
+    }
+    let mut columns = Columns::new(&[Align::Right, Align::Right, Align::Left, Align::Left]);
+    columns.row(["COUNT", "RATE", "P", "WHERE"]);
+    for row in handoffs.places.iter().take(PLACES) {
+        columns.row([
+            row.count.to_string(),
+            rate(row.per_second),
+            cause(row.cause).to_owned(),
+            place(row),
+        ]);
+    }
+    text += &columns.to_string();
+    let hidden = handoffs.places.len().saturating_sub(PLACES) as u64;
+    if hidden > 0 {
+        text += &plural(hidden, "more place\n", "more places\n");
+    }
+    text
+}
+
+const fn cause(cause: HandoffCause) -> &'static str {
+    match cause {
+        HandoffCause::Retaken => "taken",
+        HandoffCause::Blocking => "given up",
+        HandoffCause::Locked => "locked",
+        HandoffCause::Other => "other",
+        HandoffCause::NoProcessor => "none left",
+    }
+}
+
+/// `main.work main.go:12 in syscall.read`.
+fn place(row: &GoHandoffRow) -> String {
+    let Some(function) = &row.function else {
+        return "?".to_owned();
+    };
+    let file = row.file.as_deref().unwrap_or("?");
+    let name = file.rsplit_once('/').map_or(file, |(_, name)| name);
+    let line = row.line.map_or_else(String::new, |line| format!(":{line}"));
+    let call = row.call.as_deref();
+    let call = call.map_or_else(String::new, |call| format!(" in {}", printable(call)));
+    format!("{} {}{line}{call}", printable(function), printable(name))
+}
+
 fn latency(latency: Option<GoLatency>) -> String {
     let Some(latency) = latency else {
         return "runnable to running: this release's histogram is not known\n".to_owned();
@@ -115,7 +185,28 @@ fn latency(latency: Option<GoLatency>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::GoHandoffSums;
+    use crate::analysis::go_handoffs_fixture::handoffs;
     use crate::analysis::go_scheduling_fixture::sums;
+
+    #[test]
+    fn lost_ps_are_shown_with_where() {
+        let mut sums = GoHandoffSums::default();
+        sums.add(&handoffs());
+        let text = handoffs_text(&sums.report(2_000_000_000, None));
+        assert_eq!(
+            text,
+            "Ps taken from threads in system calls 34 (17.0/s), given up before them 6 (3.00/s), \
+             locked threads 0, other 0; back from a call and no P 10 (5.00/s)\n\
+             COUNT    RATE  P          WHERE\n   \
+                30  15.0/s  taken      main.work main.go:12 in syscall.read\n   \
+                10  5.00/s  none left  main.work main.go:12\n    \
+                 6  3.00/s  given up   os/signal.loop main.go:12\n    \
+                 4  2.00/s  taken      os/signal.loop main.go:12\n"
+        );
+        let none = handoffs_text(&GoHandoffReport::default());
+        assert_eq!(none.lines().count(), 1, "{none}");
+    }
 
     #[test]
     fn a_process_is_shown_with_what_should_be_changed() {

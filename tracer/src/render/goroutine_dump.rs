@@ -73,11 +73,7 @@ pub fn write_goroutine(
     )?;
     match &goroutine.stack {
         Stack::Frames { frames, cut } => {
-            // Go before 1.21 follows no more frames, shown or not (`gentraceback`).
-            let followed = match code.is_since(21) {
-                true => frames,
-                false => &frames[..frames.len().min(MOST)],
-            };
+            let followed = followed(code, frames);
             write_calls(out, code, &shown_calls(code, followed))?;
             if let Some(why) = cut.filter(|_| followed.len() == frames.len()) {
                 writeln!(out, "\t(the stack ends here: {why})")?;
@@ -93,6 +89,16 @@ pub fn write_goroutine(
     match &goroutine.creator {
         Some(creator) => write_creator(out, code, creator),
         None => Ok(()),
+    }
+}
+
+/// The frames that a traceback follows: before Go 1.21 no more than it would show, whether they are
+/// shown or not (`gentraceback`).
+#[must_use]
+pub fn followed<'a>(code: &Code, frames: &'a [StackFrame]) -> &'a [StackFrame] {
+    match code.is_since(21) {
+        true => frames,
+        false => &frames[..frames.len().min(MOST)],
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::goroutine_dump::{arguments, shown_calls, shown_creator, waited_ns};
+use super::goroutine_dump::{arguments, followed, shown_calls, shown_creator, waited_ns};
 use crate::analysis::goroutine_groups::GoroutineGroup;
 use crate::go::goroutine::{Code, Goroutine, Stack, function_name};
 use crate::go::pclntab::Call;
@@ -26,6 +26,10 @@ pub struct GoroutineJson<'a> {
     /// `frames`, `cut`, `running` or `torn`: what `frames` is.
     stack: &'static str,
     frames: Vec<FrameJson<'a>>,
+    /// How many of `frames` the release's own traceback shows, where it follows a long stack only so
+    /// far (Go before 1.21).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceback_frames: Option<usize>,
     created_by: Option<CreatorJson<'a>>,
 }
 
@@ -93,12 +97,21 @@ impl<'a> GoroutineJson<'a> {
             waited_ns: waited_ns(goroutine, now_ns),
             locked_to_thread: descriptor.is_locked,
             system: goroutine.is_system,
+            traceback_frames: traceback_frames(code, goroutine),
             labels: goroutine.labels.iter().map(|(k, v)| (&**k, &**v)).collect(),
             stack,
             frames,
             created_by,
         }
     }
+}
+
+fn traceback_frames(code: &Code, goroutine: &Goroutine) -> Option<usize> {
+    let Stack::Frames { frames, .. } = &goroutine.stack else {
+        return None;
+    };
+    let followed = followed(code, frames);
+    (followed.len() < frames.len()).then(|| shown_calls(code, followed).len())
 }
 
 impl<'a> FrameJson<'a> {

@@ -1,6 +1,7 @@
 //! Text, graphics and data formats of what was found.
 
 mod costed;
+mod gc_assists;
 mod gc_line;
 mod gc_summary;
 mod go_creators;
@@ -17,6 +18,7 @@ mod run_queue;
 pub mod sched_detail;
 pub mod sched_trace;
 
+pub use gc_assists::gc_assists_text;
 pub use gc_line::{GcFormat, GcRemarks, GcSink};
 pub use gc_summary::{GcSummarySink, GcTold, gc_summary};
 pub use go_creators::go_creators_text;

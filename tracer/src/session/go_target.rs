@@ -8,9 +8,11 @@ use tracer_common::config::{GoOffsets, GoScheduler, OwnCode, Range, ReadPlan};
 use tracer_common::event::MAX_RANGES;
 
 use crate::bpf::{Attach, Group, PROBES, Probe};
-use crate::event::{FrameSymbol, GoStop, SymbolOrigin};
-use crate::go::gc::{GcCycle, GcReadPlan, GcState};
+use crate::event::{FrameSymbol, GoStop, HandoffCause, SymbolOrigin};
+use crate::go::allocator::allocator;
+use crate::go::gc::{GcCycle, GcReadPlan, GcState, user_time_ns};
 use crate::go::goroutine::{Code, Goroutine, GoroutineReader};
+use crate::go::handoff::{handoff_cause, syscall_place};
 use crate::go::pclntab::Function;
 use crate::go::probe_site::ProbeSite;
 use crate::go::stop::{frames, stop_plan};
@@ -177,7 +179,8 @@ impl GoTarget {
             return Err("its addresses are not known before it runs".to_owned());
         }
         let runtime = self.runtime.as_ref().map_err(Clone::clone)?;
-        Ok(stop_plan(runtime.layout, runtime.globals.allp))
+        let globals = &runtime.globals;
+        Ok(stop_plan(runtime.layout, globals.allp, globals.allm))
     }
 
     /// Where the runtime keeps who made a goroutine: the offset of `g.gopc`, in bytes.
@@ -241,6 +244,29 @@ impl GoTarget {
         })
     }
 
+    /// Who allocates on a stack of return addresses, innermost first: the first function that is not
+    /// the runtime's, and the first of the program's own. As [`GoTarget::creator`] after the end of
+    /// the process.
+    pub(super) fn allocator(&self, stack: &[u64]) -> (Option<FrameSymbol>, Option<FrameSymbol>) {
+        self.code()
+            .map_or((None, None), |code| allocator(code, stack))
+    }
+
+    /// What calls `runtime.handoffp` and returns to a live address.
+    pub(super) fn handoff_cause(&self, caller: u64) -> HandoffCause {
+        self.code()
+            .map_or(HandoffCause::Other, |code| handoff_cause(code, caller))
+    }
+
+    /// Which call, and which function of the program's own, a stack of a system call leads to.
+    pub(super) fn syscall_place(
+        &self,
+        stack: &[u64],
+    ) -> (Option<FrameSymbol>, Option<FrameSymbol>) {
+        self.code()
+            .map_or((None, None), |code| syscall_place(code, stack))
+    }
+
     /// Stops of the world that the runtime itself has counted (Go 1.22).
     pub(super) fn stops_counted(&self) -> Option<u64> {
         let runtime = self.runtime()?;
@@ -271,6 +297,13 @@ impl GoTarget {
         Some((GcState::decode(layout, &ranges).ok()?, cycle))
     }
 
+    /// Time that Ps have run goroutines, in the same bytes; `None` where the release does not tell.
+    pub(super) fn gc_user_ns(&self, ranges: &[Option<Vec<u8>>]) -> Option<u64> {
+        let layout = self.runtime.as_ref().ok()?.layout;
+        let ranges: Option<Vec<&[u8]>> = ranges.iter().map(Option::as_deref).collect();
+        user_time_ns(layout, &ranges?).ok()?
+    }
+
     /// Where the probes of a group attach, or why one cannot.
     pub(super) fn sites(&self, group: Group) -> Vec<(&'static Probe, Result<Site, String>)> {
         let probes = || PROBES.iter().filter(move |p| p.group == group);
@@ -285,8 +318,8 @@ impl GoTarget {
         let found = found.as_ref();
         let find = |name: &str| {
             let found = found.map_err(|error| format!("{name}: {error}"))?;
-            let function = found.get(name).and_then(|functions| functions.first());
-            function.ok_or_else(|| format!("this executable has no function {name}"))
+            let functions = found.get(name).map(Vec::as_slice);
+            functions.ok_or_else(|| format!("this executable has no function {name}"))
         };
         probes()
             .filter(|probe| !functions(probe).is_empty())
@@ -297,14 +330,34 @@ impl GoTarget {
     fn site<'a>(
         &self,
         probe: &'static Probe,
-        find: &impl Fn(&str) -> Result<&'a Function, String>,
+        find: &impl Fn(&str) -> Result<&'a [Function], String>,
     ) -> Result<Site, String> {
         let names = functions(probe);
-        let name = names.first().copied().unwrap_or_default();
-        let function = find(name)?;
-        let located = match names.get(1) {
-            Some(called) => ProbeSite::locate_call(&self.binary, function, find(called)?.entry),
-            None => ProbeSite::locate(&self.binary, function),
+        let known = || names.iter().find(|name| find(name).is_ok());
+        let name = match probe.attach {
+            Attach::GoFunctionOf(_) => known().or(names.first()),
+            _ => names.first(),
+        };
+        let name = name.copied().unwrap_or_default();
+        let none = || format!("this executable has no function {name}");
+        let function = find(name)?.first().ok_or_else(none)?;
+        let located = match probe.attach {
+            Attach::GoCall { called, at, .. } => {
+                // Assembly has a second entry of the same name for Go code.
+                let entries = find(called)?.iter().map(|called| called.entry);
+                let mut located = entries
+                    .map(|entry| ProbeSite::locate_call(&self.binary, function, entry, at.of()));
+                let first = located.next().ok_or_else(none)?;
+                match first {
+                    Ok(site) => Ok(site),
+                    Err(error) => located.find_map(Result::ok).ok_or(error),
+                }
+            }
+            Attach::GoReturn { called, .. } => {
+                let called = find(called)?.first().ok_or_else(none)?;
+                ProbeSite::locate_return(&self.binary, function, called.entry)
+            }
+            _ => ProbeSite::locate(&self.binary, function),
         };
         let (site, offset) = located.map_err(|e| format!("{name}: {e}"))?;
         Ok(Site {
@@ -319,7 +372,11 @@ impl GoTarget {
 fn functions(probe: &Probe) -> Vec<&'static str> {
     match probe.attach {
         Attach::GoFunction(name) => vec![name],
-        Attach::GoCall { function, called } => vec![function, called],
+        Attach::GoFunctionOf(names) => names.to_vec(),
+        Attach::GoCall {
+            function, called, ..
+        }
+        | Attach::GoReturn { function, called } => vec![function, called],
         _ => Vec::new(),
     }
 }

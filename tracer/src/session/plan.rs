@@ -80,6 +80,13 @@ pub enum Capture {
     GoCreations,
     /// How long those of [`Capture::GoCreations`] wait until they run.
     GoFirstRuns,
+    /// Goroutines that mark for the garbage collector, summed in the kernel: beside
+    /// [`Capture::GoGc`].
+    GoAssists,
+    /// Goroutines that wait for others to do the work of [`Capture::GoAssists`].
+    GoAssistWaits,
+    /// Threads that lose their P in system calls, counted in the kernel by stack.
+    GoHandoffs,
     /// Ends of threads, with where their user code was.
     Ends,
 }
@@ -115,6 +122,9 @@ impl Capture {
             Self::GoWaits => Group::GoWaits,
             Self::GoCreations => Group::GoCreation,
             Self::GoFirstRuns => Group::GoFirstRun,
+            Self::GoAssists => Group::GoAssist,
+            Self::GoAssistWaits => Group::GoAssistWait,
+            Self::GoHandoffs => Group::GoHandoff,
             Self::Ends => Group::Process,
         }
     }
@@ -131,6 +141,9 @@ impl Capture {
                 | Group::GoWaits
                 | Group::GoCreation
                 | Group::GoFirstRun
+                | Group::GoAssist
+                | Group::GoAssistWait
+                | Group::GoHandoff
         );
         is_go || matches!(self, Self::Samples { creators: true, .. })
     }

@@ -11,7 +11,7 @@ use super::goroutines::CallGoroutines;
 use super::losses::RingLosses;
 use crate::cost::Captured;
 use crate::decode::{Decoded, GcRanges, LostRecords, decode};
-use crate::event::{Body, Event, unread};
+use crate::event::{Body, Event, GcAssists, unread};
 use crate::process::MappingEvents;
 use crate::sink::{Sink, SinkError};
 use crate::symbol::Symbolizer;
@@ -181,20 +181,26 @@ impl<'a> Pump<'a> {
         self.release(until_ns)
     }
 
-    fn gc_cycle(&self, ranges: &GcRanges) -> Option<[Event; 2]> {
-        let (state, cycle) = self.go.get(&ranges.pid)?.gc_cycle(&ranges.ranges)?;
-        let bodies = [
-            Body::GcState(Box::new(state)),
-            Body::GcCycle(Box::new(cycle)),
-        ];
-        Some(bodies.map(|body| Event {
+    fn gc_cycle(&self, ranges: &GcRanges) -> Option<Vec<Event>> {
+        let go = self.go.get(&ranges.pid)?;
+        let (state, cycle) = go.gc_cycle(&ranges.ranges)?;
+        let mut bodies = vec![Body::GcState(Box::new(state))];
+        bodies.extend(ranges.assists.map(|assists| {
+            Body::GcAssists(GcAssists {
+                user_ns: go.gc_user_ns(&ranges.ranges),
+                ..assists
+            })
+        }));
+        bodies.push(Body::GcCycle(Box::new(cycle)));
+        let event = |body| Event {
             time_ns: ranges.time_ns,
             pid: ranges.pid,
             tid: ranges.tid,
             cpu: ranges.cpu,
             goid: None,
             body,
-        }))
+        };
+        Some(bodies.into_iter().map(event).collect())
     }
 
     /// Hands on, in order of time, the events up to `until_ns`, or up to the first entry that waits

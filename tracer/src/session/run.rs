@@ -15,8 +15,10 @@ use super::await_trigger::await_trigger;
 use super::background::Background;
 use super::clock::{now_ns, own_cpu_ns, utc_offset_s, wall_offset_ns};
 use super::degrade::Captured;
+use super::go_handoffs::Handoffs;
 use super::go_looks::GoLooks;
 use super::go_target::GoTarget;
+use super::goroutine_assists::GoroutineAssists;
 use super::losses::{Counts, describe, losses, missing_events, without_ring};
 use super::pace::Pace;
 use super::plan::{CallStacks, Capture, Plan, StackWalk, TargetSpec};
@@ -28,7 +30,7 @@ use super::spending::{Spending, breakdown, over_line, prices_for};
 use super::target::{Target, comm};
 use super::unwinding::Unwinding;
 use super::watch::{all_ended, is_alive, reap};
-use crate::bpf::{Group, Kernel, PROBES, Probe, SampleEvent, Walk};
+use crate::bpf::{BpfError, Group, Kernel, PROBES, Probe, SampleEvent, Walk};
 use crate::cost::{Action, Prices};
 use crate::decode::LostRecords;
 use crate::error::ExpectedError;
@@ -94,6 +96,8 @@ struct Session<'a> {
     kernel: Kernel,
     pump: Pump<'a>,
     aggregates: Aggregates,
+    assists: GoroutineAssists,
+    handoffs: Handoffs,
     counts: Counts,
     spending: Spending,
     /// Groups whose probes are still attached.
@@ -128,6 +132,8 @@ impl<'a> Session<'a> {
             kernel,
             pump: Pump::new(sinks, plan.has_stacks(), plan.has_call_stacks()),
             aggregates: Aggregates::default(),
+            assists: GoroutineAssists::default(),
+            handoffs: Handoffs::default(),
             counts: Counts::default(),
             spending: Spending::begin(plan, target, prices),
             groups: plan.captures.iter().map(Capture::group).collect(),
@@ -560,8 +566,13 @@ impl<'a> Session<'a> {
             self.pump.deliver(&fact(now, pid, body))?;
         }
         let groups = self.plan.captures.iter().map(Capture::group);
-        for group in groups.filter(|&group| self.captured.has(group)) {
-            let read = self.aggregates.read(&self.kernel, group, pid, now);
+        let groups: Vec<_> = groups.filter(|&group| self.has(group)).collect();
+        for group in groups {
+            let read = match group {
+                Group::GoAssist => self.read_assists(now),
+                Group::GoHandoff => self.read_handoffs(now),
+                _ => self.aggregates.read(&self.kernel, group, pid, now),
+            };
             match read {
                 Ok(mut events) => {
                     self.name_creators(&mut events);
@@ -571,6 +582,19 @@ impl<'a> Session<'a> {
             }
         }
         Ok(())
+    }
+
+    fn read_assists(&mut self, now: u64) -> Result<Vec<Event>, BpfError> {
+        let (live, former) = (&self.pump.go, &self.pump.former_go);
+        let go_of = |pid: u32| live.get(&pid).or_else(|| former.get(&pid));
+        self.assists.read(&self.kernel, now, go_of)
+    }
+
+    fn read_handoffs(&mut self, now: u64) -> Result<Vec<Event>, BpfError> {
+        let (live, former) = (&self.pump.go, &self.pump.former_go);
+        let go_of = |pid: u32| live.get(&pid).or_else(|| former.get(&pid));
+        let pids = live.keys().chain(former.keys()).copied();
+        self.handoffs.read(&self.kernel, now, pids, go_of)
     }
 
     /// Adds where goroutines were made.

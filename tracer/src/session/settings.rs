@@ -64,7 +64,11 @@ pub(super) fn constants(plan: &Plan, target: &Target) -> Constants {
             | Capture::GoGc
             | Capture::GoStops
             | Capture::GoWaits => {}
-            Capture::GoCreations | Capture::GoFirstRuns => {}
+            Capture::GoCreations
+            | Capture::GoFirstRuns
+            | Capture::GoAssists
+            | Capture::GoAssistWaits
+            | Capture::GoHandoffs => {}
         }
     }
     constants
@@ -96,6 +100,8 @@ pub(super) fn sizes(plan: &Plan, unwinding: bool) -> Sizes {
         go_stop: has(Group::GoStop),
         go_waits: has(Group::GoWaits),
         go_creation: has(Group::GoCreation),
+        go_assists: has(Group::GoAssist),
+        go_handoffs: has(Group::GoHandoff),
         slow_calls: matches!(plan.call_stacks(), CallStacks::Slow(_)),
         unwinding,
     }

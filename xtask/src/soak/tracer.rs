@@ -32,6 +32,7 @@ pub(super) const COMMANDS: &[Command] = &[
     on(false, &["sched"]),
     on(true, &["gc"]),
     on(true, &["gc", "--stw"]),
+    on(true, &["gc", "--assists"]),
     on(true, &["sched", "--go"]),
     on(true, &["sched", "--creators"]),
     on(true, &["offcpu", "--goroutines"]),

@@ -25,6 +25,8 @@ const SIZES: Sizes = Sizes {
     go_stop: true,
     go_waits: true,
     go_creation: true,
+    go_assists: true,
+    go_handoffs: true,
     slow_calls: true,
     unwinding: true,
 };
@@ -84,7 +86,10 @@ fn the_verifier_accepts_every_program() {
         let suiting = || PROBES.iter().filter(|p| p.suits(abilities));
         for probe in suiting() {
             let result = match probe.attach {
-                Attach::GoFunction(_) | Attach::GoCall { .. } => {
+                Attach::GoFunction(_)
+                | Attach::GoFunctionOf(_)
+                | Attach::GoCall { .. }
+                | Attach::GoReturn { .. } => {
                     let file = Path::new("/proc/self/exe");
                     let offset = own_offset(probed as *const () as usize);
                     kernel.attach_uprobe(probe, file, offset, std::process::id())

@@ -9,5 +9,5 @@ mod trigger;
 
 pub use cycle::{GcCpu, GcCycle, GcError, GcWall};
 pub use pacing::{GcCounters, GcPacing, GcState, GoalBy};
-pub use plan::{GC_CYCLE_PROBE, GcReadPlan, RANGES, ReadRange};
+pub use plan::{GC_CYCLE_PROBE, GcReadPlan, RANGES, ReadRange, user_time_ns};
 pub use trigger::{GC_TRIGGER_PROBE, GcTrigger, TRIGGER_KIND_ARGUMENT};

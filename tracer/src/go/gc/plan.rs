@@ -83,8 +83,9 @@ pub(super) struct Spans {
 impl Spans {
     pub(super) fn of(layout: &Layout) -> Self {
         let (work, controller, stats) = (&layout.work, &layout.controller, &layout.stats);
+        let last = user_time(layout).unwrap_or(work.heap2);
         Self {
-            work: span(&[work.user_forced, work.cycles, work.t_sweep_term, work.heap2]),
+            work: span(&[work.user_forced, work.cycles, work.t_sweep_term, last]),
             controller: span(&[controller.gc_percent, controller.mapped_ready]),
             stats: span(&[stats.numgc, stats.last_gc_nanotime]),
             init_time: span(&[0]),
@@ -167,6 +168,22 @@ impl<'a> Copied<'a> {
 }
 
 /// From the first of `fields` to the end of the last, each at most eight bytes long.
+/// The offset of `work.cpuStats.UserTime`, where the release has it (Go 1.20): `cpuStats` follows
+/// `heap2`, and it is the tenth of its words (runtime/mgc.go and mstats.go, Go 1.21 to 1.27).
+fn user_time(layout: &Layout) -> Option<u32> {
+    (layout.release.minor >= 20).then_some(layout.work.heap2 + 80)
+}
+
+/// Time that Ps have run goroutines since the process began, without GC assists, in ns, as the runtime
+/// counts it at the end of a cycle; `None` where the release does not.
+///
+/// # Errors
+/// When the ranges are not those of the plan.
+pub fn user_time_ns(layout: &Layout, ranges: &[&[u8]]) -> Result<Option<u64>, GcError> {
+    let copied = Copied::of(layout, ranges)?;
+    Ok(user_time(layout).map(|offset| copied.work.u64(offset)))
+}
+
 fn span(fields: &[u32]) -> Span {
     let start = fields.iter().copied().min().unwrap_or(0);
     let last = fields.iter().copied().max().unwrap_or(0);

@@ -45,6 +45,7 @@ struct One<'a> {
     system: bool,
     #[serde(borrow)]
     frames: Vec<Frame<'a>>,
+    traceback_frames: Option<usize>,
     #[serde(borrow)]
     created_by: Option<Frame<'a>>,
 }
@@ -102,13 +103,15 @@ fn elide(calls: &mut Vec<TracedCall<'_>>, has_ends: bool) {
 
 impl<'a> From<One<'a>> for TracedGoroutine<'a> {
     fn from(one: One<'a>) -> Self {
+        let shown = one.traceback_frames.unwrap_or(usize::MAX);
+        let calls = one.frames.into_iter().take(shown);
         let minutes = one.waited_ns.unwrap_or(0) / MINUTE;
         Self {
             id: one.id,
             state: one.wait_reason.unwrap_or(one.status),
             minutes: u64::try_from(minutes).unwrap_or(0),
             is_locked: one.locked_to_thread,
-            calls: one.frames.into_iter().map(TracedCall::from).collect(),
+            calls: calls.map(TracedCall::from).collect(),
             creator: one.created_by.map(TracedCall::from),
         }
     }
@@ -163,6 +166,19 @@ mod tests {
         let mut calls: Vec<_> = (0..151).map(call).collect();
         elide(&mut calls, false);
         assert_eq!((calls.len(), lines(&calls)), (100, (0, 50, 99)));
+    }
+
+    #[test]
+    fn of_frames_that_old_releases_do_not_show_none_is_compared() {
+        let frame = r#""frames": [{"function": "main.a", "file": null, "line": 3}"#;
+        let long = GOROUTINE.replacen("\"frames\": [{", &format!("{frame}, {{"), 1);
+        let calls = |text: &str| {
+            let text = format!(r#"{{"pid": 7, "go_version": "go1.19.8", "goroutines": [{text}]}}"#);
+            parse(&text).expect("a goroutine").goroutines[0].calls.len()
+        };
+        assert_eq!(calls(&long), 2);
+        let told = long.replacen("\"frames\": [", "\"traceback_frames\": 1, \"frames\": [", 1);
+        assert_eq!(calls(&told), 1);
     }
 
     #[test]

@@ -6,10 +6,11 @@ use proptest::prelude::*;
 
 use crate::event::{
     Body, Capture, CaptureStatus, CodeMapping, CpuQuota, CreatorSamples, Event, Exec, Exit, Fork,
-    FrameSymbol, GcTrigger, GoCreator, GoDelay, GoMaxProcs, GoProcessorUse, GoScheduling, GoStop,
-    GoroutineWait, Latency, Losses, OffCpuStack, ProbeLoss, ProcessInfo, RunEnd, RunQueueThread,
-    RunStart, Sample, Seen, Signal, Space, StackEnd, StopReason, SymbolOrigin, SymbolizedAddress,
-    Symbols, SyscallEnter, SyscallExit, SyscallLatency, ThreadCpu, Wait, Waker,
+    FrameSymbol, GcAssists, GcTrigger, GoAssist, GoCreator, GoDelay, GoHandoff, GoHandoffs,
+    GoMaxProcs, GoProcessorUse, GoScheduling, GoStop, GoroutineWait, HandoffCause, Latency, Losses,
+    OffCpuStack, ProbeLoss, ProcessInfo, RunEnd, RunQueueThread, RunStart, Sample, Seen, Signal,
+    Space, StackEnd, StopReason, SymbolOrigin, SymbolizedAddress, Symbols, SyscallEnter,
+    SyscallExit, SyscallLatency, ThreadCpu, Wait, Waker,
 };
 use crate::go::gc::{GcCounters, GcCpu, GcCycle, GcPacing, GcState, GcWall, GoalBy};
 
@@ -77,6 +78,15 @@ fn kernel_body() -> impl Strategy<Value = Body> {
         go_stop().prop_map(|stop| Body::GoStop(Box::new(stop))),
         Just(Body::GoStarted),
         go_creator().prop_map(|creator| Body::GoCreator(Box::new(creator))),
+        go_handoffs().prop_map(|handoffs| Body::GoHandoffs(Box::new(handoffs))),
+        go_assist().prop_map(|assist| Body::GoAssist(Box::new(assist))),
+        (any::<[u64; 2]>(), option::of(any::<u64>())).prop_map(|([count, time_ns], user_ns)| {
+            Body::GcAssists(GcAssists {
+                count,
+                time_ns,
+                user_ns,
+            })
+        }),
     ]
 }
 
@@ -529,6 +539,43 @@ fn go_creator() -> impl Strategy<Value = GoCreator> {
             first_runs,
         },
     )
+}
+
+fn go_handoffs() -> impl Strategy<Value = GoHandoffs> {
+    let cause = prop_oneof![
+        Just(HandoffCause::Retaken),
+        Just(HandoffCause::Blocking),
+        Just(HandoffCause::Locked),
+        Just(HandoffCause::Other),
+        Just(HandoffCause::NoProcessor),
+    ];
+    let place = || option::of(frame());
+    let one =
+        (cause, place(), place(), any::<u64>()).prop_map(|(cause, own, call, count)| GoHandoff {
+            cause,
+            own,
+            call,
+            count,
+        });
+    vec(one, 0..3).prop_map(|places| GoHandoffs { places })
+}
+
+fn go_assist() -> impl Strategy<Value = GoAssist> {
+    let place = || option::of(frame());
+    (any::<[u64; 7]>(), place(), place(), place()).prop_map(|(numbers, creator, allocator, own)| {
+        GoAssist {
+            created_at: numbers[0],
+            creator,
+            allocator,
+            own,
+            count: numbers[1],
+            time_ns: numbers[2],
+            max_ns: numbers[3],
+            waits: numbers[4],
+            wait_ns: numbers[5],
+            max_wait_ns: numbers[6],
+        }
+    })
 }
 
 fn frame() -> impl Strategy<Value = FrameSymbol> {

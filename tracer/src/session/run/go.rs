@@ -68,7 +68,7 @@ impl Session<'_> {
                 Err(why) => return Err(why),
             }
         }
-        if self.has(Group::GoStop) || self.has(Group::GoCreation) {
+        if self.needs_scheduler() {
             match go.stop_plan() {
                 Ok(plan) => self.set_scheduler(pid, plan)?,
                 // Known once it runs.
@@ -79,8 +79,13 @@ impl Session<'_> {
         if self.has(Group::GoWaits) {
             goroutine_waits::count_from(&mut self.kernel, &go, GoWaiting::NOT_YET)?;
         }
-        if self.has(Group::GoCreation) && go.runtime().is_some() {
+        let named = [Group::GoCreation, Group::GoAssist, Group::GoHandoff];
+        if named.into_iter().any(|group| self.has(group)) && go.runtime().is_some() {
             go.learn_names();
+        }
+        // Before the probe at the beginning of a cycle: whose beginning was seen has all its assists.
+        if self.has(Group::GoAssist) {
+            self.attach_assists(&go)?;
         }
         for group in [
             Group::GoGc,
@@ -89,12 +94,42 @@ impl Session<'_> {
             Group::GoWaits,
             Group::GoCreation,
             Group::GoFirstRun,
+            Group::GoHandoff,
         ] {
             if self.has(group) {
                 self.attach_sites(&go, group)?;
             }
         }
         self.pump.go.insert(pid, go);
+        Ok(())
+    }
+
+    fn needs_scheduler(&self) -> bool {
+        let groups = [
+            Group::GoStop,
+            Group::GoCreation,
+            Group::GoAssist,
+            Group::GoHandoff,
+        ];
+        groups.into_iter().any(|group| self.has(group))
+    }
+
+    /// Where it cannot be told who assists, the rest goes on.
+    fn attach_assists(&mut self, go: &GoTarget) -> Result<(), String> {
+        let mut sites = go.sites(Group::GoAssist);
+        sites.extend(go.sites(Group::GoAssistWait));
+        if let Some(why) = sites.into_iter().find_map(|(_, site)| site.err()) {
+            self.notice(&format!("process {}: no GC assists: {why}", go.pid));
+            return Ok(());
+        }
+        self.attach_sites(go, Group::GoAssist)?;
+        // The kernel may have refused.
+        if self.has(Group::GoAssist) {
+            self.kernel.sum_assists(go.pid).map_err(|e| e.to_string())?;
+        }
+        if self.has(Group::GoAssistWait) {
+            self.attach_sites(go, Group::GoAssistWait)?;
+        }
         Ok(())
     }
 
@@ -191,7 +226,7 @@ impl Session<'_> {
                 .set_gc_plan(go.pid, plan)
                 .map_err(|e| e.to_string())?;
         }
-        if self.has(Group::GoStop) || self.has(Group::GoCreation) {
+        if self.needs_scheduler() {
             let plan = go.stop_plan()?;
             self.set_scheduler(go.pid, plan)?;
             go.learn_names();
