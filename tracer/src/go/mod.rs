@@ -11,6 +11,7 @@ pub mod crash;
 pub mod gc;
 mod globals;
 pub mod goroutine;
+pub mod heap;
 mod held_memory;
 pub mod layout;
 mod memory;
