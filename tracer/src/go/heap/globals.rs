@@ -18,7 +18,8 @@ const FREED: &str = "runtime.mProf_Free";
 /// Begins a new cycle of the profile (`mProf_NextCycle`, inlined there).
 const NEXT_CYCLE: &str = "runtime.gcMarkTermination";
 const RESET: &str = "runtime.gcResetMarkState";
-const INIT: &str = "runtime.schedinit";
+/// Read GODEBUG, which may set how often to sample; of different releases.
+const SETTINGS: [&str; 2] = ["runtime.parsegodebug", "runtime.parsedebugvars"];
 /// Chooses the next sample (`nextSample`, inlined there).
 const NEXT_SAMPLE: &str = "runtime.profilealloc";
 /// What reports the profile; of different releases. The linker turns profiling off where there is
@@ -94,7 +95,8 @@ impl Code {
             FREED,
             NEXT_CYCLE,
             RESET,
-            INIT,
+            SETTINGS[0],
+            SETTINGS[1],
             NEXT_SAMPLE,
         ];
         let table = binary.pclntab().map_err(|e| e.to_string())?;
@@ -139,12 +141,13 @@ impl Code {
         &both & &self.targets(NEXT_CYCLE)
     }
 
-    /// Read to choose the next sample, and cleared at the start where there is to be none.
+    /// Read to choose the next sample, and set where GODEBUG says so.
     fn rate(&self) -> BTreeSet<u64> {
         let list = self.of(NEXT_SAMPLE).iter();
         let loads = list.filter(|reference| reference.access == Access::Load64);
         let read: BTreeSet<u64> = loads.map(|reference| reference.target).collect();
-        &read & &self.targets(INIT)
+        let [new, old] = SETTINGS.map(|function| self.targets(function));
+        &read & &(&new | &old)
     }
 
     /// The base at which the lock, the list of arenas and its length are.

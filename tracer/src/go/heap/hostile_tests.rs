@@ -32,7 +32,7 @@ impl Memory for Drawn {
         let salt = if self.changes { read } else { 0 };
         for (index, byte) in buf.iter_mut().enumerate() {
             let at = addr + index as u64;
-            let mixed = (at / 8 ^ salt).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+            let mixed = ((at / 8) ^ salt).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
             let word = self.words[mixed as usize % self.words.len()];
             *byte = word.to_le_bytes()[(at % 8) as usize];
         }
