@@ -10,7 +10,9 @@
 mod bpf;
 mod calls;
 mod footprint;
+mod go_layout;
 mod go_tool;
+mod go_types;
 mod golden;
 #[cfg(feature = "hostile")]
 pub mod hostile;
@@ -23,7 +25,9 @@ mod tracer;
 pub use bpf::{Loaded, assert_no_orphans, wait_for_no_orphans};
 pub use calls::{NEW_THREAD, POLL};
 pub use footprint::{Probing, changed_text, descriptors};
+pub use go_layout::{RowPart, releases_of_table, row_of_table, row_parts, row_text};
 pub use go_tool::{go_pprof, go_tool};
+pub use go_types::GoTypes;
 pub use golden::assert_golden;
 pub use lines::{Line, equal_but_cold, number_after, whole_calls, without_prefix};
 pub use place::{Place, is_root, minor, place};

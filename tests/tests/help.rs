@@ -3,8 +3,9 @@
 use regex_lite::Regex;
 use tracer_tests::{assert_golden, place};
 
-const COMMANDS: [&str; 10] = [
-    "strace", "profile", "offcpu", "wall", "sched", "gc", "record", "report", "doctor", "schema",
+const COMMANDS: [&str; 11] = [
+    "strace", "profile", "offcpu", "wall", "sched", "gc", "heap", "record", "report", "doctor",
+    "schema",
 ];
 
 #[test]

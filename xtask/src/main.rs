@@ -12,6 +12,7 @@ mod ebpf;
 mod elf;
 mod fixtures;
 mod fuzz;
+mod go_offsets;
 mod golden;
 mod host;
 mod interrupt;
@@ -95,6 +96,9 @@ enum Task {
         #[arg(long)]
         every_variant: bool,
     },
+    /// Write rows of the table of Go's runtime structures by the DWARF of what the release builds,
+    /// and compare them with those that are there: cargo xtask go-offsets 1.27.3
+    GoOffsets(go_offsets::Options),
     /// Check formatting, lints, the BPF build and docs
     Check,
     /// Ask strace 6.1 again what it prints for the calls of the decoders' lists; needs root
@@ -142,6 +146,7 @@ fn dispatch(task: Task) -> Result<()> {
             go,
             every_variant,
         } => build_fixtures(target, &go, every_variant),
+        Task::GoOffsets(options) => go_offsets::go_offsets(&options),
         Task::Check => ci::checks(),
         Task::Golden(options) => golden::golden(&options),
         Task::Deny => deny::deny(),

@@ -5,7 +5,7 @@ use std::{fs, io};
 use tempfile::TempDir;
 use tracer::bpf::{Feature, Features, Group, Refusal};
 use tracer::doctor::{Host, doctor_text, examine};
-use tracer::process::{MappingEvent, Maps, Told};
+use tracer::process::{MappingEvent, Maps, Smaps, Told};
 use tracer::redact::Redaction;
 use tracer::symbol::Kallsyms;
 
@@ -21,6 +21,8 @@ pub(super) fn parse_proc_files(bytes: &[u8]) {
     }
     let lines = bytes.split(|&b| b == b'\n').filter(|line| !line.is_empty());
     assert_eq!(maps.mappings.len() + maps.rejected, lines.count());
+    let smaps = Smaps::parse(bytes);
+    assert!(smaps.mappings.len() <= maps.mappings.len());
     let symbols = Kallsyms::parse(bytes);
     for address in [0, 0xffff_ffff_8100_0000, 0xffff_ffff_c000_0010, u64::MAX] {
         if let Some(function) = symbols.find(address) {

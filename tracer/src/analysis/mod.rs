@@ -13,6 +13,8 @@ pub mod goroutine_leaks;
 mod goroutine_wait_profile;
 mod goroutine_wait_sums;
 mod goroutine_waits;
+mod heap_profile;
+mod memory_ledger;
 mod run_queue;
 
 #[cfg(test)]
@@ -53,7 +55,9 @@ pub use functions::function_totals;
 pub use goroutine_wait_profile::NamedWait;
 pub use goroutine_wait_sums::{GoroutineWaitSums, WaitNames};
 pub use goroutine_waits::GoroutineWaits;
+pub use heap_profile::heap_profile;
 pub use hot_regions::HotRegions;
+pub use memory_ledger::{GoRanges, memory_ledger};
 pub use off_cpu::OffCpu;
 pub use on_cpu::OnCpu;
 pub use peek::{Peek, peek};

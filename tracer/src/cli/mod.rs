@@ -13,6 +13,7 @@ use crate::commands::completions::CompletionsArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::gc::GcArgs;
 use crate::commands::goroutines::GoroutinesArgs;
+use crate::commands::heap::HeapArgs;
 use crate::commands::man::ManArgs;
 use crate::commands::offcpu::OffCpuArgs;
 use crate::commands::profile::ProfileArgs;
@@ -44,6 +45,7 @@ Examples:
   tracer sched -p 812             how long its threads wait for a CPU
   tracer gc -p 812                a Go program's garbage collections, as GODEBUG=gctrace=1
   tracer goroutines -p 812        what its goroutines wait for, as debug=2 prints it
+  tracer heap -p 812              where a Go program's memory is, and what allocated it
   tracer doctor -p 812            what this host and this process allow";
 
 const EXIT_CODES: &str = "\
@@ -76,6 +78,8 @@ pub enum Command {
     Gc(GcArgs),
     #[command(help_template = TEMPLATE)]
     Goroutines(GoroutinesArgs),
+    #[command(help_template = TEMPLATE)]
+    Heap(HeapArgs),
     #[command(help_template = TEMPLATE)]
     Record(RecordArgs),
     #[command(help_template = TEMPLATE)]

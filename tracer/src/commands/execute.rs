@@ -34,6 +34,7 @@ pub fn execute(cli: Cli) -> anyhow::Result<Exit> {
         Command::Sched(args) => args.execute(),
         Command::Gc(args) => args.execute(),
         Command::Goroutines(args) => args.execute(),
+        Command::Heap(args) => args.execute(),
         Command::Record(args) => args.execute(),
         Command::Report(args) => args.execute(),
         Command::Doctor(args) => args.execute(),

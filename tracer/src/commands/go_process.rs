@@ -15,6 +15,8 @@ pub(super) struct GoProcess {
     pub(super) code: Code,
     pub(super) runtime: Runtime,
     pub(super) live: Live,
+    /// What to add to link-time addresses.
+    pub(super) load_bias: u64,
     /// Live address of the table of semaphores, if it was found.
     pub(super) semaphores: Option<u64>,
     /// What the runtime printed last, at its live address, if that was found.
@@ -47,6 +49,7 @@ impl GoProcess {
             code: Code::new(&binary, load_bias).map_err(|e| e.to_string())?,
             runtime,
             live,
+            load_bias,
             semaphores: semaphore_table(&binary).map(|at| at.wrapping_add(load_bias)),
             print_log: PrintLog::locate(&binary).map(|log| log.rebased(load_bias)),
         })

@@ -5,6 +5,7 @@ pub mod diff;
 pub mod doctor;
 pub mod gc;
 pub mod goroutines;
+pub mod heap;
 pub mod man;
 pub mod offcpu;
 pub mod profile;

@@ -13,6 +13,7 @@ pub mod gc;
 mod globals;
 pub mod goroutine;
 pub mod handoff;
+pub mod heap;
 mod held_memory;
 pub mod layout;
 mod memory;

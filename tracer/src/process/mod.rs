@@ -16,6 +16,7 @@ mod memory_hold;
 mod netlink;
 mod perf_ring;
 mod real_path;
+mod smaps;
 mod sockets;
 mod thread_sample;
 
@@ -29,4 +30,5 @@ pub use mapping_events::{MappingEvent, MappingEvents, Told};
 pub use maps::{Mapping, Maps, Perms};
 pub use memory_hold::{MemoryHold, MemoryHoldError};
 pub use netlink::NetlinkSockets;
+pub use smaps::{MappingMemory, Smaps};
 pub use thread_sample::{ThreadSample, ThreadSamples};

@@ -1,7 +1,7 @@
 //! What stands above a picture of stacks.
 
-use crate::report::{ProfileRun, StackProfile, StackTree, WallProfile};
-use crate::term::printable;
+use crate::report::{HeapShown, ProfileRun, StackProfile, StackTree, Unit, WallProfile};
+use crate::term::{self, printable};
 
 /// Texts around a picture.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +32,15 @@ impl Caption {
                 "Goroutine time by wait reason",
                 format!("{} looks", goroutines.looks),
             ),
+            StackProfile::Heap(heap) => {
+                let (objects, bytes) = heap.shown.of(&heap.amounts);
+                let title = match heap.shown {
+                    HeapShown::InUse => "Go heap in use",
+                    HeapShown::Allocated => "Go heap allocated",
+                };
+                let amount = format!("{}, {objects} objects", term::bytes(bytes));
+                (title, amount)
+            }
         };
         Self {
             title: title.to_owned(),
@@ -60,7 +69,11 @@ fn subtitle(amount: &str, run: &ProfileRun, tree: &StackTree) -> String {
         [pid] => format!("pid {pid}"),
         pids => format!("{} processes", pids.len()),
     };
-    let mut subtitle = format!("{amount}, {:.2} s", run.duration_ns as f64 / 1e9);
+    let mut subtitle = match run.duration_ns {
+        // One look.
+        0 if tree.unit == Unit::Bytes => amount.to_owned(),
+        ns => format!("{amount}, {:.2} s", ns as f64 / 1e9),
+    };
     if !target.is_empty() {
         subtitle = format!("{target}: {subtitle}");
     }

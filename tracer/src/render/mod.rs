@@ -37,7 +37,7 @@ mod time_tests;
 
 pub use stack_diff::{DIFF_FORMATS, DiffOutput, WriteDiff};
 pub use stack_format::{STACK_FORMATS, StackFormat, StackText};
-pub use stack_sink::{StackBy, StackOutput, StackSink, write_goroutine_waits};
+pub use stack_sink::{StackBy, StackOutput, StackSink, write_goroutine_waits, write_heap};
 pub mod call_group;
 pub mod call_times;
 pub mod flight;

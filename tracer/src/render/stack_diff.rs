@@ -108,6 +108,7 @@ fn write_svg(shown: &DiffOutput<'_>, out: &mut dyn Write) -> io::Result<()> {
     options.count_name = match shown.after.tree().unit {
         Unit::Samples => "samples".to_owned(),
         Unit::Nanoseconds => "µs".to_owned(),
+        Unit::Bytes => "bytes".to_owned(),
     };
     options.deterministic = true;
     flamegraph::from_lines(&mut options, lines.iter().map(String::as_str), out)
@@ -132,6 +133,7 @@ const fn title(profile: &StackProfile) -> &'static str {
         StackProfile::OffCpu(_) => "blocked time in percent of one thread",
         StackProfile::Wall(_) => "time in percent of one thread",
         StackProfile::Goroutines(_) => "time in percent of one goroutine",
+        StackProfile::Heap(_) => "memory in percent of all",
     }
 }
 

@@ -11,7 +11,7 @@ use super::costed::cost_of;
 use super::stack_format::{STACK_FORMATS, Shown, StackFormat, StackText};
 use crate::analysis::{OffCpu, OnCpu, StackAnalysis, StackDetail, Wall};
 use crate::event::{Body, Event};
-use crate::report::{GoroutineWaitProfile, HotThresholds, StackProfile};
+use crate::report::{GoroutineWaitProfile, HeapProfile, HotThresholds, StackProfile};
 use crate::sink::{Sink, SinkError};
 
 /// What to write of a profile.
@@ -159,6 +159,24 @@ pub fn write_goroutine_waits(
 ) -> io::Result<()> {
     let shown = Shown {
         profile: &StackProfile::Goroutines(profile),
+        output,
+        cost: None,
+    };
+    (output.format.write)(&shown, out)?;
+    out.flush()
+}
+
+/// Writes what is on the heap.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_heap(
+    profile: HeapProfile,
+    output: &StackOutput,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let shown = Shown {
+        profile: &StackProfile::Heap(Box::new(profile)),
         output,
         cost: None,
     };

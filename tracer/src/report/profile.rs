@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Frame, FrameKind, GoroutineWaitProfile, StackTree, WallProfile};
+use super::{Frame, FrameKind, GoroutineWaitProfile, HeapProfile, StackTree, WallProfile};
 
 /// What a profile covers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -252,6 +252,7 @@ pub enum StackProfile {
     OffCpu(OffCpuProfile),
     Wall(WallProfile),
     Goroutines(GoroutineWaitProfile),
+    Heap(Box<HeapProfile>),
 }
 
 impl StackProfile {
@@ -263,6 +264,7 @@ impl StackProfile {
             Self::OffCpu(profile) => &profile.run,
             Self::Wall(profile) => &profile.run,
             Self::Goroutines(profile) => &profile.run,
+            Self::Heap(profile) => &profile.run,
         }
     }
 
@@ -274,11 +276,12 @@ impl StackProfile {
             Self::OffCpu(profile) => &profile.tree,
             Self::Wall(profile) => &profile.tree,
             Self::Goroutines(profile) => &profile.tree,
+            Self::Heap(profile) => &profile.tree,
         }
     }
 
-    /// The index is that of [`ThreadStack::thread`]. Goroutines are of no thread: all of them
-    /// stand for one.
+    /// The index is that of [`ThreadStack::thread`]. Goroutines and the heap are of no thread: all of
+    /// it stands for one.
     #[must_use]
     pub fn threads(&self) -> &[ThreadTotal] {
         match self {
@@ -286,6 +289,7 @@ impl StackProfile {
             Self::OffCpu(profile) => &profile.threads,
             Self::Wall(profile) => &profile.thread_totals,
             Self::Goroutines(profile) => &profile.together,
+            Self::Heap(profile) => &profile.together,
         }
     }
 
@@ -297,6 +301,7 @@ impl StackProfile {
             Self::OffCpu(profile) => &profile.by_thread,
             Self::Wall(profile) => &profile.by_thread,
             Self::Goroutines(profile) => &profile.by_thread,
+            Self::Heap(profile) => &profile.by_thread,
         }
     }
 
@@ -304,7 +309,7 @@ impl StackProfile {
     #[must_use]
     pub fn is_label(&self, node: u32) -> bool {
         let tree = self.tree();
-        let of_thread = !matches!(self, Self::Goroutines(_));
+        let of_thread = !matches!(self, Self::Goroutines(_) | Self::Heap(_));
         of_thread
             && tree.nodes[node as usize].parent.is_none()
             && tree.frame(node).kind == FrameKind::Thread

@@ -60,6 +60,7 @@ pub struct CodeAddress {
 pub enum Unit {
     Samples,
     Nanoseconds,
+    Bytes,
 }
 
 /// A place in the tree: one path from a root.

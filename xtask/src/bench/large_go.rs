@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::setting;
+use crate::machine::Machine;
 use crate::{fixtures, pins, step};
 
 /// Packages, functions in each, and statements in each of those: 80,000 functions, as many as
@@ -45,7 +46,7 @@ pub(super) fn build() -> Result<()> {
     for number in 0..PACKAGES {
         write_package(&source.join(format!("p{number}")), number)?;
     }
-    fixtures::go_module(pins::GO_DEMO, &source, &path(), FLAGS)
+    fixtures::go_module(pins::GO_DEMO, Machine::HOST, &source, &path(), FLAGS)
 }
 
 fn write_package(directory: &Path, number: usize) -> Result<()> {

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::go::layout::{Controller, Layout};
+use crate::go::layout::Layout;
 
 use super::cycle::GcError;
 use super::plan::{Copied, Fields};
@@ -93,29 +93,6 @@ impl GcState {
     }
 }
 
-/// Fields of `gcController` beside those that [`Controller`] lists. They lie next to listed ones in
-/// every release with a row, on both architectures.
-struct Beside {
-    heap_minimum: u32,
-    runway: u32,
-    gc_percent_heap_goal: u32,
-    total_alloc: u32,
-    total_free: u32,
-}
-
-impl Beside {
-    fn of(controller: &Controller) -> Self {
-        Self {
-            heap_minimum: controller.memory_limit + 8,
-            runway: controller.memory_limit + 16,
-            // Then comes sweepDistMinTrigger.
-            gc_percent_heap_goal: controller.triggered - 16,
-            total_alloc: controller.heap_free + 8,
-            total_free: controller.heap_free + 16,
-        }
-    }
-}
-
 /// The inputs of the computation, in bytes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Pacer {
@@ -136,19 +113,18 @@ struct Pacer {
 impl Pacer {
     fn read(layout: &Layout, fields: &Fields<'_>) -> Self {
         let c = &layout.controller;
-        let beside = Beside::of(c);
-        let allocated = fields.u64(beside.total_alloc);
+        let allocated = fields.u64(c.total_alloc);
         Self {
             release_minor: layout.release.minor,
             gc_percent: fields.u32(c.gc_percent).cast_signed(),
             memory_limit: fields.u64(c.memory_limit),
-            heap_minimum: fields.u64(beside.heap_minimum),
-            runway: fields.u64(beside.runway),
-            percent_goal: fields.u64(beside.gc_percent_heap_goal),
+            heap_minimum: fields.u64(c.heap_minimum),
+            runway: fields.u64(c.runway),
+            percent_goal: fields.u64(c.gc_percent_heap_goal),
             heap_live: fields.u64(c.heap_live),
             heap_marked: fields.u64(c.heap_marked),
             heap_free: fields.u64(c.heap_free),
-            heap_alloc: allocated.wrapping_sub(fields.u64(beside.total_free)),
+            heap_alloc: allocated.wrapping_sub(fields.u64(c.total_free)),
             mapped_ready: fields.u64(c.mapped_ready),
         }
     }

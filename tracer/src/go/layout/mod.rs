@@ -5,6 +5,9 @@ mod select;
 mod table;
 mod verify;
 
-pub use row::{Chan, Controller, G, Layout, M, P, Panic, PollDesc, Sched, Stats, Sudog, Work};
+pub use row::{
+    Bucket, Chan, Controller, G, Heap, Layout, M, P, Panic, PollDesc, Record, Sched, Stats, Sudog,
+    Work,
+};
 pub use select::{Confidence, LayoutError, Selection};
 pub use verify::{Verification, VerifyError};

@@ -1,4 +1,5 @@
-//! The shape of a row: for each runtime structure, where its fields lie.
+//! The shape of a row: for each runtime structure, where its fields lie. Their names in the runtime
+//! are in `fields.txt`.
 
 use crate::go::binary::Arch;
 use crate::go::version::Release;
@@ -32,6 +33,12 @@ pub struct Layout {
     pub poll: PollDesc,
     /// Panics under way.
     pub panic: Panic,
+    /// The heap.
+    pub heap: Heap,
+    /// Stacks in the heap profile.
+    pub bucket: Bucket,
+    /// What it counts for each.
+    pub record: Record,
 }
 
 /// `runtime.g`: one goroutine.
@@ -243,6 +250,16 @@ pub struct Controller {
     pub heap_free: u32,
     /// Bytes.
     pub mapped_ready: u32,
+    /// Bytes of objects, since the start.
+    pub total_alloc: u32,
+    /// Bytes of objects that the sweeper freed, since the start.
+    pub total_free: u32,
+    /// Smallest heap that is worth a cycle, bytes.
+    pub heap_minimum: u32,
+    /// Heap growth to expect during a cycle, bytes.
+    pub runway: u32,
+    /// Goal by GOGC alone, bytes.
+    pub gc_percent_heap_goal: u32,
 }
 
 /// `runtime.workType`: the current GC cycle (`runtime.work`).
@@ -299,6 +316,28 @@ pub struct Stats {
     pub last_gc_nanotime: u32,
     /// Bytes.
     pub last_heap_in_use: u32,
+    /// Bytes got from the system, `u64`: stacks of threads.
+    pub stacks_sys: u32,
+    /// Records of spans.
+    pub mspan_sys: u32,
+    /// Caches of Ps.
+    pub mcache_sys: u32,
+    /// Buckets of profiles.
+    pub buckhash_sys: u32,
+    /// The collector's records.
+    pub gc_misc_sys: u32,
+    /// Anything else.
+    pub other_sys: u32,
+    /// The first of 3 `heapStatsDelta`, whose sum counts.
+    pub heap_stats: u32,
+    /// Size of one.
+    pub heap_stats_bytes: u32,
+    /// In it: stacks of goroutines, `i64` bytes.
+    pub in_stacks: u32,
+    /// In it: buffers of the collector, `i64` bytes.
+    pub in_work_bufs: u32,
+    /// In it: bitmaps, `i64` bytes; until Go 1.24.
+    pub in_ptr_scalar_bits: Option<u32>,
 }
 
 /// `runtime.sudog`: a goroutine in the queue of a channel or semaphore.
@@ -355,4 +394,49 @@ pub struct PollDesc {
     pub rg: u32,
     /// Who waits to write.
     pub wg: u32,
+}
+
+/// `runtime.mheap`: the heap (`runtime.mheap_`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heap {
+    /// Numbers of all arenas, a slice of `u64`.
+    pub all_arenas: u32,
+}
+
+/// `runtime.bucket`: what a profile has of one stack. The stack follows it, then the counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// Its own size.
+    pub bytes: u32,
+    /// Next one of the same profile.
+    pub next_of_all: u32,
+    /// `bucketType`, `i64`: 1 in the heap profile.
+    pub kind: u32,
+    /// `u64`, of stack and size.
+    pub hash: u32,
+    /// Bytes of each object, `u64`.
+    pub size: u32,
+    /// Addresses in the stack, `u64`.
+    pub stack_len: u32,
+}
+
+/// `runtime.memRecord`: what the heap profile counts for a stack, sampled objects of one size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its own size.
+    pub bytes: u32,
+    /// What is published, a `memRecordCycle`.
+    pub active: u32,
+    /// Three more that are not.
+    pub future: u32,
+    /// Size of a `memRecordCycle`.
+    pub cycle_bytes: u32,
+    /// In it, `u64`: objects allocated.
+    pub allocs: u32,
+    /// In it, `u64`: objects freed.
+    pub frees: u32,
+    /// In it, `u64`: their bytes; until Go 1.26.
+    pub alloc_bytes: Option<u32>,
+    /// In it, `u64`: their bytes; until Go 1.26.
+    pub free_bytes: Option<u32>,
 }

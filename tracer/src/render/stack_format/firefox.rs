@@ -193,6 +193,7 @@ impl Samples {
             weight_type: match profile.tree().unit {
                 Unit::Samples => "samples",
                 Unit::Nanoseconds => "tracing-ms",
+                Unit::Bytes => "bytes",
             },
             ns_per_unit,
             end_ns: 0.0,

@@ -1,6 +1,6 @@
 //! Folded stacks: one line per stack, `root;caller;leaf VALUE`, as flame graph tools read them.
 //!
-//! Kernel functions end in `_[k]` and inlined ones in `_[i]`. Values are samples, or µs of time.
+//! Kernel functions end in `_[k]` and inlined ones in `_[i]`. Values are samples, µs of time, or bytes.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

@@ -85,6 +85,7 @@ impl Data {
             unit: match tree.unit {
                 Unit::Samples => "samples",
                 Unit::Nanoseconds => "ns",
+                Unit::Bytes => "bytes",
             },
             frames: frames(tree),
             parent: tree.nodes.iter().map(parent).collect(),

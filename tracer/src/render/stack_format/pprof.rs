@@ -1,7 +1,9 @@
 //! `profile.proto`, compressed by gzip: what `go tool pprof` reads.
 //!
 //! Types of values are those of Go's own profiles: `samples` and `cpu` on the CPU, `contentions`
-//! and `delay` off it. All time of threads, and of goroutines, is `time` alone. Threads are labels (`thread`, `comm`, `pid`) rather than frames.
+//! and `delay` off it, `alloc_objects`, `alloc_space`, `inuse_objects` and `inuse_space` of the heap.
+//! All time of threads, and of goroutines, is `time` alone. Threads are labels (`thread`, `comm`,
+//! `pid`) rather than frames.
 
 mod message;
 
@@ -14,10 +16,21 @@ use prost::Message;
 use self::message::{Function, Label, Line, Location, Mapping, Profile, Sample, ValueType};
 use super::Shown;
 use crate::render::caption::Caption;
-use crate::report::{Frame, FrameKind, StackProfile, ThreadStack};
+use crate::report::{
+    Frame, FrameKind, HeapAmounts, HeapShown, HeapSite, StackProfile, ThreadStack,
+};
 
 /// A type of values and its unit.
 type Kind = (&'static str, &'static str);
+
+/// Types of values of the heap, in the order of runtime/pprof.
+const HEAP: &[Kind] = &[
+    ("alloc_objects", "count"),
+    ("alloc_space", "bytes"),
+    ("inuse_objects", "count"),
+    ("inuse_space", "bytes"),
+];
+const HEAP_ALLOC_SPACE: usize = 1;
 
 /// The mapping of kernel functions that belong to no module.
 const KERNEL: &str = "[kernel.kallsyms]";
@@ -62,6 +75,10 @@ impl<'a> Builder<'a> {
             let first = known.filter(|m| m.file == binary).min();
             self.mapping(first.unwrap_or(Mapped::named(binary)));
         }
+        if let StackProfile::Heap(heap) = self.profile {
+            heap.sites.iter().for_each(|site| self.heap_sample(site));
+            return self.message;
+        }
         // Without samples there is no value; of those off the CPU, only waits have a delay.
         for stack in self.profile.by_thread().iter().filter(|s| s.value > 0) {
             let values = self.values(stack);
@@ -85,6 +102,7 @@ impl<'a> Builder<'a> {
             }
             StackProfile::OffCpu(_) => (&[WAITS, ("delay", "nanoseconds")], WAITS, 1),
             StackProfile::Wall(_) | StackProfile::Goroutines(_) => (&[TIME], TIME, 1),
+            StackProfile::Heap(heap) => (HEAP, ("space", "bytes"), heap.rate),
         }
     }
 
@@ -98,6 +116,8 @@ impl<'a> Builder<'a> {
             }
             StackProfile::OffCpu(_) => vec![stack.count, stack.value],
             StackProfile::Wall(_) | StackProfile::Goroutines(_) => vec![stack.value],
+            // Its samples are those of sites.
+            StackProfile::Heap(_) => Vec::new(),
         };
         values.into_iter().map(signed).collect()
     }
@@ -106,8 +126,12 @@ impl<'a> Builder<'a> {
     fn describe(&mut self) {
         let (types, period_type, period) = self.types();
         self.message.sample_type = types.iter().map(|t| self.value_type(*t)).collect();
-        let last = self.message.sample_type.last();
-        self.message.default_sample_type = last.map_or(0, |t| t.r#type);
+        let shown = match self.profile {
+            StackProfile::Heap(heap) if heap.shown == HeapShown::Allocated => HEAP_ALLOC_SPACE,
+            _ => types.len() - 1,
+        };
+        let shown = self.message.sample_type.get(shown);
+        self.message.default_sample_type = shown.map_or(0, |t| t.r#type);
         self.message.period_type = Some(self.value_type(period_type));
         self.message.period = signed(period);
         let run = self.profile.run();
@@ -134,12 +158,35 @@ impl<'a> Builder<'a> {
         let label = labels.map(|(key, text)| Label {
             key: self.string(key),
             str: self.string(&text),
+            num: 0,
         });
         Sample {
             location_id: self.stack(stack.node),
             value,
             label: label.to_vec(),
         }
+    }
+
+    /// What was allocated with one stack, with the size of each object as Go labels it.
+    fn heap_sample(&mut self, site: &HeapSite) {
+        let HeapAmounts {
+            alloc_objects,
+            alloc_bytes,
+            inuse_objects,
+            inuse_bytes,
+        } = site.amounts;
+        let label = (site.object_bytes > 0).then(|| Label {
+            key: self.string("bytes"),
+            str: 0,
+            num: signed(site.object_bytes),
+        });
+        let value = [alloc_objects, alloc_bytes, inuse_objects, inuse_bytes];
+        let sample = Sample {
+            location_id: self.stack(site.node),
+            value: value.map(signed).to_vec(),
+            label: label.into_iter().collect(),
+        };
+        self.message.sample.push(sample);
     }
 
     /// The locations from a node to its root. Inlined frames share that of the frame they are in.

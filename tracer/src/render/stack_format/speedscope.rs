@@ -117,6 +117,7 @@ fn sampled(
         unit: match profile.tree().unit {
             Unit::Samples => "none",
             Unit::Nanoseconds => "nanoseconds",
+            Unit::Bytes => "bytes",
         },
         start_value: 0,
         end_value: weights.iter().copied().fold(0, u64::saturating_add),

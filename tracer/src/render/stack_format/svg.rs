@@ -34,6 +34,7 @@ pub(super) fn write(shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
     options.count_name = match tree.unit {
         Unit::Samples => "samples".to_owned(),
         Unit::Nanoseconds => "µs".to_owned(),
+        Unit::Bytes => "bytes".to_owned(),
     };
     options.palette_map = Some(&mut colours);
     options.deterministic = true;

@@ -1,6 +1,7 @@
 //! Profiles as text: tables for a terminal, with what limits their truth.
 
 mod goroutine_waits;
+mod heap;
 mod hot;
 mod peek;
 mod tables;
@@ -15,7 +16,7 @@ use crate::report::{
     Frame, FrameKind, OffCpuProfile, OnCpuProfile, ProfileRun, StackProfile, StackRoots,
     StackTimes, Unit, WOKEN_BY,
 };
-use crate::term::is_control;
+use crate::term::{bytes, is_control};
 
 /// Frames shown of each off-CPU stack.
 const STACK_FRAMES: usize = 24;
@@ -36,6 +37,7 @@ impl Whole {
         match self.unit {
             Unit::Samples => value.to_string(),
             Unit::Nanoseconds => duration(value),
+            Unit::Bytes => bytes(value),
         }
     }
 
@@ -69,6 +71,7 @@ pub(super) fn write(shown: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
         StackProfile::OffCpu(profile) => write_off_cpu(profile, shown.output, out),
         StackProfile::Wall(profile) => wall::write(profile, shown.output, out),
         StackProfile::Goroutines(profile) => goroutine_waits::write(profile, shown.output, out),
+        StackProfile::Heap(profile) => heap::write(profile, shown.output, out),
     }
 }
 

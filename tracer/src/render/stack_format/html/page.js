@@ -77,7 +77,14 @@ const begins = (i) => region[i] >= 0 && regions[region[i]].hot
   && (parent[i] < 0 || region[parent[i]] !== region[i]);
 
 const percent = (value) => (all ? (100 * value / all).toFixed(1) + "%" : "0.0%");
+const bytes = (value) => {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let at = 0;
+  while (value >= 1024 && at < units.length - 1) { value /= 1024; at += 1; }
+  return (at ? value.toFixed(1) : value) + " " + units[at];
+};
 const amount = (value) => {
+  if (data.unit === "bytes") return bytes(value);
   if (data.unit === "samples") return value.toLocaleString("en") + (value === 1 ? " sample" : " samples");
   if (value < 1e3) return value + " ns";
   if (value < 1e6) return (value / 1e3).toFixed(1) + " µs";

@@ -39,6 +39,7 @@ pub(super) fn write_functions(
         let of_what = match of.unit {
             Unit::Samples => "samples",
             Unit::Nanoseconds => "blocked time",
+            Unit::Bytes => "bytes",
         };
         let hidden = count(hidden.len() as u64, "more function", "more functions");
         writeln!(out, "{hidden} with {share} of {of_what} as SELF")?;
@@ -135,5 +136,6 @@ fn value_heading(of: Whole) -> &'static str {
     match of.unit {
         Unit::Samples => "SAMPLES",
         Unit::Nanoseconds => "BLOCKED",
+        Unit::Bytes => "BYTES",
     }
 }
