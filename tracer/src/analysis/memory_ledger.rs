@@ -231,9 +231,11 @@ mod tests {
         }
     }
 
+    const ARENA: Range<u64> = 0xc0_0000_0000..0xc0_0400_0000;
+
     fn ranges() -> GoRanges {
         GoRanges {
-            arenas: vec![0xc0_0000_0000..0xc0_0400_0000],
+            arenas: Vec::from_iter([ARENA]),
             program: ((0, 0), 1),
         }
     }

@@ -31,14 +31,15 @@ Examples:
 ";
 
 const OVERHEAD: &str = "\
-Overhead: none for the target, which is neither stopped nor asked: its memory is read, some
-milliseconds for ten thousand stacks, and /proc/PID/smaps once, for which the kernel walks its page
-tables: about 1 ms for each GiB that is resident, in which the target may wait with mmap or munmap.
+Overhead: none for the target, which is neither stopped nor asked: its memory is read, and
+/proc/PID/smaps once, for which the kernel walks its page tables: some 13 ms for each GiB that is
+resident in small pages, in parts of which the target may wait with mmap or munmap.
 
 The profile is the one that the program itself would write, from the samples that it takes anyway,
 one each 512 KiB allocated (runtime.MemProfileRate), with the same scaling: an estimate, which is
-good where much is allocated. As there, it is up to two garbage collections old. A program that links
-nothing that could report it takes no samples: then there is no profile, and only the ledger is shown.
+good where much is allocated. As there, it is up to two garbage collections old. A program that
+links nothing that could report it takes no samples: then there is no profile, and only the ledger
+is shown.
 
 The ledger has two sides. The first is what Go counts (runtime.MemStats), read within microseconds,
 but not at one moment. The second is what the kernel counts (/proc/PID/smaps), by what mappings are

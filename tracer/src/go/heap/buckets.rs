@@ -187,7 +187,7 @@ impl<'a, M: Memory> HeapReader<'a, M> {
             field,
             value,
         };
-        if at % 8 != 0 {
+        if !at.is_multiple_of(8) {
             return Err(implausible("address", at));
         }
         let mut bytes = [0; MAX_PART];
