@@ -132,6 +132,8 @@ impl Normal {
     fn new() -> Self {
         let patterns = [
             (r" +(= [^=]*)$", " $1"),
+            // Signals of equal children are one.
+            (r"\bsi_pid=[0-9]+", "si_pid=PID"),
             (r"0x[0-9a-f]{5,}", "ADDR"),
             (r"/\* [0-9]+ vars \*/", "VARS"),
             (
