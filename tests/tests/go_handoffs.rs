@@ -81,8 +81,9 @@ fn who_comes_back_to_no_p_is_told() {
         let handoffs = handoffs(&place, &release, &["-spin"]);
         let all = GOROUTINES * ROUNDS;
         let none = of(&handoffs, "NoProcessor", "main.reader");
-        // Who waits for a P finds several bytes when it reads again, and does not block.
-        assert!((all / 10..=all).contains(&none), "{release}: {handoffs}");
+        // Who waits for a P finds several bytes when it reads again, and does not block: how many
+        // calls that leaves is for the scheduler to say.
+        assert!((1..=all).contains(&none), "{release}: {handoffs}");
         assert!(none <= number(&handoffs, "no_processor"), "{release}");
     }
 }

@@ -140,9 +140,17 @@ impl Crash {
     }
 }
 
-/// The last fatal error of a log.
+/// The last fatal error of a log. Two threads may have one at a time, such as those that write to one
+/// map: the end of the process may meet the second before it has printed what its error is.
 fn fatal_error(log: &str) -> Option<String> {
-    Some(log[log.rfind(FATAL)?..].trim_end().to_owned())
+    let begun = log.rmatch_indices(FATAL).map(|(at, _)| at);
+    let ends = std::iter::once(log.len()).chain(begun.clone());
+    let errors: Vec<&str> = begun
+        .zip(ends)
+        .map(|(at, end)| log[at..end].trim_end())
+        .collect();
+    let whole = errors.iter().find(|error| error.len() > FATAL.len());
+    whole.or(errors.first()).map(|error| (*error).to_owned())
 }
 
 /// The panics of a goroutine as the runtime prints them (`printpanics`).
@@ -276,6 +284,13 @@ mod tests {
         assert_eq!(fatal_error(&text).as_deref(), Some("fatal error: the x"));
         assert_eq!(read(LOG), None, "no index");
         assert_eq!(fatal_error("no such text"), None);
+        let second = "fatal error: concurrent map writes\nfatal error: ";
+        let first = "fatal error: concurrent map writes";
+        assert_eq!(fatal_error(second).as_deref(), Some(first));
+        assert_eq!(
+            fatal_error("fatal error: ").as_deref(),
+            Some("fatal error:")
+        );
     }
 
     #[test]
