@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::place::RACES;
 use crate::{Finished, Loaded, Running, until};
 
 /// The commands that attach to a process, as they are typed.
@@ -29,7 +28,6 @@ impl Tracer {
             .args(args)
             .env("NO_COLOR", "1")
             .env("TZ", "UTC")
-            .env(RACES.0, RACES.1)
             .env_remove("COLUMNS")
             // Cargo's: it makes every program search its libraries in many places.
             .env_remove("LD_LIBRARY_PATH");
