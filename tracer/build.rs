@@ -28,7 +28,7 @@ fn build() -> Result<(), String> {
         .canonicalize()
         .map_err(|e| format!("no workspace root: {e}"))?;
     let cache = cache_dir()?;
-    watch(&root, &cache);
+    watch(&cache);
     let toolchain = Toolchain::load(&cache)?;
     let out = variable("OUT_DIR")?;
     let target = out.join("bpf");
@@ -48,8 +48,9 @@ fn variable(name: &str) -> Result<PathBuf, String> {
         .ok_or_else(|| format!("{name} is not set"))
 }
 
-/// Tells cargo when to run this script again.
-fn watch(root: &Path, cache: &Path) {
+/// Tells cargo when to run this script again. Inputs are told from the package's directory on, where
+/// cargo looks for them: a tree that was moved with what was built in it is then found changed.
+fn watch(cache: &Path) {
     const INPUTS: &[&str] = &[
         "Cargo.toml",
         "Cargo.lock",
@@ -59,7 +60,7 @@ fn watch(root: &Path, cache: &Path) {
         "tracer-common/src",
     ];
     for input in INPUTS {
-        println!("cargo::rerun-if-changed={}", root.join(input).display());
+        println!("cargo::rerun-if-changed=../{input}");
     }
     println!("cargo::rerun-if-changed={}", stamp_path(cache).display());
     println!("cargo::rerun-if-env-changed=TRACER_CACHE");
